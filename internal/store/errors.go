@@ -1,0 +1,60 @@
+package store
+
+import "errors"
+
+// Each error is one decision of the caller (design 2, errors).
+var (
+	// ErrNoSession: the slot was never saved, or was deleted. The only error that
+	// may lead to pairing.
+	ErrNoSession = errors.New("no session")
+	// ErrUnavailable: a session may be there, but the keychain cannot be read now;
+	// see UnavailableError. Wait, do not pair.
+	ErrUnavailable = errors.New("the keychain cannot be read now")
+	// ErrInDoubt: a delete or write could not be confirmed; Reconcile finishes it.
+	ErrInDoubt = errors.New("the keychain did not confirm the change")
+	// ErrInconsistent: the head file and the keychain tell different stories.
+	ErrInconsistent = errors.New("the slot and the keychain disagree")
+	// ErrTooBig: the payload is larger than the slot can hold. A programming error
+	// or a keychain-only store on macOS.
+	ErrTooBig = errors.New("the session is too big for this store")
+	// ErrInsecure: owner, mode, links or type of a file or directory are wrong; see
+	// InsecureError for the mending command. Nothing was changed.
+	ErrInsecure = errors.New("insecure session file")
+	// ErrCorrupt: the head is empty, torn or foreign. Kept, never overwritten.
+	ErrCorrupt = errors.New("corrupt session file")
+	// ErrBusy: another process held the slot's lock for the whole deadline. Try again.
+	ErrBusy = errors.New("the slot is in use by another process")
+	// ErrNewer: the head was written by a newer version of this program. Upgrade.
+	ErrNewer = errors.New("the slot was written by a newer version")
+
+	// ErrKeychainAbsent is the Keychain port's word for "no such entry".
+	ErrKeychainAbsent = errors.New("no such keychain entry")
+)
+
+// UnavailableError says why the keychain cannot be read. Is ErrUnavailable.
+type UnavailableError struct {
+	State  KeychainState
+	Reason string
+}
+
+func (e *UnavailableError) Error() string {
+	if e.Reason != "" {
+		return "keychain " + string(e.State) + ": " + e.Reason
+	}
+	return "keychain " + string(e.State)
+}
+
+// Is makes errors.Is(err, ErrUnavailable) true.
+func (e *UnavailableError) Is(target error) bool { return target == ErrUnavailable }
+
+// InsecureError names what is wrong and the command that mends it. Is ErrInsecure.
+type InsecureError struct {
+	Path string
+	What string // "mode 0644, must be 0600"
+	Fix  string // "chmod 600 /home/pi/.agentkeys/master/session.json"
+}
+
+func (e *InsecureError) Error() string { return e.Path + ": " + e.What }
+
+// Is makes errors.Is(err, ErrInsecure) true.
+func (e *InsecureError) Is(target error) bool { return target == ErrInsecure }

@@ -1,0 +1,64 @@
+package store
+
+import "context"
+
+// KeychainState is what the last probe said (design 2, keychain adapter).
+type KeychainState string
+
+// The states of a keychain. Only StateUnlocked allows a write; StatePromptsOnWrite
+// (KeePassXC) allows reads.
+const (
+	StateUnlocked       KeychainState = "unlocked"
+	StateLocked         KeychainState = "locked"
+	StateNoCollection   KeychainState = "no_collection"
+	StateNoOwner        KeychainState = "no_owner"
+	StateNoBus          KeychainState = "no_bus"
+	StateHung           KeychainState = "hung"
+	StateDenied         KeychainState = "denied"
+	StatePromptsOnWrite KeychainState = "prompts_on_write"
+	StateDisabled       KeychainState = "disabled"
+)
+
+// States lists every state, in the order metrics show them.
+func States() []KeychainState {
+	return []KeychainState{
+		StateUnlocked, StateLocked, StateNoCollection, StateNoOwner, StateNoBus,
+		StateHung, StateDenied, StatePromptsOnWrite, StateDisabled,
+	}
+}
+
+// Writable reports whether a save may try the keychain.
+func (s KeychainState) Writable() bool { return s == StateUnlocked }
+
+// Readable reports whether a load may ask the keychain.
+func (s KeychainState) Readable() bool { return s == StateUnlocked || s == StatePromptsOnWrite }
+
+// Probe is one look at the keychain that neither prompts nor starts anything.
+type Probe struct {
+	State    KeychainState
+	Provider string // "gnome-keyring", "KeePassXC", "kwallet", "macos", or "unknown"
+	BusID    string // DBus.GetId of the bus; empty on macOS
+	Owner    string // unique name of the provider, ":1.42"; boot session on macOS
+	Reason   string // one sentence for people; never a secret
+	Seconds  float64
+}
+
+// Keychain is the port to the machine's keychain: service `agentkeys`, one entry
+// per account. Every call is bounded by its context and by the adapter's own
+// deadline (2 s by default), whichever is sooner.
+//
+// Get returns ErrKeychainAbsent when the provider says that no such entry exists.
+// Put and Delete that return any error may still land later: the caller treats the
+// slot as in doubt. A nil error proves nothing either: read back.
+type Keychain interface {
+	// Probe returns a result that is at most as old as the adapter's cache rule says.
+	Probe(ctx context.Context) Probe
+	// ProbeNow looks afresh.
+	ProbeNow(ctx context.Context) Probe
+	Get(ctx context.Context, account string) (string, error)
+	Put(ctx context.Context, account, value string) error
+	// Delete removes every item with exactly the attributes of account.
+	Delete(ctx context.Context, account string) error
+	// MaxValue is the largest value in bytes that Put takes; 0 means no limit.
+	MaxValue() int
+}

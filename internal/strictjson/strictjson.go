@@ -1,0 +1,189 @@
+// Package strictjson decodes the documents that decide about access. On top of
+// encoding/json it refuses repeated keys, keys that differ from a field only by
+// case, missing fields, invalid UTF-8 and anything after the value. So no mutation
+// of a document may quietly fall back to a default (design 1, scope).
+package strictjson
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"unicode/utf8"
+)
+
+// ErrInvalid is wrapped by every error of this package.
+var ErrInvalid = errors.New("invalid JSON document")
+
+const maxDepth = 32
+
+// Decode reads exactly one value into v, a pointer to a struct. Every field of v
+// without `omitempty` must be present; an unknown key is an error.
+func Decode(data []byte, v any) error { return decode(data, v, false) }
+
+// DecodeLenient is Decode, but ignores unknown keys: for clients that read the
+// replies of a newer server.
+func DecodeLenient(data []byte, v any) error { return decode(data, v, true) }
+
+func decode(data []byte, v any, lenient bool) error {
+	if !utf8.Valid(data) {
+		return fmt.Errorf("%w: not UTF-8", ErrInvalid)
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	if err := walk(dec, reflect.TypeOf(v), lenient, 0); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: data after the value", ErrInvalid)
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return nil
+}
+
+// walk reads one value; t is the Go type it is meant for, or nil where none is known.
+func walk(dec *json.Decoder, t reflect.Type, lenient bool, depth int) error {
+	if depth > maxDepth {
+		return errors.New("nested too deep")
+	}
+	tok, err := dec.Token()
+	if err != nil {
+		return err
+	}
+	t = plain(t)
+	switch tok {
+	case json.Delim('{'):
+		return walkObject(dec, t, lenient, depth)
+	case json.Delim('['):
+		return walkArray(dec, t, lenient, depth)
+	}
+	return nil
+}
+
+func walkArray(dec *json.Decoder, t reflect.Type, lenient bool, depth int) error {
+	var elem reflect.Type
+	if t != nil && (t.Kind() == reflect.Slice || t.Kind() == reflect.Array) {
+		elem = t.Elem()
+	}
+	for dec.More() {
+		if err := walk(dec, elem, lenient, depth+1); err != nil {
+			return err
+		}
+	}
+	_, err := dec.Token()
+	return err
+}
+
+func walkObject(dec *json.Decoder, t reflect.Type, lenient bool, depth int) error {
+	fields := fieldsOf(t)
+	seen := map[string]bool{}
+	for dec.More() {
+		tok, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		key, _ := tok.(string)
+		if seen[key] {
+			return fmt.Errorf("key %.64q is repeated", key)
+		}
+		seen[key] = true
+		elem, err := fields.lookup(key, lenient)
+		if err != nil {
+			return err
+		}
+		if t != nil && t.Kind() == reflect.Map {
+			elem = t.Elem()
+		}
+		if err := walk(dec, elem, lenient, depth+1); err != nil {
+			return err
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return err
+	}
+	return fields.missing(seen)
+}
+
+type field struct {
+	name     string
+	optional bool
+	t        reflect.Type
+}
+
+type fieldSet []field
+
+// lookup finds the type of a key. An empty set knows nothing and refuses nothing.
+func (fs fieldSet) lookup(key string, lenient bool) (reflect.Type, error) {
+	if len(fs) == 0 {
+		return nil, nil
+	}
+	for _, f := range fs {
+		if f.name == key {
+			return f.t, nil
+		}
+		if strings.EqualFold(f.name, key) {
+			return nil, fmt.Errorf("key %.64q must be written %q", key, f.name)
+		}
+	}
+	if lenient {
+		return nil, nil
+	}
+	return nil, fmt.Errorf("unknown key %.64q", key)
+}
+
+func (fs fieldSet) missing(seen map[string]bool) error {
+	for _, f := range fs {
+		if !f.optional && !seen[f.name] {
+			return fmt.Errorf("key %q is missing", f.name)
+		}
+	}
+	return nil
+}
+
+// fieldsOf lists the JSON keys of a struct type, embedded structs included.
+func fieldsOf(t reflect.Type) fieldSet {
+	if t == nil || t.Kind() != reflect.Struct {
+		return nil
+	}
+	var fs fieldSet
+	for i := range t.NumField() {
+		sf := t.Field(i)
+		name, opts, _ := strings.Cut(sf.Tag.Get("json"), ",")
+		switch {
+		case sf.Anonymous && name == "":
+			fs = append(fs, fieldsOf(plain(sf.Type))...)
+		case !sf.IsExported() || name == "-":
+		default:
+			if name == "" {
+				name = sf.Name
+			}
+			optional := strings.Contains(opts, "omitempty") || strings.Contains(opts, "omitzero")
+			fs = append(fs, field{name: name, optional: optional, t: sf.Type})
+		}
+	}
+	return fs
+}
+
+// plain strips pointers and hides types that decode themselves.
+func plain(t reflect.Type) reflect.Type {
+	for t != nil && t.Kind() == reflect.Pointer {
+		if selfDecoding(t) {
+			return nil
+		}
+		t = t.Elem()
+	}
+	if t != nil && selfDecoding(reflect.PointerTo(t)) {
+		return nil
+	}
+	return t
+}
+
+func selfDecoding(t reflect.Type) bool {
+	return t.Implements(reflect.TypeFor[json.Unmarshaler]()) ||
+		t.Implements(reflect.TypeFor[interface{ UnmarshalText([]byte) error }]())
+}
