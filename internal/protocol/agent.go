@@ -1,0 +1,148 @@
+package protocol
+
+import "github.com/agentkeys/agentkeys/internal/wallet"
+
+// SignedManifest is a manifest as its owner signed it: the bytes travel as they
+// were signed and are parsed only after the signature is good (design 3, sealing).
+type SignedManifest struct {
+	Manifest  Bytes `json:"manifest"`
+	Signature Bytes `json:"signature"`
+}
+
+// SealedRecord is one credential as ciphertext; the SHA-256 of Data is its name
+// in the manifest.
+type SealedRecord struct {
+	Service  string `json:"service"`
+	Revision uint64 `json:"revision"`
+	Data     Bytes  `json:"data"`
+}
+
+// PutManifest is the body of PUT /v1/agents/{wallet}/manifest, with If-Match on the
+// revision that it replaces (`"0"` for the first). Records holds the changed ones
+// only; records that the new manifest does not list are dropped.
+type PutManifest struct {
+	Manifest SignedManifest `json:"manifest"`
+	Records  []SealedRecord `json:"records"`
+}
+
+// ManifestReply answers GET and PUT of a manifest. Revisions is, for the owner, the
+// highest revision that each service of this wallet ever had, removed ones included.
+type ManifestReply struct {
+	SignedManifest
+	Revision  uint64            `json:"revision"`
+	Revisions map[string]uint64 `json:"revisions,omitempty"`
+}
+
+// RecordList answers GET /v1/agents/{wallet}/records.
+type RecordList struct {
+	Records []SealedRecord `json:"records"`
+}
+
+// Sync answers GET /v1/agent/sync; the ETag header names it for If-None-Match.
+type Sync struct {
+	SignedManifest
+	Revision uint64 `json:"revision"`
+}
+
+// Agent states of GET /v1/agents.
+const (
+	AgentOnline    = "online"
+	AgentOffline   = "offline"
+	AgentParked    = "parked"
+	AgentRevoked   = "revoked"
+	AgentLapsed    = "lapsed"
+	AgentNeverSeen = "never_seen"
+)
+
+// Agent is one agent of an owner. The CLI takes alias and scope from Manifest
+// after it checked the signature, never from the broker's word.
+type Agent struct {
+	Wallet         wallet.Wallet  `json:"wallet"`
+	State          string         `json:"state"`
+	Manifest       SignedManifest `json:"manifest"`
+	CreatedAt      int64          `json:"created_at"`
+	ExpiresAt      int64          `json:"expires_at"`
+	LastSeen       int64          `json:"last_seen"` // 0: never
+	Address        string         `json:"address"`   // where it was last seen
+	Machine        string         `json:"machine"`   // hash of the board's serial number
+	Host           string         `json:"host"`
+	Version        string         `json:"version"`
+	StorageBackend string         `json:"storage_backend"`
+	KeychainState  string         `json:"keychain_state"`
+}
+
+// AgentList answers GET /v1/agents.
+type AgentList struct {
+	Agents []Agent `json:"agents"`
+}
+
+// Report is the body of POST /v1/agent/report.
+type Report struct {
+	Version        string  `json:"version"`
+	Host           string  `json:"host"`
+	StorageBackend string  `json:"storage_backend"`
+	KeychainState  string  `json:"keychain_state"`
+	State          string  `json:"state"`
+	Events         []Event `json:"events"`
+}
+
+// Event is one access that the daemon granted or denied locally. An ID counts once.
+type Event struct {
+	ID        string `json:"id"` // 32 hex digits
+	Time      int64  `json:"time"`
+	Service   string `json:"service"`
+	Interface string `json:"interface"` // "agent.sock", "credentials.sock"
+	Caller    string `json:"caller"`    // "uid=1000"
+	Unit      string `json:"unit"`      // systemd unit, or empty
+	Result    string `json:"result"`    // "ok" or "denied"
+	Count     int    `json:"count"`
+}
+
+// Audit actions (design 3).
+const (
+	ActionAccountCreated  = "account_created"
+	ActionPairingOpened   = "pairing_opened"
+	ActionPairingApproved = "pairing_approved"
+	ActionPairingDenied   = "pairing_denied"
+	ActionPairingExpired  = "pairing_expired"
+	ActionRecovered       = "recovered"
+	ActionRenewed         = "renewed"
+	ActionResumed         = "resumed"
+	ActionProofFailed     = "proof_failed"
+	ActionParked          = "parked"
+	ActionReopened        = "reopened"
+	ActionRevoked         = "revoked"
+	ActionTornDown        = "torn_down"
+	ActionManifestChanged = "manifest_changed"
+	ActionSynced          = "credential_synced"
+	ActionAccessGranted   = "access_granted"
+	ActionAccessDenied    = "access_denied"
+)
+
+// AuditRow is one row of an account's chain; SHA256 is what ChainRow computes.
+type AuditRow struct {
+	Number  uint64        `json:"number"` // from 1, without gaps
+	Time    int64         `json:"time"`
+	Agent   wallet.Wallet `json:"agent,omitzero"`
+	Service string        `json:"service,omitempty"`
+	Action  string        `json:"action"`
+	Result  string        `json:"result"`           // "ok" or "denied"
+	Where   string        `json:"where"`            // "broker", or "local" = reported by the daemon
+	Detail  string        `json:"detail,omitempty"` // caller, unit, host, what changed; never a value
+	SHA256  string        `json:"sha256"`
+}
+
+// Audit answers GET /v1/audit, oldest first. Next is the cursor of the next page,
+// 0 at the end. Head is the newest row of the whole account.
+type Audit struct {
+	Rows []AuditRow `json:"rows"`
+	Next uint64     `json:"next"`
+	Head AuditHead  `json:"head"`
+}
+
+// AuditHead names the newest row; the CLI keeps it and says audit_rewritten when a
+// later answer does not hold it.
+type AuditHead struct {
+	Number uint64 `json:"number"`
+	SHA256 string `json:"sha256"`
+}
