@@ -1,0 +1,101 @@
+// Package pairing holds what a board and an owner say to each other while one
+// approves the other, and decides whether to believe it (design 3, pairing). The
+// typed code is a secret between the two; the broker in the middle never learns
+// it. No input or output; slow only where scrypt is meant to be.
+package pairing
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/scope"
+	"github.com/agentkeys/agentkeys/internal/seal"
+	"github.com/agentkeys/agentkeys/internal/strictjson"
+)
+
+// Kinds of a request.
+const (
+	KindPair    = "pair"
+	KindRecover = "recover"
+)
+
+// ErrRequest says that a request is malformed; refuse it.
+var ErrRequest = errors.New("malformed pairing request")
+
+var hashPattern = regexp.MustCompile(`\A[0-9a-f]{64}\z`)
+
+// Request is what a board asks for. It travels as the bytes that Encode made; the
+// MAC and the scrypt salt cover those bytes.
+type Request struct {
+	V              int         `json:"v"` // 1
+	Kind           string      `json:"kind"`
+	TokenSHA256    string      `json:"token_sha256"`
+	DeviceKey      string      `json:"device_key"`      // age hybrid recipient
+	DeviceSignKey  string      `json:"device_sign_key"` // Ed25519 public key, base64url
+	RequestedScope scope.Scope `json:"requested_scope"` // a wish; the owner decides
+	Alias          string      `json:"alias"`           // a wish; empty: none
+	Identity       string      `json:"identity"`        // recover: who to be again (a wallet where the broker resolved it)
+	Host           string      `json:"host"`
+	Machine        string      `json:"machine"` // hash of the board's serial number; may be empty
+}
+
+// Encode checks r and gives the bytes that are sent, stored and covered by the MAC.
+func (r Request) Encode() ([]byte, error) {
+	r.V = 1
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	return json.Marshal(r)
+}
+
+// ParseRequest reads the bytes strictly. Any defect is ErrRequest.
+func ParseRequest(raw []byte) (Request, error) {
+	var r Request
+	if err := strictjson.Decode(raw, &r); err != nil {
+		return Request{}, fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	return r, r.check()
+}
+
+func (r Request) check() error {
+	bad := func(what string) error { return fmt.Errorf("%w: %s", ErrRequest, what) }
+	switch {
+	case r.V != 1:
+		return bad("unknown version")
+	case r.Kind != KindPair && r.Kind != KindRecover:
+		return bad("unknown kind")
+	case !hashPattern.MatchString(r.TokenSHA256):
+		return bad("token_sha256")
+	case seal.CheckRecipient(r.DeviceKey) != nil || seal.CheckSigningKey(r.DeviceSignKey) != nil:
+		return bad("device keys")
+	case r.Alias != "" && seal.CheckAlias(r.Alias) != nil:
+		return bad("alias")
+	case (r.Kind == KindRecover) != (r.Identity != ""):
+		return bad("identity")
+	}
+	for name, text := range map[string]string{"identity": r.Identity, "host": r.Host, "machine": r.Machine} {
+		if err := CheckText(text); err != nil {
+			return bad(name)
+		}
+	}
+	return nil
+}
+
+// CheckText returns ErrRequest unless text may be shown to a person who decides:
+// printable, no control or bidi characters, at most 64 bytes.
+func CheckText(text string) error {
+	if len(text) > protocol.MaxText || !utf8.ValidString(text) {
+		return ErrRequest
+	}
+	for _, r := range text {
+		if r != ' ' && !unicode.IsGraphic(r) || unicode.Is(unicode.Bidi_Control, r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) {
+			return ErrRequest
+		}
+	}
+	return nil
+}
