@@ -1,0 +1,80 @@
+package protocol
+
+import (
+	"github.com/agentkeys/agentkeys/internal/scope"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+// The documents of agent.sock, as api/local.openapi.yaml describes them.
+
+// LocalCredential is one line of GET /v1/credentials. AgeSeconds is the time since
+// the daemon last heard from its broker; -1: never in this run.
+type LocalCredential struct {
+	Service    string `json:"service"`
+	Revision   uint64 `json:"revision"`
+	AgeSeconds int64  `json:"age_seconds"`
+}
+
+// LocalCredentials answers GET /v1/credentials.
+type LocalCredentials struct {
+	Credentials []LocalCredential `json:"credentials"`
+}
+
+// LocalValue answers GET /v1/credentials/{service}: Credential when the value is
+// UTF-8, else CredentialBase64 (standard alphabet, padded).
+type LocalValue struct {
+	Service          string  `json:"service"`
+	Revision         uint64  `json:"revision"`
+	AgeSeconds       int64   `json:"age_seconds"`
+	Credential       *string `json:"credential,omitempty"`
+	CredentialBase64 []byte  `json:"credential_base64,omitempty"`
+}
+
+// LocalSession answers GET /v1/session; never the token.
+type LocalSession struct {
+	Wallet         wallet.Wallet `json:"wallet"`
+	Scope          scope.Scope   `json:"scope"`
+	CreatedAt      int64         `json:"created_at"`
+	ExpiresAt      int64         `json:"expires_at"`
+	Generation     uint64        `json:"generation"`
+	StorageBackend string        `json:"storage_backend"`
+}
+
+// Status answers GET /v1/status and is what `agentkeys-daemon status --json` prints.
+type Status struct {
+	Wallet     wallet.Wallet     `json:"wallet"`
+	State      string            `json:"state"` // starting, waiting_for_keychain, online, offline, parked, revoked, unpaired, blocked
+	Session    *StatusSession    `json:"session"`
+	Storage    StatusStorage     `json:"storage"`
+	Sync       StatusSync        `json:"sync"`
+	Conditions []StatusCondition `json:"conditions"`
+}
+
+// StatusSession is null while no session is loaded.
+type StatusSession struct {
+	Scope      scope.Scope `json:"scope"`
+	CreatedAt  int64       `json:"created_at"`
+	ExpiresAt  int64       `json:"expires_at"`
+	Generation uint64      `json:"generation"`
+}
+
+// StatusStorage says where the session lies and how the keychain is.
+type StatusStorage struct {
+	Backend       string `json:"backend"`        // keychain, file, none
+	KeychainState string `json:"keychain_state"` // store.KeychainState
+}
+
+// StatusSync says when the broker was last heard. Last is 0 and AgeSeconds -1: never.
+type StatusSync struct {
+	Last       int64 `json:"last"`
+	AgeSeconds int64 `json:"age_seconds"`
+	Online     bool  `json:"online"`
+}
+
+// StatusCondition is one condition that holds now.
+type StatusCondition struct {
+	Code     string `json:"code"`
+	Severity string `json:"severity"` // "warning" or "error"
+	Message  string `json:"message"`
+	Hint     string `json:"hint"` // the command that mends it; may be empty
+}
