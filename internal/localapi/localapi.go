@@ -1,0 +1,127 @@
+// Package localapi serves agent.sock: HTTP over a unix socket for the programs
+// beside a daemon (api/local.openapi.yaml), and metrics.sock, which says only how
+// the daemon is. Who may ask is decided by the kernel's word about the peer and
+// the rules of internal/access.
+package localapi
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/access"
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/secret"
+)
+
+// AgentSocket and MetricsSocket are the names in the runtime directory; the first is
+// also the `interface` of metrics and audit events.
+const (
+	AgentSocket   = "agent.sock"
+	MetricsSocket = "metrics.sock"
+)
+
+// Source is what the daemon offers to local callers. No call waits for the network.
+// Errors are *protocol.Problem: 403 denied (out of scope, revoked), 404 not_found,
+// 503 unavailable with the reason.
+type Source interface {
+	Credentials() ([]Credential, error) // in scope, without values
+	Credential(service string) (Credential, error)
+	Session() (protocol.LocalSession, error)
+	Status() protocol.Status
+	Ready() (ok bool, reasons []string)
+	Accessed(Access) // one read that was granted or denied; must not block
+}
+
+// Credential is one credential in scope.
+type Credential struct {
+	Service    string
+	Revision   uint64
+	AgeSeconds int64 // since the broker was last heard; -1: never in this run
+	Value      secret.String
+}
+
+// Access is one read for the audit.
+type Access struct {
+	Service   string
+	Interface string
+	Caller    string // "uid=1000"
+	Unit      string // systemd unit, or empty
+	Result    string // "ok" or "denied"
+}
+
+// Config is what a Server needs; nothing may be nil.
+type Config struct {
+	Source  Source
+	Policy  func() access.Policy // the rules of now: settings may be loaded again
+	Metrics http.Handler
+	Observe func(iface, result string, d time.Duration) // one credential request
+	Logger  *slog.Logger
+}
+
+// Server serves both sockets.
+type Server struct {
+	c       Config
+	agent   http.Handler
+	metrics http.Handler
+}
+
+// New builds the routes.
+func New(c Config) *Server {
+	s := &Server{c: c}
+	s.agent, s.metrics = s.agentRoutes(), s.healthRoutes()
+	return s
+}
+
+// Serve answers on both listeners until ctx ends, then gives requests under way
+// two seconds. It closes the listeners. metrics may be nil.
+func (s *Server) Serve(ctx context.Context, agent, metrics net.Listener) error {
+	servers := []*http.Server{s.server(s.agent)}
+	listeners := []net.Listener{agent}
+	if metrics != nil {
+		servers, listeners = append(servers, s.server(s.metrics)), append(listeners, metrics)
+	}
+	done := make(chan error, len(servers))
+	for i, srv := range servers {
+		go func() { done <- srv.Serve(withPeers(listeners[i])) }()
+	}
+	var first error
+	left := len(servers)
+	select {
+	case <-ctx.Done():
+	case first = <-done:
+		left--
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	for _, srv := range servers {
+		if srv.Shutdown(grace) != nil {
+			_ = srv.Close()
+		}
+	}
+	for range left {
+		if err := <-done; first == nil {
+			first = err
+		}
+	}
+	if errors.Is(first, http.ErrServerClosed) {
+		return nil
+	}
+	return first
+}
+
+func (s *Server) server(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      10 * time.Second,
+		IdleTimeout:       30 * time.Second,
+		MaxHeaderBytes:    8 << 10,
+		ConnContext:       connContext,
+		ErrorLog:          slog.NewLogLogger(s.c.Logger.Handler(), slog.LevelDebug),
+	}
+}

@@ -1,0 +1,188 @@
+package localapi
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/agentkeys/agentkeys/internal/access"
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/scope"
+)
+
+func (s *Server) agentRoutes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/credentials", s.listCredentials)
+	mux.HandleFunc("GET /v1/credentials/{service}", s.readCredential)
+	mux.HandleFunc("GET /v1/session", s.guarded(func(w http.ResponseWriter) error {
+		info, err := s.c.Source.Session()
+		if err != nil {
+			return err
+		}
+		return writeJSON(w, info)
+	}))
+	mux.HandleFunc("GET /v1/status", s.guarded(func(w http.ResponseWriter) error {
+		return writeJSON(w, s.c.Source.Status())
+	}))
+	s.addHealth(mux)
+	return problems(mux)
+}
+
+func (s *Server) healthRoutes() http.Handler {
+	mux := http.NewServeMux()
+	s.addHealth(mux)
+	return problems(mux)
+}
+
+// addHealth adds what every local user may read: no names, no texts.
+func (s *Server) addHealth(mux *http.ServeMux) {
+	mux.Handle("GET /metrics", s.c.Metrics)
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
+	mux.HandleFunc("GET /readyz", s.readyz)
+}
+
+func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
+	ok, reasons := s.c.Source.Ready()
+	text := "ok\n"
+	if !ok {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		text = "not ready\n"
+	}
+	if r.URL.Query().Has("verbose") {
+		for _, reason := range reasons {
+			text += "- " + reason + "\n"
+		}
+	}
+	_, _ = io.WriteString(w, text)
+}
+
+// guarded serves callers that match any rule at all.
+func (s *Server) guarded(answer func(http.ResponseWriter) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !s.c.Policy().AllowsAny(peerOf(r)) {
+			writeProblem(w, refused)
+			return
+		}
+		if err := answer(w); err != nil {
+			writeProblem(w, err)
+		}
+	}
+}
+
+// listCredentials shows each caller only what the rules let it read.
+func (s *Server) listCredentials(w http.ResponseWriter, r *http.Request) {
+	peer, policy := peerOf(r), s.c.Policy()
+	if !policy.AllowsAny(peer) {
+		s.c.Source.Accessed(accessOf(peer, "", "denied"))
+		writeProblem(w, refused)
+		return
+	}
+	all, err := s.c.Source.Credentials()
+	if err != nil {
+		writeProblem(w, err)
+		return
+	}
+	reply := protocol.LocalCredentials{Credentials: []protocol.LocalCredential{}}
+	for _, c := range all {
+		if policy.Allows(peer, c.Service) {
+			reply.Credentials = append(reply.Credentials, protocol.LocalCredential{
+				Service: c.Service, Revision: c.Revision, AgeSeconds: c.AgeSeconds,
+			})
+		}
+	}
+	if err := writeJSON(w, reply); err != nil {
+		writeProblem(w, err)
+	}
+}
+
+func (s *Server) readCredential(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	service, peer := r.PathValue("service"), peerOf(r)
+	c, err := s.authorized(peer, service)
+	result := resultOf(err)
+	if result == "ok" || result == "denied" {
+		s.c.Source.Accessed(accessOf(peer, service, result))
+	}
+	if err == nil {
+		err = writeCredential(w, r, c)
+	}
+	if err != nil {
+		writeProblem(w, err)
+	}
+	s.c.Observe(AgentSocket, result, time.Since(start))
+}
+
+func (s *Server) authorized(peer access.Peer, service string) (Credential, error) {
+	if err := scope.CheckService(service); err != nil {
+		return Credential{}, &protocol.Problem{Status: http.StatusBadRequest, Code: protocol.CodeBadRequest, Detail: err.Error()}
+	}
+	if !s.c.Policy().Allows(peer, service) {
+		return Credential{}, refused
+	}
+	return s.c.Source.Credential(service)
+}
+
+// writeCredential answers JSON, or the bare value with `Accept: text/plain`.
+func writeCredential(w http.ResponseWriter, r *http.Request, c Credential) error {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Age", strconv.FormatInt(max(c.AgeSeconds, 0), 10))
+	value := c.Value.Reveal()
+	if strings.HasPrefix(r.Header.Get("Accept"), "text/plain") {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = io.WriteString(w, value)
+		return nil
+	}
+	reply := protocol.LocalValue{Service: c.Service, Revision: c.Revision, AgeSeconds: c.AgeSeconds}
+	if utf8.ValidString(value) {
+		reply.Credential = &value
+	} else {
+		reply.CredentialBase64 = []byte(value)
+	}
+	return writeJSON(w, reply)
+}
+
+var refused = &protocol.Problem{
+	Status: http.StatusForbidden, Code: protocol.CodeDenied,
+	Detail: "the daemon's rules do not let this caller ask",
+}
+
+func accessOf(peer access.Peer, service, result string) Access {
+	return Access{
+		Service: service, Interface: AgentSocket, Result: result,
+		Caller: fmt.Sprintf("uid=%d", peer.UID), Unit: peer.Unit,
+	}
+}
+
+// resultOf is the bounded label of a credential request.
+func resultOf(err error) string {
+	var p *protocol.Problem
+	switch {
+	case err == nil:
+		return "ok"
+	case !errors.As(err, &p):
+		return "error"
+	case p.Status == http.StatusForbidden:
+		return "denied"
+	case p.Status == http.StatusNotFound:
+		return "not_found"
+	case p.Status == http.StatusServiceUnavailable:
+		return "unavailable"
+	}
+	return "error"
+}
+
+func writeJSON(w http.ResponseWriter, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode reply: %w", err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(append(data, '\n'))
+	return nil
+}
