@@ -30,14 +30,19 @@ type source struct {
 	blocked  bool
 }
 
+var errBlocked = &protocol.Problem{Status: 503, Code: protocol.CodeUnavailable, Detail: "slot is insecure"}
+
 func (s *source) Credentials() ([]localapi.Credential, error) {
 	if s.blocked {
-		return nil, &protocol.Problem{Status: 503, Code: protocol.CodeUnavailable, Detail: "slot is insecure"}
+		return nil, errBlocked
 	}
 	return []localapi.Credential{{Service: "binary", Revision: 2}, {Service: "openrouter", Revision: 1, AgeSeconds: 3}}, nil
 }
 
 func (s *source) Credential(service string) (localapi.Credential, error) {
+	if s.blocked {
+		return localapi.Credential{}, errBlocked
+	}
 	switch service {
 	case "openrouter":
 		return localapi.Credential{Service: service, Revision: 1, AgeSeconds: 3, Value: secret.New("sk-or-1")}, nil
@@ -50,11 +55,14 @@ func (s *source) Credential(service string) (localapi.Credential, error) {
 }
 
 func (s *source) Session() (protocol.LocalSession, error) {
+	if s.blocked {
+		return protocol.LocalSession{}, errBlocked
+	}
 	return protocol.LocalSession{Wallet: wallet.New(), Scope: scope.None(), StorageBackend: "file"}, nil
 }
 
 func (s *source) Status() protocol.Status {
-	return protocol.Status{Wallet: wallet.New(), State: "online", Conditions: []protocol.StatusCondition{}}
+	return protocol.Status{Wallet: wallet.New(), State: "online", Storage: protocol.StatusStorage{Backend: "file", KeychainState: "disabled"}, Conditions: []protocol.StatusCondition{}}
 }
 
 func (s *source) Ready() (ok bool, reasons []string) { return !s.blocked, []string{"slot is insecure"} }
