@@ -1,0 +1,96 @@
+// Package atomicfile replaces a file so that a reader, a crash or a power cut sees
+// the old bytes or the new ones and nothing between. It works on directory handles,
+// so no path is resolved twice and no link is followed.
+package atomicfile
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"strings"
+)
+
+const (
+	tempPrefix = "."
+	tempSuffix = ".tmp"
+)
+
+// Write makes name in dir hold exactly data, mode 0600. When it returns nil the
+// change is durable: the file was synced before the rename, the directory after
+// it. On an error the old file is still there, or, if only the last sync failed,
+// the new one. A new file belongs to the owner of the directory.
+func Write(dir Dir, name string, data []byte) error {
+	temp, err := stage(dir, name, data)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	if err := dir.Rename(temp, name); err != nil {
+		_ = dir.Remove(temp) // the rename's error says more; Clean takes what stays
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	if err := dir.Sync(); err != nil {
+		return fmt.Errorf("sync directory of %s: %w", name, err)
+	}
+	return nil
+}
+
+func stage(dir Dir, name string, data []byte) (temp string, err error) {
+	var random [8]byte
+	_, _ = rand.Read(random[:])
+	temp = tempPrefix + name + "." + hex.EncodeToString(random[:]) + tempSuffix
+	f, err := dir.Create(temp)
+	if err != nil {
+		return "", err
+	}
+	if err = fill(dir, f, data); err != nil {
+		_ = dir.Remove(temp) // see Write
+	}
+	return temp, err
+}
+
+func fill(dir Dir, f File, data []byte) error {
+	err := adopt(dir, f)
+	if err == nil {
+		_, err = f.Write(data)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	return err
+}
+
+// adopt gives a file that root made in somebody's directory to that somebody.
+func adopt(dir Dir, f File) error {
+	own, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	want, err := dir.Stat()
+	if err != nil || own.UID == want.UID {
+		return err
+	}
+	return f.Chown(want.UID, want.GID)
+}
+
+// Clean removes what an interrupted Write left in dir. The caller holds the lock
+// under which every Write to dir happens. It returns how many files it removed.
+func Clean(dir Dir) (int, error) {
+	names, err := dir.Names()
+	if err != nil {
+		return 0, fmt.Errorf("list left-over files: %w", err)
+	}
+	removed := 0
+	for _, name := range names {
+		if !strings.HasPrefix(name, tempPrefix) || !strings.HasSuffix(name, tempSuffix) {
+			continue
+		}
+		if err := dir.Remove(name); err != nil {
+			return removed, fmt.Errorf("remove left-over file: %w", err)
+		}
+		removed++
+	}
+	return removed, nil
+}

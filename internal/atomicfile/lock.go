@@ -1,0 +1,88 @@
+package atomicfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// lockTries bounds how often Lock starts again because the lock file was removed
+// or made by another process in between.
+const lockTries = 8
+
+// Lock uses flock: it belongs to the open file, so it excludes other goroutines of
+// this process too, and ends with the process.
+func (d systemDir) Lock(name string) (io.Closer, error) {
+	for range lockTries {
+		lock, err := d.tryLock(name)
+		if err == nil {
+			return lock, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
+		if _, gone := d.root.Stat("."); gone != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
+}
+
+// tryLock returns fs.ErrNotExist or fs.ErrExist when another process was faster.
+func (d systemDir) tryLock(name string) (*os.File, error) {
+	f, err := d.plain(name, os.O_RDONLY)
+	if errors.Is(err, fs.ErrNotExist) {
+		f, err = d.makeLock(name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := flock(f); err != nil {
+		_ = f.Close() // opened for reading
+		return nil, err
+	}
+	// The holder before us may have removed the file: a lock on it excludes nobody.
+	now, err := d.root.Lstat(name)
+	var mine os.FileInfo
+	if err == nil {
+		mine, err = f.Stat()
+	}
+	if err == nil && !os.SameFile(now, mine) {
+		err = fs.ErrNotExist
+	}
+	if err != nil {
+		_ = f.Close() // opened for reading
+		return nil, err
+	}
+	return f, nil
+}
+
+func (d systemDir) makeLock(name string) (*os.File, error) {
+	f, err := d.root.OpenFile(name, os.O_RDONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := adopt(d, systemFile{f}); err != nil {
+		_ = f.Close() // opened for reading
+		return nil, err
+	}
+	return f, nil
+}
+
+func flock(f *os.File) error {
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case errors.Is(err, unix.EWOULDBLOCK):
+			return ErrLocked
+		}
+		return err
+	}
+}

@@ -1,0 +1,73 @@
+package atomicfile
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"time"
+)
+
+var (
+	// ErrLocked: another holder has the lock. Try again, or give up.
+	ErrLocked = errors.New("locked by another holder")
+	// ErrNotPlain: the name is a link, FIFO, socket, device or of the wrong kind.
+	// Nothing was opened.
+	ErrNotPlain = errors.New("not a plain file or directory")
+)
+
+// FS finds directories by path. System is the real one; tests bring one that
+// crashes and loses power.
+type FS interface {
+	// OpenDir opens an existing directory; fs.ErrNotExist when there is none.
+	OpenDir(path string) (Dir, error)
+	// MakeDir makes path and its missing parents durably, mode perm. It is no
+	// error if path is there.
+	MakeDir(path string, perm fs.FileMode) error
+}
+
+// Dir is an open directory. A name is one path element; no operation follows a
+// link in it.
+type Dir interface {
+	// Stat describes the directory itself.
+	Stat() (Info, error)
+	// Lstat describes the entry name; fs.ErrNotExist when there is none.
+	Lstat(name string) (Info, error)
+	// Open opens a regular file for reading and never blocks, not even on a FIFO;
+	// ErrNotPlain for anything else, fs.ErrNotExist when there is none.
+	Open(name string) (File, error)
+	// Create makes a file that did not exist, mode 0600, for writing.
+	Create(name string) (File, error)
+	// Mkdir makes a directory, mode 0700.
+	Mkdir(name string) error
+	// OpenDir opens a directory inside this one; ErrNotPlain for anything else.
+	OpenDir(name string) (Dir, error)
+	Rename(from, to string) error
+	// Remove removes a file or an empty directory.
+	Remove(name string) error
+	// Names lists the entries, sorted.
+	Names() ([]string, error)
+	Chown(uid, gid int) error
+	// Sync makes all earlier changes of entries durable.
+	Sync() error
+	// Lock takes the exclusive lock of the file name, which it makes if needed.
+	// It does not wait: ErrLocked. The lock ends with Close, or with the process.
+	Lock(name string) (io.Closer, error)
+	Close() error
+}
+
+// File is an open regular file.
+type File interface {
+	io.ReadWriteCloser
+	Stat() (Info, error)
+	Chown(uid, gid int) error
+	Sync() error
+}
+
+// Info is what the strict checks look at.
+type Info struct {
+	Mode     fs.FileMode
+	UID, GID int
+	Links    uint64
+	Size     int64
+	ModTime  time.Time
+}

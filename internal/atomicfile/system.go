@@ -1,0 +1,157 @@
+package atomicfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+)
+
+// System is the machine's file system. Below the directory that OpenDir opened,
+// everything goes through os.Root.
+type System struct{}
+
+// OpenDir opens path, whose parents may be links: they are the administrator's.
+func (System) OpenDir(path string) (Dir, error) {
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, err
+	}
+	return systemDir{root}, nil
+}
+
+// MakeDir syncs the parent of every directory that it made.
+func (s System) MakeDir(path string, perm fs.FileMode) error {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	parent := filepath.Dir(path)
+	if parent == path {
+		return fs.ErrNotExist
+	}
+	if err := s.MakeDir(parent, perm); err != nil {
+		return err
+	}
+	if err := os.Mkdir(path, perm); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDir(os.Open(parent))
+}
+
+func syncDir(dir *os.File, err error) error {
+	if err != nil {
+		return err
+	}
+	err = dir.Sync()
+	return errors.Join(err, dir.Close())
+}
+
+type systemDir struct{ root *os.Root }
+
+func (d systemDir) Stat() (Info, error)             { return info(d.root.Stat(".")) }
+func (d systemDir) Lstat(name string) (Info, error) { return info(d.root.Lstat(name)) }
+func (d systemDir) Mkdir(name string) error         { return d.root.Mkdir(name, 0o700) }
+func (d systemDir) Rename(from, to string) error    { return d.root.Rename(from, to) }
+func (d systemDir) Remove(name string) error        { return d.root.Remove(name) }
+func (d systemDir) Sync() error                     { return syncDir(d.root.Open(".")) }
+func (d systemDir) Close() error                    { return d.root.Close() }
+
+func (d systemDir) Open(name string) (File, error) {
+	f, err := d.plain(name, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	return systemFile{f}, nil
+}
+
+// plain opens only what Lstat called a regular file, and looks again through the
+// handle: the entry may have been changed in between.
+func (d systemDir) plain(name string, flag int) (*os.File, error) {
+	before, err := d.root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !before.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: %w", name, ErrNotPlain)
+	}
+	f, err := d.root.OpenFile(name, flag|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	after, err := f.Stat()
+	if err == nil && !os.SameFile(before, after) {
+		err = fmt.Errorf("%s: changed while it was opened: %w", name, ErrNotPlain)
+	}
+	if err != nil {
+		_ = f.Close() // opened for reading
+		return nil, err
+	}
+	return f, nil
+}
+
+func (d systemDir) Create(name string) (File, error) {
+	f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return systemFile{f}, nil
+}
+
+func (d systemDir) OpenDir(name string) (Dir, error) {
+	before, err := d.root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !before.IsDir() {
+		return nil, fmt.Errorf("%s: %w", name, ErrNotPlain)
+	}
+	root, err := d.root.OpenRoot(name)
+	if err != nil {
+		return nil, err
+	}
+	after, err := root.Stat(".")
+	if err == nil && !os.SameFile(before, after) {
+		err = fmt.Errorf("%s: changed while it was opened: %w", name, ErrNotPlain)
+	}
+	if err != nil {
+		_ = root.Close() // nothing was written through it
+		return nil, err
+	}
+	return systemDir{root}, nil
+}
+
+func (d systemDir) Names() ([]string, error) {
+	dir, err := d.root.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	names, err := dir.Readdirnames(-1)
+	slices.Sort(names)
+	return names, errors.Join(err, dir.Close())
+}
+
+func (d systemDir) Chown(uid, gid int) error {
+	dir, err := d.root.Open(".")
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Chown(uid, gid), dir.Close())
+}
+
+type systemFile struct{ *os.File }
+
+func (f systemFile) Stat() (Info, error) { return info(f.File.Stat()) }
+
+func info(fi fs.FileInfo, err error) (Info, error) {
+	if err != nil {
+		return Info{}, err
+	}
+	i := Info{Mode: fi.Mode(), Size: fi.Size(), ModTime: fi.ModTime()}
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
+		i.UID, i.GID, i.Links = int(st.Uid), int(st.Gid), uint64(st.Nlink)
+	}
+	return i, nil
+}

@@ -1,0 +1,223 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/agentkeys/agentkeys/internal/session"
+)
+
+// What single-daemon versions used, for whichever wallet the session names.
+const (
+	earlierMasterFile = "session.json" // in the home itself
+	earlierDaemonFile = "session"
+	earlierAccount    = "session"
+)
+
+// earlier is a copy that another program or version wrote, and where it lies.
+type earlier struct {
+	session session.Session
+	payload []byte
+	file    string // name in the home; empty = none
+	account string // keychain account; empty = none
+}
+
+// loadHeadless answers for a slot that was never saved: it adopts what is found
+// elsewhere, or says ErrNoSession, or that nobody can know now.
+func (s *Store) loadHeadless(ctx context.Context, id session.ID) ([]byte, Info, error) {
+	found, err := s.findEarlier(ctx, id)
+	if err != nil {
+		return nil, Info{}, err
+	}
+	if len(found) == 0 {
+		return nil, Info{}, fmt.Errorf("slot %s: %w", id, ErrNoSession)
+	}
+	t, err := s.makeSlot(id)
+	if err != nil {
+		return nil, Info{}, err
+	}
+	defer t.close()
+	unlock, err := t.lock(ctx)
+	if err != nil {
+		return nil, Info{}, err
+	}
+	defer unlock()
+	h, at, err := t.readHead()
+	switch {
+	case errors.Is(err, errNoHead):
+		return t.adopt(ctx, head{Version: headVersion, ID: id.String(), Where: BackendKeychain}, found)
+	case err != nil:
+		return nil, Info{}, err
+	}
+	return t.payloadOf(ctx, h, at, s.probeNow) // another process adopted it first
+}
+
+// loadUnsaved answers for the intent of a first save that came to nothing. The
+// caller holds the lock and knows that the keychain does not hold the value.
+func (t *slot) loadUnsaved(ctx context.Context, h head) ([]byte, Info, error) {
+	if err := t.absentHead(); !errors.Is(err, errNoHead) {
+		return nil, Info{}, err
+	}
+	found, err := t.store.findEarlier(ctx, t.id)
+	if err != nil {
+		return nil, Info{}, err
+	}
+	if len(found) == 0 {
+		return nil, Info{}, fmt.Errorf("slot %s: %w", t.id, ErrNoSession)
+	}
+	return t.adopt(ctx, h, found)
+}
+
+// adopt saves the newest of the found sessions and only then removes old copies.
+// If it cannot be saved (keychain mode, full disk) the session is good all the
+// same, and is adopted next time.
+func (t *slot) adopt(ctx context.Context, h head, found []earlier) ([]byte, Info, error) {
+	s := t.store
+	log := s.cfg.Logger.With("session_id", t.id.String())
+	best := found[0]
+	for _, e := range found[1:] {
+		if e.session.CreatedAt > best.session.CreatedAt {
+			best = e
+		}
+	}
+	if best.file == "" && h.Keychain == nil {
+		h.Keychain = &keychainNote{} // it stays there if the save goes to the file
+	}
+	info, err := t.put(ctx, h, best.payload)
+	if err == nil {
+		err = t.verify(info)
+	}
+	if err != nil {
+		log.Warn("earlier session not adopted yet", "error", err)
+		return best.payload, Info{Backend: best.backend(), SavedAt: s.cfg.Now()}, nil
+	}
+	log.Info("earlier session adopted", "storage_backend", string(info.Backend))
+	for _, e := range found {
+		if err := s.removeEarlier(ctx, e); err != nil {
+			log.Warn("copy of an earlier version not removed", "error", err)
+		}
+	}
+	return best.payload, info, nil
+}
+
+func (e earlier) backend() Backend {
+	if e.file != "" {
+		return BackendFile
+	}
+	return BackendKeychain
+}
+
+// verify reads the new head before anything old is removed; what the keychain
+// holds was read back by put.
+func (t *slot) verify(info Info) error {
+	h, _, err := t.readHead()
+	if err != nil {
+		return err
+	}
+	if h.Generation != info.Generation || h.Where != info.Backend {
+		return fmt.Errorf("slot %s: %w", t.id, ErrInconsistent)
+	}
+	return nil
+}
+
+// findEarlier looks for the file of an earlier version, for its keychain entry, and
+// for an entry of this very account by another program. A file in hand is enough:
+// then the keychain's troubles do not matter. ErrUnavailable: a wallet's entry
+// cannot be looked for. ErrInconsistent: there is an entry, but not such a one.
+func (s *Store) findEarlier(ctx context.Context, id session.ID) ([]earlier, error) {
+	found, err := s.findEarlierFile(id)
+	if err != nil || !s.keychainFor(id) {
+		return found, err
+	}
+	entries, err := s.findEarlierEntries(ctx, id)
+	if _, daemon := id.Wallet(); len(found) > 0 || !daemon && errors.Is(err, ErrUnavailable) {
+		err = nil // only a wallet's slot is named by somebody who had a session for it
+	}
+	return append(found, entries...), err
+}
+
+func (s *Store) findEarlierEntries(ctx context.Context, id session.ID) ([]earlier, error) {
+	if p := s.probe(ctx); !p.State.Readable() {
+		return nil, unavailable(p)
+	}
+	accounts := []string{id.String()}
+	if id == session.Master() {
+		accounts = []string{earlierAccount, id.String()}
+	}
+	var found []earlier
+	for _, account := range accounts {
+		text, err := s.get(ctx, account)
+		if errors.Is(err, ErrKeychainAbsent) {
+			continue
+		}
+		if err != nil {
+			return found, err
+		}
+		v, payload, err := parseForeign(text)
+		if err != nil { // ours of a lost head, or something else: not nothing
+			return found, fmt.Errorf("keychain account %s has an entry, but the slot has no head: %w", account, ErrInconsistent)
+		}
+		found = append(found, earlier{session: v, payload: payload, account: account})
+	}
+	return found, nil
+}
+
+func (s *Store) findEarlierFile(id session.ID) ([]earlier, error) {
+	name := earlierDaemonFile
+	w, daemon := id.Wallet()
+	if id == session.Master() {
+		name = earlierMasterFile
+	} else if !daemon {
+		return nil, nil
+	}
+	home, info, err := s.openHome()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = home.Close() }() // read only
+	if i, err := home.Lstat(name); err != nil || i.Mode.IsDir() {
+		return nil, nil // a directory is a slot or nothing of ours
+	}
+	if s.euid != 0 {
+		info.UID = s.euid // whoever owns the home, the file is the user's
+	}
+	path := filepath.Join(s.cfg.Home, name)
+	data, _, err := readStrict(home, info, path, name, headLimit)
+	if err != nil {
+		return nil, err
+	}
+	v, payload, err := parseForeign(string(data))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", path, ErrCorrupt, err)
+	}
+	if daemon && v.Wallet != w {
+		return nil, nil
+	}
+	return []earlier{{session: v, payload: payload, file: name}}, nil
+}
+
+// removeEarlier leaves the slot's own account alone: the save replaced it, or the
+// head remembers that something is there.
+func (s *Store) removeEarlier(ctx context.Context, e earlier) error {
+	if e.account == earlierAccount {
+		return s.remove(ctx, e.account)
+	}
+	if e.file == "" {
+		return nil
+	}
+	home, _, err := s.openHome()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = home.Close() }() // synced below
+	if err := home.Remove(e.file); err != nil {
+		return err
+	}
+	return home.Sync()
+}

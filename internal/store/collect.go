@@ -1,0 +1,61 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/session"
+)
+
+// pendingLife is how long a pairing may lie there that nobody goes on with.
+const pendingLife = 24 * time.Hour
+
+// collect removes a pending slot that is older than 24 h, whose pairing got no
+// wallet and which no process holds. One that cannot be read is left to a person.
+func (t *slot) collect(ctx context.Context) error {
+	dead, err := t.isDead()
+	if err != nil || !dead {
+		return err
+	}
+	run, err := t.tryLock(runLockName)
+	if errors.Is(err, ErrBusy) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = run.Close() }() // closing a read-only file
+	unlock, err := t.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if dead, err := t.isDead(); err != nil || !dead {
+		return err
+	}
+	if err := t.removeAll(); err != nil {
+		return err
+	}
+	t.store.cfg.Logger.Info("dead pairing removed", "session_id", t.id.String())
+	return nil
+}
+
+func (t *slot) isDead() (bool, error) {
+	h, at, err := t.readHead()
+	if errors.Is(err, errNoHead) {
+		return t.store.cfg.Now().Sub(t.info.ModTime) > pendingLife, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if t.store.cfg.Now().Sub(at) <= pendingLife {
+		return false, nil
+	}
+	v, err := session.Decode(h.Payload)
+	if err != nil {
+		return false, fmt.Errorf("slot %s: %w: %w", t.id, ErrNewer, err)
+	}
+	return v.Wallet.IsZero(), nil
+}

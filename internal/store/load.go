@@ -1,0 +1,113 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/session"
+)
+
+// Load returns the slot's session. It makes nothing, except that a session of an
+// earlier version or of another program is adopted: saved once under our rules.
+//
+// Errors: ErrNoSession, the only one that may lead to pairing; ErrUnavailable (wait
+// for the keychain); ErrInconsistent, ErrCorrupt, ErrInsecure and ErrNewer (a person
+// must act); ErrBusy (try again); session.ErrID; anything else is the disk.
+func (s *Store) Load(ctx context.Context, id session.ID) (session.Session, Info, error) {
+	v, info, err := s.load(ctx, id)
+	s.observe("load", info.Backend, err)
+	return v, info, err
+}
+
+func (s *Store) load(ctx context.Context, id session.ID) (session.Session, Info, error) {
+	payload, info, err := s.loadPayload(ctx, id)
+	if err != nil {
+		return session.Session{}, Info{}, err
+	}
+	v, err := session.Decode(payload)
+	if err != nil {
+		// The digest was right: the bytes are as they were written, by a program
+		// that knows more.
+		return session.Session{}, Info{}, fmt.Errorf("slot %s, generation %d: %w: %w", id, info.Generation, ErrNewer, err)
+	}
+	return v, info, nil
+}
+
+func (s *Store) loadPayload(ctx context.Context, id session.ID) ([]byte, Info, error) {
+	t, err := s.openSlot(id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s.loadHeadless(ctx, id)
+	}
+	if err != nil {
+		return nil, Info{}, err
+	}
+	defer t.close()
+	h, at, err := t.readHead()
+	switch {
+	case errors.Is(err, errNoHead):
+		return s.loadHeadless(ctx, id)
+	case errors.Is(err, ErrCorrupt):
+		return nil, Info{}, t.reportCorrupt(ctx, err)
+	case err != nil:
+		return nil, Info{}, err
+	}
+	payload, info, err := t.payloadOf(ctx, h, at, s.probe)
+	if !errors.Is(err, errMismatch) {
+		return payload, info, err
+	}
+	return t.loadLocked(ctx)
+}
+
+// errMismatch: the keychain does not show what the head says. Internal: looked at
+// again under the lock, it becomes ErrInconsistent.
+var errMismatch = errors.New("the keychain shows another generation or none")
+
+// payloadOf finds the payload of a head.
+func (t *slot) payloadOf(ctx context.Context, h head, at time.Time, probe func(context.Context) Probe) ([]byte, Info, error) {
+	s := t.store
+	info := s.infoOf(h, at)
+	switch {
+	case h.Tombstone:
+		return nil, Info{}, fmt.Errorf("slot %s was deleted: %w", t.id, ErrNoSession)
+	case h.Where == BackendFile:
+		return h.Payload, info, nil
+	case !s.keychainFor(t.id):
+		return nil, Info{}, &UnavailableError{State: StateDisabled, Reason: "the session is in the keychain, which is not to be used"}
+	}
+	if p := probe(ctx); !p.State.Readable() {
+		return nil, Info{}, unavailable(p)
+	}
+	v, err := s.entry(ctx, t.id)
+	switch {
+	case errors.Is(err, ErrUnavailable):
+		return nil, Info{}, err
+	case err != nil || !h.holds(v):
+		return nil, Info{}, errMismatch
+	}
+	info.Generation = v.generation
+	return v.payload, info, nil
+}
+
+// loadLocked looks again while no save can be under way.
+func (t *slot) loadLocked(ctx context.Context) ([]byte, Info, error) {
+	unlock, err := t.lock(ctx)
+	if err != nil {
+		return nil, Info{}, err
+	}
+	defer unlock()
+	h, at, err := t.readHead()
+	if err != nil {
+		return nil, Info{}, err
+	}
+	payload, info, err := t.payloadOf(ctx, h, at, t.store.probeNow)
+	if !errors.Is(err, errMismatch) {
+		return payload, info, err
+	}
+	if h.Generation == 0 {
+		return t.loadUnsaved(ctx, h)
+	}
+	return nil, Info{}, fmt.Errorf("slot %s, generation %d: %w", t.id, h.Generation, ErrInconsistent)
+}

@@ -1,0 +1,129 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/agentkeys/agentkeys/internal/session"
+)
+
+// Promote makes the session of a pending slot that of id: v is saved under id, then
+// the pending slot goes. It may stop anywhere and be repeated with the same values;
+// a session of the same pairing that was renewed meanwhile is not put back.
+//
+// Errors: as Save, before which nothing changed; if only the removal of the pending
+// slot failed, Info is that of the saved session and the call is to be repeated.
+func (s *Store) Promote(ctx context.Context, pending, id session.ID, v session.Session) (Info, error) {
+	info, err := s.promote(ctx, pending, id, v)
+	s.observe("promote", info.Backend, err)
+	return info, err
+}
+
+func (s *Store) promote(ctx context.Context, pending, id session.ID, v session.Session) (Info, error) {
+	if !pending.IsPending() || id.IsPending() || id.IsZero() {
+		return Info{}, fmt.Errorf("promote %s to %s: %w", pending, id, session.ErrID)
+	}
+	info, done := s.promoted(ctx, id, v)
+	if !done {
+		var err error
+		if info, err = s.save(ctx, id, v); err != nil {
+			return Info{}, err
+		}
+	}
+	return info, s.removePending(ctx, pending)
+}
+
+// promoted reports whether id already holds v or what became of it. Device keys are
+// made anew for each pairing, so equal ones mean the same pairing.
+func (s *Store) promoted(ctx context.Context, id session.ID, v session.Session) (Info, bool) {
+	t, err := s.openSlot(id)
+	if err != nil {
+		return Info{}, false
+	}
+	_, _, err = t.readHead()
+	t.close()
+	if err != nil {
+		return Info{}, false
+	}
+	kept, info, err := s.load(ctx, id)
+	if err != nil {
+		return Info{}, false
+	}
+	if v.DeviceKey.IsZero() {
+		return info, kept.Token.Equal(v.Token)
+	}
+	return info, kept.DeviceKey.Equal(v.DeviceKey) && kept.DeviceSignKey.Equal(v.DeviceSignKey)
+}
+
+// removePending removes a pending slot and all in it, the head first. It is no
+// error if the slot is gone.
+func (s *Store) removePending(ctx context.Context, id session.ID) error {
+	t, err := s.openSlot(id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer t.close()
+	unlock, err := t.lock(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // removed while we waited
+	}
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return t.removeAll()
+}
+
+// removeAll leaves the lock for the end: until the directory is gone, nobody else
+// may begin to use it.
+func (t *slot) removeAll() error {
+	names, err := t.dir.Names()
+	if err != nil {
+		return fmt.Errorf("list %s: %w", t.path, err)
+	}
+	if err := t.removeFile(headName); err != nil {
+		return err
+	}
+	for _, name := range names {
+		if name == lockName || name == headName {
+			continue
+		}
+		if err := t.removeFile(name); err != nil {
+			return err
+		}
+	}
+	if err := t.dir.Sync(); err != nil {
+		return fmt.Errorf("sync %s: %w", t.path, err)
+	}
+	if err := t.removeFile(lockName); err != nil {
+		return err
+	}
+	return t.removeDir()
+}
+
+func (t *slot) removeFile(name string) error {
+	if err := t.dir.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: %w", t.path, err)
+	}
+	return nil
+}
+
+func (t *slot) removeDir() error {
+	home, _, err := t.store.openHome()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = home.Close() }() // synced below
+	if err := home.Remove(t.id.String()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove %s: %w", t.path, err)
+	}
+	if err := home.Sync(); err != nil {
+		return fmt.Errorf("sync %s: %w", t.store.cfg.Home, err)
+	}
+	return nil
+}

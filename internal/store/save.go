@@ -1,0 +1,183 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/session"
+)
+
+// Why auto mode used the file, besides the states of a keychain.
+const (
+	reasonInDoubt  = "in_doubt"
+	reasonTooBig   = "too_big"
+	reasonPut      = "put"
+	reasonReadBack = "read_back"
+	reasonNotSeen  = "not_seen"
+)
+
+// saveOperations is how many keychain operations a save may take the time of.
+const saveOperations = 3
+
+// Save makes v the slot's session and returns once that is durable. In auto mode a
+// keychain that does not do its part costs nothing but a Fallback. On any error
+// the slot holds the old session, or, if the commit itself was cut off, v.
+//
+// Errors: ErrBusy (try again), ErrInsecure, ErrNewer, ErrTooBig, session.ErrID; in
+// keychain mode also ErrUnavailable and ErrInDoubt; anything else is the disk.
+func (s *Store) Save(ctx context.Context, id session.ID, v session.Session) (Info, error) {
+	info, err := s.save(ctx, id, v)
+	s.observe("save", info.Backend, err)
+	return info, err
+}
+
+func (s *Store) save(ctx context.Context, id session.ID, v session.Session) (Info, error) {
+	payload, err := v.Encode()
+	if err != nil {
+		return Info{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return Info{}, fmt.Errorf("save %s: %w", id, err)
+	}
+	t, err := s.makeSlot(id)
+	if err != nil {
+		return Info{}, err
+	}
+	defer t.close()
+	unlock, err := t.lock(ctx)
+	if err != nil {
+		return Info{}, err
+	}
+	defer unlock()
+	h, err := t.headToChange(ctx)
+	if err != nil {
+		return Info{}, err
+	}
+	return t.put(ctx, h, payload)
+}
+
+// put stores payload as the next generation after h, in the keychain if that works
+// and else in the file. The caller holds the lock.
+func (t *slot) put(ctx context.Context, h head, payload []byte) (Info, error) {
+	if !t.store.keychainFor(t.id) {
+		return t.commitFile(h, h.next(), payload, "")
+	}
+	h, failed, err := t.putKeychain(ctx, h, payload)
+	if err != nil {
+		return Info{}, err
+	}
+	if failed == nil {
+		return t.store.infoOf(h, t.store.cfg.Now()), nil
+	}
+	if t.store.cfg.Mode == ModeKeychain {
+		return Info{}, fmt.Errorf("save %s: %w", t.id, failed.err)
+	}
+	return t.commitFile(h, h.next(), payload, failed.reason)
+}
+
+// failedPut says why the keychain does not hold the payload. The head that comes
+// with it burns the generation if the keychain was tried.
+type failedPut struct {
+	reason string
+	err    error // for the caller of keychain mode
+}
+
+// putKeychain tries the keychain and returns the head as it stands then. An error
+// is the disk's; the keychain's is a failedPut.
+func (t *slot) putKeychain(ctx context.Context, h head, payload []byte) (head, *failedPut, error) {
+	s := t.store
+	if h.cutOff() {
+		h.Keychain = h.noteKeychain("")
+		h.Keychain.InDoubt = s.newFence(operationPut, h.Pending, s.probeNow(ctx))
+	}
+	if h.fence() != nil {
+		return h, &failedPut{reasonInDoubt, ErrInDoubt}, nil
+	}
+	v := value{generation: h.next(), payload: payload}
+	text := v.encode()
+	if limit := s.cfg.Keychain.MaxValue(); limit > 0 && len(text) > limit {
+		return h, &failedPut{reasonTooBig, ErrTooBig}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, saveOperations*s.cfg.KeychainTimeout)
+	defer cancel()
+	p := s.probeNow(ctx)
+	if !p.State.Writable() {
+		return h, &failedPut{string(p.State), unavailable(p)}, nil
+	}
+	intent := t.intent(h, v, p)
+	if err := t.writeHead(intent); err != nil {
+		return h, nil, err
+	}
+	if reason, err := s.put(ctx, t.id, text); err != nil {
+		intent, err := t.sharpen(ctx, intent, p)
+		return intent, &failedPut{reason, ErrInDoubt}, err
+	}
+	done := t.committed(v, p)
+	return done, nil, t.writeHead(done)
+}
+
+// intent announces v before the keychain hears of it, and puts the fence up with
+// it: a crash from here on leaves both.
+func (t *slot) intent(h head, v value, p Probe) head {
+	h.Pending, h.PendingSHA256 = v.generation, digest(v.payload)
+	h.Keychain = h.noteKeychain(p.Provider)
+	h.Keychain.InDoubt = t.store.newFence(operationPut, v.generation, p)
+	return h
+}
+
+// sharpen looks again who has the write that failed: the provider may have been
+// replaced since the probe. If nobody can be named now, only the end of the bus or
+// of the boot ends the fence. In auto mode the commit to the file writes it down.
+func (t *slot) sharpen(ctx context.Context, h head, before Probe) (head, error) {
+	if ctx.Err() != nil {
+		return h, nil
+	}
+	after := t.store.probeNow(ctx)
+	if after.BusID == "" {
+		after.BusID = before.BusID
+	}
+	if h.fence().names(after) {
+		return h, nil
+	}
+	h.Keychain = h.noteKeychain(after.Provider)
+	h.Keychain.InDoubt = t.store.newFence(operationPut, h.Pending, after)
+	if t.store.cfg.Mode != ModeKeychain {
+		return h, nil
+	}
+	return h, t.writeHead(h)
+}
+
+// committed is the head of a value that was read back from the keychain.
+func (t *slot) committed(v value, p Probe) head {
+	return head{
+		Version: headVersion, ID: t.id.String(), Generation: v.generation,
+		Where: BackendKeychain, SHA256: digest(v.payload),
+		Keychain: &keychainNote{Provider: p.Provider, VerifiedAt: t.store.cfg.Now().Unix()},
+	}
+}
+
+// commitFile puts the payload into the head. The keychain's note stays: it may
+// still hold an older or a burnt generation.
+func (t *slot) commitFile(h head, generation uint64, payload []byte, reason string) (Info, error) {
+	s := t.store
+	done := head{
+		Version: headVersion, ID: t.id.String(), Generation: generation,
+		Where: BackendFile, Payload: payload, SHA256: digest(payload), Keychain: h.keptNote(),
+	}
+	if err := t.writeHead(done); err != nil {
+		return Info{}, err
+	}
+	if reason != "" && s.cfg.Observer != nil {
+		s.cfg.Observer.Fallback(reason)
+	}
+	info := s.infoOf(done, s.cfg.Now())
+	info.Fallback = reason
+	return info, nil
+}
+
+func (s *Store) infoOf(h head, at time.Time) Info {
+	return Info{Backend: h.Where, Generation: h.Generation, InDoubt: h.fence() != nil, SavedAt: at}
+}
+
+func unavailable(p Probe) error { return &UnavailableError{State: p.State, Reason: p.Reason} }

@@ -1,0 +1,116 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"strings"
+
+	"github.com/agentkeys/agentkeys/internal/atomicfile"
+)
+
+var errTooLong = errors.New("larger than allowed")
+
+var plainPath = regexp.MustCompile(`\A[A-Za-z0-9/._@%+=:,-]+\z`)
+
+// checkHome: nobody else may exchange the slots of a home.
+func checkHome(path string, info atomicfile.Info) error {
+	if !info.Mode.IsDir() {
+		return &InsecureError{Path: path, What: "is not a directory", Fix: moveAway(path)}
+	}
+	if info.Mode.Perm()&0o002 != 0 && info.Mode&fs.ModeSticky == 0 {
+		return &InsecureError{
+			Path: path, What: fmt.Sprintf("mode %04o, others may write", info.Mode.Perm()),
+			Fix: "chmod go-w " + quote(path),
+		}
+	}
+	return nil
+}
+
+// checkDir: a slot is its user's alone.
+func (s *Store) checkDir(path string, info, home atomicfile.Info) error {
+	if info.Mode.Perm()&0o077 != 0 {
+		return &InsecureError{
+			Path: path, What: fmt.Sprintf("mode %04o, must be 0700", info.Mode.Perm()),
+			Fix: "chmod 700 " + quote(path),
+		}
+	}
+	if s.mayOwn(info.UID, home) {
+		return nil
+	}
+	owner := s.euid
+	if s.euid == 0 && s.cfg.SlotUser != nil {
+		owner = s.cfg.SlotUser.UID
+	}
+	return &InsecureError{
+		Path: path, What: fmt.Sprintf("belongs to uid %d, must be uid %d", info.UID, owner),
+		Fix: fmt.Sprintf("chown -R %d %s", owner, quote(path)),
+	}
+}
+
+// mayOwn: each user works on slots of his own. Root works on its own, on those of
+// SlotUser, and on a user's in that user's home. In a system home that only root
+// can change, where SlotUser says that slots have users, root put every owner there.
+func (s *Store) mayOwn(uid int, home atomicfile.Info) bool {
+	if uid == s.euid {
+		return true
+	}
+	if s.euid != 0 {
+		return false
+	}
+	if s.cfg.SlotUser == nil {
+		return uid == home.UID
+	}
+	rootsAlone := home.UID == 0 && home.Mode.Perm()&0o022 == 0
+	return uid == s.cfg.SlotUser.UID || uid == home.UID || rootsAlone
+}
+
+// checkFile holds for every file in a slot: a plain file of the directory's owner,
+// 0600 or stricter, under one name.
+func checkFile(path string, info, dir atomicfile.Info) error {
+	what, fix := "", ""
+	switch {
+	case !info.Mode.IsRegular():
+		return notPlain(path)
+	case info.UID != dir.UID:
+		what = fmt.Sprintf("belongs to uid %d, must be uid %d", info.UID, dir.UID)
+		fix = fmt.Sprintf("chown %d:%d %s", dir.UID, dir.GID, quote(path))
+	case info.Mode&^0o600 != 0:
+		what = fmt.Sprintf("mode %04o, must be 0600", info.Mode.Perm())
+		fix = "chmod 600 " + quote(path)
+	case info.Links != 1:
+		what = fmt.Sprintf("has %d names (hard links), must have one", info.Links)
+		fix = replaceByCopy(path)
+	default:
+		return nil
+	}
+	return &InsecureError{Path: path, What: what, Fix: fix}
+}
+
+func notPlain(path string) *InsecureError {
+	return &InsecureError{Path: path, What: "is a link or of another kind than it must be", Fix: moveAway(path)}
+}
+
+// pathError translates what the file system port says.
+func pathError(path string, err error) error {
+	if errors.Is(err, atomicfile.ErrNotPlain) {
+		return notPlain(path)
+	}
+	return fmt.Errorf("open %s: %w", path, err)
+}
+
+func moveAway(path string) string { return "mv " + quote(path) + " " + quote(path+".aside") }
+
+func replaceByCopy(path string) string {
+	own := quote(path + ".own")
+	return "cp -p " + quote(path) + " " + own + " && mv " + own + " " + quote(path)
+}
+
+// quote makes a path one word of a shell.
+func quote(path string) string {
+	if plainPath.MatchString(path) {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+}
