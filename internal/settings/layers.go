@@ -1,0 +1,118 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+)
+
+// raw is the texts of all layers; a later layer replaces the key whole.
+type raw struct {
+	values   map[string]string // lists are joined with commas
+	services map[string][]string
+	origins  Origins // `credentials.<service>` too
+}
+
+// document is one file. Pointers tell an absent key from an empty one.
+type document struct {
+	Broker          *string                `toml:"broker"`
+	SessionStore    *string                `toml:"session_store"`
+	KeychainTimeout *string                `toml:"keychain_timeout"`
+	Allow           *[]string              `toml:"allow"`
+	AllowRoot       *bool                  `toml:"allow_root"`
+	MetricsListen   *string                `toml:"metrics_listen"`
+	LogLevel        *string                `toml:"log_level"`
+	LogFormat       *string                `toml:"log_format"`
+	Credentials     map[string]credentials `toml:"credentials"`
+}
+
+type credentials struct {
+	Allow []string `toml:"allow"`
+}
+
+func (src Source) files() []string {
+	files := []string{filepath.Join(src.Dir, "daemon.toml")}
+	if src.Wallet != "" {
+		files = append(files, filepath.Join(src.Dir, src.Wallet+".toml"))
+	}
+	return files
+}
+
+// addFile adds one layer; an absent file is none. Problems never quote the file's text.
+func (r *raw) addFile(path string, read func(string) ([]byte, error)) []error {
+	data, err := read(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return []error{problem(path, "%v", err)}
+	}
+	var d document
+	meta, err := toml.Decode(string(data), &d)
+	if err != nil {
+		var parse toml.ParseError
+		if errors.As(err, &parse) {
+			return []error{problem(path, "line %d: %s", parse.Position.Line, parse.Message)}
+		}
+		return []error{problem(path, "%v", err)}
+	}
+	var problems []error
+	for _, key := range meta.Undecoded() {
+		problems = append(problems, problem(path, "unknown key %s (known: %s, [credentials.<service>] allow)", key, strings.Join(Keys(), " ")))
+	}
+	r.addDocument(path, d)
+	return problems
+}
+
+func (r *raw) addDocument(path string, d document) {
+	for key, p := range map[string]*string{
+		"broker": d.Broker, "session_store": d.SessionStore, "keychain_timeout": d.KeychainTimeout,
+		"metrics_listen": d.MetricsListen, "log_level": d.LogLevel, "log_format": d.LogFormat,
+	} {
+		if p != nil {
+			r.set(key, *p, path)
+		}
+	}
+	if d.Allow != nil {
+		r.set("allow", strings.Join(*d.Allow, ","), path)
+	}
+	if d.AllowRoot != nil {
+		r.set("allow_root", fmt.Sprint(*d.AllowRoot), path)
+	}
+	for service, c := range d.Credentials {
+		r.services[service] = c.Allow
+		r.origins["credentials."+service] = path
+	}
+}
+
+func (r *raw) set(key, value, origin string) {
+	r.values[key], r.origins[key] = value, origin
+}
+
+// addEnv reads AGENTKEYS_<KEY>; an empty variable counts as not set.
+func (r *raw) addEnv(getenv func(string) string) {
+	for _, key := range Keys() {
+		name := "AGENTKEYS_" + strings.ToUpper(key)
+		if v := getenv(name); v != "" {
+			r.set(key, v, name)
+		}
+	}
+}
+
+func (r *raw) addFlags(flags map[string]string) []error {
+	var problems []error
+	for key, v := range flags {
+		flag := "--" + strings.ReplaceAll(key, "_", "-")
+		if !slices.Contains(Keys(), key) {
+			problems = append(problems, problem(flag, "unknown setting"))
+			continue
+		}
+		r.set(key, v, flag)
+	}
+	return problems
+}

@@ -1,0 +1,86 @@
+// Package settings reads what a person set for one daemon: defaults, then
+// daemon.toml, then <wallet>.toml, then AGENTKEYS_* variables, then flags. The raw
+// texts are parsed into values that need no further checks; all problems are
+// reported together (design 4).
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/access"
+	"github.com/agentkeys/agentkeys/internal/store"
+)
+
+// ErrSettings is wrapped by every problem; a usage error (exit 64).
+var ErrSettings = errors.New("settings")
+
+// Settings are the checked values.
+type Settings struct {
+	Broker          string // base URL; empty: the session's own
+	SessionStore    store.Mode
+	KeychainTimeout time.Duration // of one keychain operation
+	Allow           []access.Rule
+	AllowRoot       bool
+	MetricsListen   string // TCP address; empty: none
+	LogLevel        string // debug, info, warn, error
+	LogFormat       string // text, json
+	Credentials     map[string][]access.Rule
+}
+
+// Source says where to look. Flags holds only the flags that were given, by key.
+type Source struct {
+	Wallet   string // canonical; empty: no instance file
+	Dir      string // of daemon.toml, /etc/agentkeys
+	Getenv   func(string) string
+	Flags    map[string]string
+	ReadFile func(path string) ([]byte, error) // os.ReadFile
+}
+
+// Origins says for each key where its value came from: `default`, a path, a
+// variable's name, or `--flag`.
+type Origins map[string]string
+
+// Keys lists the settings in the order of the documents.
+func Keys() []string {
+	return []string{
+		"broker", "session_store", "keychain_timeout", "allow", "allow_root",
+		"metrics_listen", "log_level", "log_format",
+	}
+}
+
+func defaults() raw {
+	return raw{
+		values: map[string]string{
+			"broker": "", "session_store": string(store.ModeAuto), "keychain_timeout": "2s", "allow": "",
+			"allow_root": "true", "metrics_listen": "", "log_level": "info", "log_format": "text",
+		},
+		services: map[string][]string{},
+		origins:  Origins{},
+	}
+}
+
+// Load reads all layers. The error joins every problem; each wraps ErrSettings and
+// names its file, variable or flag.
+func Load(src Source) (Settings, Origins, error) {
+	r := defaults()
+	for _, key := range Keys() {
+		r.origins[key] = "default"
+	}
+	var problems []error
+	for _, path := range src.files() {
+		problems = append(problems, r.addFile(path, src.ReadFile)...)
+	}
+	r.addEnv(src.Getenv)
+	problems = append(problems, r.addFlags(src.Flags)...)
+	s, bad := r.parse()
+	if err := errors.Join(append(problems, bad...)...); err != nil {
+		return Settings{}, nil, err
+	}
+	return s, r.origins, nil
+}
+
+func problem(where, format string, args ...any) error {
+	return fmt.Errorf("%w: %s: %s", ErrSettings, where, fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,92 @@
+// Package supervise runs the long-lived parts of a program side by side: when one
+// ends with an error, all end; ready means that each is ready.
+package supervise
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+)
+
+// Task is one long-lived part. Run returns nil when ctx ends; returning nil earlier
+// means that the part has nothing more to do. Ready is closed once the part does
+// what it is for; nil counts as ready at once.
+type Task interface {
+	Name() string
+	Run(ctx context.Context) error
+	Ready() <-chan struct{}
+}
+
+// Func makes a Task of a function that is ready at once.
+func Func(name string, run func(context.Context) error) Task { return fn{name, run} }
+
+type fn struct {
+	name string
+	run  func(context.Context) error
+}
+
+func (f fn) Name() string                  { return f.name }
+func (f fn) Run(ctx context.Context) error { return f.run(ctx) }
+func (fn) Ready() <-chan struct{}          { return nil }
+
+// Run runs every task until ctx ends or one fails, ends the others, waits for all,
+// and returns the first error. A panic of a task is its error, with the stack in
+// the log: the process ends and is started again, it does not limp on.
+func Run(ctx context.Context, log *slog.Logger, onReady func(), tasks ...Task) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	results := make(chan error, len(tasks))
+	for _, t := range tasks {
+		go func() { results <- guard(ctx, log, t) }()
+	}
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		if allReady(ctx, tasks) {
+			onReady()
+		}
+	}()
+	var first error
+	for range tasks {
+		if err := <-results; err != nil && first == nil {
+			first = err
+			cancel()
+		}
+	}
+	cancel()
+	<-watched
+	return first
+}
+
+func allReady(ctx context.Context, tasks []Task) bool {
+	for _, t := range tasks {
+		ready := t.Ready()
+		if ready == nil {
+			continue
+		}
+		select {
+		case <-ready:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+// ErrPanic is wrapped by the error of a task that panicked.
+var ErrPanic = errors.New("task panicked")
+
+func guard(ctx context.Context, log *slog.Logger, t Task) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			log.Error("task panicked", "task", t.Name(), "stack", string(debug.Stack()))
+			err = fmt.Errorf("%s: %w", t.Name(), ErrPanic)
+		}
+	}()
+	if err := t.Run(ctx); err != nil && !(errors.Is(err, context.Canceled) && ctx.Err() != nil) {
+		return fmt.Errorf("%s: %w", t.Name(), err)
+	}
+	return nil
+}
