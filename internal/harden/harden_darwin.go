@@ -1,0 +1,3 @@
+package harden
+
+func protect() error { return noCore() }
