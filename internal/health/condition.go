@@ -1,0 +1,86 @@
+// Package health says how a daemon is doing: the conditions that hold, whether it
+// can serve, and its metrics. A condition is declared once; the command line, the
+// local interface, systemd's STATUS= and the metrics read the same list (design 4).
+package health
+
+// Code names a condition. Scripts and alerts decide by it; it never changes.
+type Code string
+
+// The conditions.
+const (
+	KeychainLocked           Code = "keychain_locked"
+	KeychainUnavailable      Code = "keychain_unavailable"
+	FellBackToFile           Code = "fell_back_to_file"
+	StoreInDoubt             Code = "store_in_doubt"
+	SlotInsecure             Code = "slot_insecure"
+	SlotCorrupt              Code = "slot_corrupt"
+	SlotInconsistent         Code = "slot_inconsistent"
+	StateReadOnly            Code = "state_read_only"
+	NoSpace                  Code = "no_space"
+	ClockNotSet              Code = "clock_not_set"
+	ClockWrong               Code = "clock_wrong"
+	BrokerAway               Code = "broker_away"
+	BrokerCertificateChanged Code = "broker_certificate_changed"
+	SessionRevoked           Code = "session_revoked"
+	SessionExpired           Code = "session_expired"
+	RenewalFailing           Code = "renewal_failing"
+	CloneSuspected           Code = "clone_suspected"
+	ManifestRefused          Code = "manifest_refused"
+	RecordWithheld           Code = "record_withheld"
+	CacheCorrupt             Code = "cache_corrupt"
+	OfflineTooLong           Code = "offline_too_long"
+	DeviceKeyMissing         Code = "device_key_missing"
+)
+
+// Severity says whether the daemon still does its work.
+type Severity string
+
+// Warning: it serves, but somebody should look. Error: it does not serve, serves
+// less than its owner listed, or will stop.
+const (
+	Warning Severity = "warning"
+	Error   Severity = "error"
+)
+
+// Declaration is what is known of a condition before it holds. Hint is the command
+// that mends it, with <wallet> for the instance's wallet; empty where time mends it.
+type Declaration struct {
+	Code     Code
+	Severity Severity
+	Message  string
+	Hint     string
+}
+
+const (
+	hintProbe   = "agentkeys-daemon probe"
+	hintRecover = "agentkeys-daemon recover <wallet>"
+	hintClock   = "timedatectl set-ntp true"
+)
+
+// Declared lists every condition, in the order in which they are shown.
+func Declared() []Declaration {
+	return []Declaration{
+		{KeychainLocked, Warning, "the keychain is locked; it opens when its user logs in on the desktop", hintProbe},
+		{KeychainUnavailable, Warning, "the keychain cannot be used now", hintProbe},
+		{FellBackToFile, Warning, "the session lies in the file because the keychain did not take it", hintProbe},
+		{StoreInDoubt, Warning, "the keychain did not confirm a change, which may still land", hintProbe},
+		{SlotInsecure, Error, "owner, mode or kind of a session file is wrong", hintRecover},
+		{SlotCorrupt, Error, "the session file cannot be read; it was kept", hintRecover},
+		{SlotInconsistent, Error, "the session file and the keychain disagree", hintRecover},
+		{StateReadOnly, Error, "the state directory cannot be written", "mount -o remount,rw /"},
+		{NoSpace, Error, "there is no space left for the state", "df -h"},
+		{ClockNotSet, Warning, "the clock was not set since the machine started", hintClock},
+		{ClockWrong, Warning, "the clock differs from the broker's", hintClock},
+		{BrokerAway, Warning, "the broker cannot be reached; the last synced credentials are served", ""},
+		{BrokerCertificateChanged, Error, "the broker's certificate is not the expected one", "agentkeys-daemon recover <wallet> --broker URL"},
+		{SessionRevoked, Error, "the owner ended this session", hintRecover},
+		{SessionExpired, Error, "the broker does not accept this session any more", hintRecover},
+		{RenewalFailing, Warning, "the session could not be renewed for more than a day", "systemctl restart agentkeys-daemon@<wallet>"},
+		{CloneSuspected, Error, "another device uses a copy of this session; nothing new is given to either", hintRecover},
+		{ManifestRefused, Error, "a manifest was refused: not signed by the owner, or older than the one in use", "agentkeys scope --agent <wallet>"},
+		{RecordWithheld, Error, "the broker does not deliver a credential that the owner listed", "agentkeys list --agent <wallet>"},
+		{CacheCorrupt, Warning, "the cache was damaged; it is fetched again", ""},
+		{OfflineTooLong, Error, "the broker was away for longer than the owner allows", ""},
+		{DeviceKeyMissing, Error, "the session has no device keys, so no credential can be opened", hintRecover},
+	}
+}

@@ -1,0 +1,128 @@
+package health
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Active is a condition that holds: Hint has the wallet filled in.
+type Active struct {
+	Declaration
+	Detail string    // what exactly; for people, may be empty; never a secret
+	Since  time.Time // when it began to hold
+}
+
+// Conditions is the list of one instance. It is safe for concurrent use.
+type Conditions struct {
+	now    func() time.Time
+	log    *slog.Logger
+	wallet string
+
+	mu       sync.Mutex
+	active   map[Code]Active
+	onChange []func()
+}
+
+// NewConditions makes an empty list. A change is logged to log once.
+func NewConditions(now func() time.Time, log *slog.Logger, wallet string) *Conditions {
+	return &Conditions{now: now, log: log, wallet: wallet, active: map[Code]Active{}}
+}
+
+// OnChange adds a function that is called after a condition began or ended to
+// hold. It runs on the goroutine of the caller of Set and may read the list.
+func (c *Conditions) OnChange(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.onChange = append(c.onChange, f)
+}
+
+// Set says whether a condition holds. A new detail of one that holds already
+// replaces the old detail and is no change.
+func (c *Conditions) Set(code Code, active bool, detail string) {
+	if active {
+		c.SetHint(code, detail, "")
+		return
+	}
+	c.mu.Lock()
+	before, held := c.active[code]
+	delete(c.active, code)
+	listeners := c.onChange
+	c.mu.Unlock()
+	if held {
+		c.log.Info("condition ended", "code", string(code), "seconds", c.now().Sub(before.Since).Seconds())
+		call(listeners)
+	}
+}
+
+// SetHint makes a condition hold with a hint of its own in place of the declared
+// one: a command that fits this case. An empty hint leaves the declared one.
+func (c *Conditions) SetHint(code Code, detail, hint string) {
+	next, ok := c.describe(code, detail, hint)
+	if !ok {
+		c.log.Error("condition is not declared", "code", string(code))
+		return
+	}
+	c.mu.Lock()
+	before, held := c.active[code]
+	if held {
+		next.Since = before.Since
+	}
+	c.active[code] = next
+	listeners := c.onChange
+	c.mu.Unlock()
+	if !held {
+		c.log.Log(context.Background(), level(next.Severity), "condition began", "code", string(code), "detail", detail)
+		call(listeners)
+	}
+}
+
+// Has reports whether a condition holds.
+func (c *Conditions) Has(code Code) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.active[code]
+	return ok
+}
+
+// Active lists the conditions that hold, in the order of Declared.
+func (c *Conditions) Active() []Active {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := make([]Active, 0, len(c.active))
+	for _, d := range Declared() {
+		if a, ok := c.active[d.Code]; ok {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+func (c *Conditions) describe(code Code, detail, hint string) (Active, bool) {
+	for _, d := range Declared() {
+		if d.Code != code {
+			continue
+		}
+		if hint != "" {
+			d.Hint = hint
+		}
+		d.Hint = strings.ReplaceAll(d.Hint, "<wallet>", c.wallet)
+		return Active{Declaration: d, Detail: detail, Since: c.now()}, true
+	}
+	return Active{}, false
+}
+
+func call(listeners []func()) {
+	for _, f := range listeners {
+		f()
+	}
+}
+
+func level(s Severity) slog.Level {
+	if s == Error {
+		return slog.LevelError
+	}
+	return slog.LevelWarn
+}

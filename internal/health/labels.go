@@ -1,0 +1,68 @@
+package health
+
+import (
+	"slices"
+
+	"github.com/agentkeys/agentkeys/internal/protocol"
+)
+
+// other stands for every label value that is not in its set: no scraper may be
+// flooded with series, whatever a broker or a caller says.
+const other = "other"
+
+// set is the values that a label may have.
+type set []string
+
+func (s set) fit(value string) string {
+	if slices.Contains(s, value) {
+		return value
+	}
+	return other
+}
+
+type labels struct {
+	provider, state, backend            set
+	operation, storeResult, fallback    set
+	request, code, iface, requestResult set
+}
+
+func newLabels() labels {
+	states := set{
+		"unlocked", "locked", "no_collection", "no_owner", "no_bus",
+		"hung", "denied", "prompts_on_write", "disabled",
+	}
+	kinds := set{"no_session", "unavailable", "in_doubt", "inconsistent", "too_big", "insecure", "corrupt", "busy", "newer", "error"}
+	return labels{
+		provider:      set{"gnome-keyring", "KeePassXC", "kwallet", "macos", "unknown"},
+		state:         states,
+		backend:       set{"keychain", "file", "none"},
+		operation:     set{"save", "load", "delete", "promote", "reconcile"},
+		storeResult:   slices.Concat(set{"ok"}, kinds),
+		fallback:      slices.Concat(states, kinds, set{"timeout", "mismatch", "fence"}),
+		request:       requests(),
+		code:          codes(),
+		iface:         set{"agent.sock", "credentials.sock", "mcp"},
+		requestResult: set{"ok", "denied", "not_found", "unavailable", "error"},
+	}
+}
+
+// requests are the operations of brokerclient.
+func requests() set {
+	return set{
+		"info", "create_account", "open_pairing", "poll_pairing", "find_pairing", "approve_pairing", "deny_pairing", "pairings",
+		"session", "end_session", "renew", "resume", "agents", "agent", "teardown", "revoke", "reopen",
+		"manifest", "put_manifest", "record", "records", "sync", "report", "identity", "audit",
+	}
+}
+
+// codes are the broker's codes and what the client makes of other answers.
+func codes() set {
+	return set{
+		"ok", "pending", "not_modified", "canceled",
+		protocol.CodeBadRequest, protocol.CodeTokenUnknown, protocol.CodeTokenRetired, protocol.CodeSessionExpired,
+		protocol.CodeSessionRevoked, protocol.CodeDenied, protocol.CodeDeniedScope, protocol.CodeApprovalNeeded,
+		protocol.CodePairingDenied, protocol.CodeNotFound, protocol.CodeConflict, protocol.CodeAlreadyConsumed,
+		protocol.CodeCloneSuspected, protocol.CodePairingExpired, protocol.CodeSlowDown, protocol.CodeUnavailable,
+		protocol.CodeRestored, protocol.CodeUnreachable, protocol.CodeCertificate,
+	}
+}

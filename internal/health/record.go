@@ -1,0 +1,71 @@
+package health
+
+import "time"
+
+// Probe counts one look at the keychain; result is the state that it found.
+func (m *Metrics) Probe(provider, result string, seconds float64) {
+	m.probe.WithLabelValues(m.labels.provider.fit(provider), m.labels.state.fit(result)).Observe(seconds)
+}
+
+// KeychainState says which state the keychain is in.
+func (m *Metrics) KeychainState(state string) { m.keychainState.set(state) }
+
+// StorageBackend says where the session lies: keychain, file or none.
+func (m *Metrics) StorageBackend(backend string) { m.backend.set(backend) }
+
+// StoreOperation counts a call of the store; result is "ok" or the kind of error.
+func (m *Metrics) StoreOperation(operation, backend, result string) {
+	m.operations.WithLabelValues(m.labels.operation.fit(operation), m.labels.backend.fit(backend), m.labels.storeResult.fit(result)).Inc()
+}
+
+// StoreFallback counts a save that went to the file instead of the keychain.
+func (m *Metrics) StoreFallback(reason string) {
+	m.fallbacks.WithLabelValues(m.labels.fallback.fit(reason)).Inc()
+}
+
+// StoreInDoubt says whether a change of the keychain is not confirmed.
+func (m *Metrics) StoreInDoubt(inDoubt bool) { m.inDoubt.Set(number(inDoubt)) }
+
+// StateWrite counts one durable write to the state directory.
+func (m *Metrics) StateWrite() { m.stateWrites.Inc() }
+
+// Session shows the loaded session; expiresAt in Unix seconds, 0 without one.
+func (m *Metrics) Session(generation uint64, expiresAt int64) {
+	m.generation.Set(float64(generation))
+	m.expiry.Set(float64(expiresAt))
+}
+
+// Renewal counts a renewal; result is "ok" or the broker's code.
+func (m *Metrics) Renewal(result string) {
+	m.renewals.WithLabelValues(m.labels.code.fit(result)).Inc()
+}
+
+// BrokerRequest counts a request to the broker; it fits brokerclient's Observe.
+func (m *Metrics) BrokerRequest(operation, code string, d time.Duration) {
+	m.broker.WithLabelValues(m.labels.request.fit(operation), m.labels.code.fit(code)).Observe(d.Seconds())
+}
+
+// BrokerUp says whether the last request reached the broker.
+func (m *Metrics) BrokerUp(up bool) { m.brokerUp.Set(number(up)) }
+
+// Synced says when the broker was last heard, in Unix seconds; 0 for never.
+func (m *Metrics) Synced(unix int64) { m.lastSync.Set(float64(unix)) }
+
+// ClockOffset is the broker's clock minus this machine's, in seconds.
+func (m *Metrics) ClockOffset(seconds float64) { m.clockOffset.Set(seconds) }
+
+// CredentialRequest counts a local request; iface is the socket's file name.
+func (m *Metrics) CredentialRequest(iface, result string, d time.Duration) {
+	m.requests.WithLabelValues(m.labels.iface.fit(iface), m.labels.requestResult.fit(result)).Inc()
+	m.requestTime.Observe(d.Seconds())
+}
+
+// Credentials is how many credentials can be served now.
+func (m *Metrics) Credentials(n int) { m.credentials.Set(float64(n)) }
+
+func number(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,157 @@
+// Package localclient speaks with a daemon over its agent.sock
+// (api/local.openapi.yaml): HTTP over a unix socket.
+package localclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/strictjson"
+)
+
+const (
+	maxReply = 1 << 20 // bytes; the largest is one credential in base64
+	timeout  = 10 * time.Second
+	readyMax = 4 << 10 // bytes of the text of /readyz that are read
+)
+
+// UnreachableError says that no daemon answers on the socket. Is protocol.ErrUnreachable.
+type UnreachableError struct {
+	Path string
+	Err  error
+}
+
+func (e *UnreachableError) Error() string { return "no daemon answers on " + e.Path + ": " + e.Err.Error() }
+
+// Is makes errors.Is(err, protocol.ErrUnreachable) true.
+func (e *UnreachableError) Is(target error) bool { return target == protocol.ErrUnreachable }
+
+// Unwrap gives what the system said.
+func (e *UnreachableError) Unwrap() error { return e.Err }
+
+// Client asks one daemon. Each call takes at most 10 s, or the context's time. Its
+// errors are *protocol.Problem (the daemon's own answer; the code decides) and
+// *UnreachableError.
+type Client struct {
+	path string
+	http *http.Client
+}
+
+// New makes a client for the agent.sock at socketPath. Nothing is dialled yet.
+func New(socketPath string) *Client {
+	var d net.Dialer
+	return &Client{path: socketPath, http: &http.Client{
+		Timeout:       timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return d.DialContext(ctx, "unix", socketPath)
+			},
+			DisableKeepAlives:  true, // a client asks once or twice and ends
+			DisableCompression: true,
+		},
+	}}
+}
+
+// Credentials lists what this caller may read.
+func (c *Client) Credentials(ctx context.Context) ([]protocol.LocalCredential, error) {
+	var reply protocol.LocalCredentials
+	err := c.get(ctx, "/v1/credentials", &reply)
+	return reply.Credentials, err
+}
+
+// Credential reads the value of one service.
+func (c *Client) Credential(ctx context.Context, service string) (protocol.LocalValue, error) {
+	var reply protocol.LocalValue
+	err := c.get(ctx, "/v1/credentials/"+url.PathEscape(service), &reply)
+	return reply, err
+}
+
+// Session says whose session the daemon holds; never the token.
+func (c *Client) Session(ctx context.Context) (protocol.LocalSession, error) {
+	var reply protocol.LocalSession
+	err := c.get(ctx, "/v1/session", &reply)
+	return reply, err
+}
+
+// Status is the daemon's state with its conditions.
+func (c *Client) Status(ctx context.Context) (protocol.Status, error) {
+	var reply protocol.Status
+	err := c.get(ctx, "/v1/status", &reply)
+	return reply, err
+}
+
+// Ready reports whether the daemon can serve. An answer that is neither yes (200)
+// nor no (503) is an *UnreachableError.
+func (c *Client) Ready(ctx context.Context) (bool, error) {
+	resp, err := c.send(ctx, "/readyz")
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = resp.Body.Close() }() // read only
+	_, _ = io.CopyN(io.Discard, resp.Body, readyMax)
+	switch resp.StatusCode {
+	case http.StatusOK:
+		return true, nil
+	case http.StatusServiceUnavailable:
+		return false, nil
+	}
+	return false, c.foreign(fmt.Errorf("HTTP %d from /readyz", resp.StatusCode))
+}
+
+func (c *Client) get(ctx context.Context, path string, reply any) error {
+	resp, err := c.send(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }() // read only
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
+	switch {
+	case err != nil:
+		return c.foreign(err)
+	case len(body) > maxReply:
+		return c.foreign(errors.New("the answer is too large"))
+	case resp.StatusCode != http.StatusOK:
+		return c.problem(resp, body)
+	}
+	if err := strictjson.DecodeLenient(body, reply); err != nil {
+		return c.foreign(err)
+	}
+	return nil
+}
+
+func (c *Client) send(ctx context.Context, path string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+path, http.NoBody)
+	if err != nil {
+		return nil, fmt.Errorf("ask the daemon: %w", err)
+	}
+	resp, err := c.http.Do(req)
+	if err == nil {
+		return resp, nil
+	}
+	var outer *url.Error // says no more than path and cause
+	if errors.As(err, &outer) {
+		err = outer.Err
+	}
+	return nil, c.foreign(err)
+}
+
+func (c *Client) problem(resp *http.Response, body []byte) error {
+	var p protocol.Problem
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if kind != protocol.ProblemType || strictjson.DecodeLenient(body, &p) != nil || p.Code == "" {
+		return c.foreign(fmt.Errorf("HTTP %d that is not a daemon's", resp.StatusCode))
+	}
+	p.Status = resp.StatusCode
+	return &p
+}
+
+func (c *Client) foreign(err error) error { return &UnreachableError{Path: c.path, Err: err} }

@@ -1,0 +1,109 @@
+// Package paths says where AgentKeys keeps things on a machine: the home of the
+// slots, the sockets of the daemons, the settings (designs 2 and 4). It reads the
+// environment through a function and makes nothing.
+package paths
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+// The sockets in the directory of an instance.
+const (
+	AgentSocket       = "agent.sock"
+	MetricsSocket     = "metrics.sock"
+	CredentialsSocket = "credentials.sock"
+)
+
+const (
+	systemHome   = "/var/lib/agentkeys" // the package makes it; the home of the system units
+	systemRun    = "/run/agentkeys"
+	daemonPrefix = "daemon-" // of a slot's directory, as session.DaemonID
+)
+
+// ErrHome says that the environment names no usable home; a usage error (exit 64).
+var ErrHome = errors.New("no home for AgentKeys")
+
+// Home is the directory of the slots: AGENTKEYS_HOME (absolute); for root on a
+// machine with the package /var/lib/agentkeys; else ~/.agentkeys. It need not exist.
+func Home(getenv func(string) string, euid int) (string, error) {
+	return home(getenv, euid, systemHome)
+}
+
+func home(getenv func(string) string, euid int, system string) (string, error) {
+	if set := getenv("AGENTKEYS_HOME"); set != "" {
+		if !filepath.IsAbs(set) {
+			return "", fmt.Errorf("%w: AGENTKEYS_HOME is %q, and must be an absolute path", ErrHome, set)
+		}
+		return filepath.Clean(set), nil
+	}
+	if euid == 0 && isDir(system) {
+		return system, nil
+	}
+	user := getenv("HOME")
+	if !filepath.IsAbs(user) {
+		return "", fmt.Errorf("%w: HOME is %q; set AGENTKEYS_HOME", ErrHome, user)
+	}
+	return filepath.Join(user, ".agentkeys"), nil
+}
+
+// SocketDir is where the daemon of w makes its sockets: the directory that systemd
+// made for it, else one below XDG_RUNTIME_DIR, else the slot's own.
+func SocketDir(getenv func(string) string, home string, w wallet.Wallet) string {
+	if dir := runtimeDirectory(getenv, w); dir != "" {
+		return dir
+	}
+	if dir := userRun(getenv); dir != "" {
+		return filepath.Join(dir, w.String())
+	}
+	return slotDir(home, w)
+}
+
+// SocketDirs is where clients look for the daemon of w, in this order.
+func SocketDirs(getenv func(string) string, home string, w wallet.Wallet) []string {
+	var dirs []string
+	for _, l := range places(getenv, home, systemRun) {
+		dirs = append(dirs, filepath.Join(l.dir, l.prefix+w.String()))
+	}
+	return dirs
+}
+
+// runtimeDirectory is the entry of RUNTIME_DIRECTORY that is this wallet's, else
+// the first (systemd lists several separated by colons).
+func runtimeDirectory(getenv func(string) string, w wallet.Wallet) string {
+	first := ""
+	for _, dir := range filepath.SplitList(getenv("RUNTIME_DIRECTORY")) {
+		if !filepath.IsAbs(dir) {
+			continue
+		}
+		if filepath.Base(dir) == w.String() {
+			return dir
+		}
+		if first == "" {
+			first = dir
+		}
+	}
+	return first
+}
+
+// userRun is empty where XDG_RUNTIME_DIR is not an absolute path (its
+// specification says that such a value is to be ignored).
+func userRun(getenv func(string) string) string {
+	if dir := getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "agentkeys")
+	}
+	return ""
+}
+
+func slotDir(home string, w wallet.Wallet) string {
+	return filepath.Join(home, daemonPrefix+w.String())
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}

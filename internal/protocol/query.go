@@ -1,0 +1,38 @@
+package protocol
+
+import (
+	"net/url"
+	"strconv"
+
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+// AuditQuery is the query of GET /v1/audit. Zero fields do not filter.
+type AuditQuery struct {
+	Agent   wallet.Wallet
+	Service string
+	Action  string
+	Since   int64  // Unix seconds, inclusive
+	Cursor  uint64 // Audit.Next of the page before; 0 begins at the oldest row
+}
+
+// Values is the query as it stands in the URL; names only, never a secret.
+func (q AuditQuery) Values() url.Values {
+	v := url.Values{}
+	if !q.Agent.IsZero() {
+		v.Set("agent", q.Agent.String())
+	}
+	if q.Service != "" {
+		v.Set("service", q.Service)
+	}
+	if q.Action != "" {
+		v.Set("action", q.Action)
+	}
+	if q.Since != 0 {
+		v.Set("since", strconv.FormatInt(q.Since, 10))
+	}
+	if q.Cursor != 0 {
+		v.Set("cursor", strconv.FormatUint(q.Cursor, 10))
+	}
+	return v
+}
