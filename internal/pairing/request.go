@@ -87,13 +87,14 @@ func (r Request) check() error {
 }
 
 // CheckText returns ErrRequest unless text may be shown to a person who decides:
-// printable, no control or bidi characters, at most 64 bytes.
+// printable, nothing that is invisible or turns the direction of writing, no space
+// but the plain one, at most 64 bytes.
 func CheckText(text string) error {
 	if len(text) > protocol.MaxText || !utf8.ValidString(text) {
 		return ErrRequest
 	}
 	for _, r := range text {
-		if r != ' ' && !unicode.IsGraphic(r) || unicode.Is(unicode.Bidi_Control, r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) {
+		if !unicode.IsPrint(r) || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) {
 			return ErrRequest
 		}
 	}

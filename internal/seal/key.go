@@ -19,6 +19,10 @@ import (
 // SeedSize is the length in bytes of every seed.
 const SeedSize = 32
 
+// keyText is the length of 32 bytes as base64url. Go's decoder skips line ends, so
+// without it one key would have many spellings.
+const keyText = 43
+
 // ErrKey says that a seed or public key is malformed. It never repeats the key.
 var ErrKey = errors.New("malformed key")
 
@@ -31,7 +35,7 @@ func NewSeed() secret.String {
 
 func seedBytes(seed secret.String) ([]byte, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(seed.Reveal())
-	if err != nil || len(b) != SeedSize {
+	if err != nil || len(b) != SeedSize || len(seed.Reveal()) != keyText {
 		return nil, ErrKey
 	}
 	return b, nil
@@ -82,7 +86,7 @@ func SigningKey(seed secret.String) (string, error) {
 // CheckSigningKey returns ErrKey unless text is an Ed25519 public key, base64url.
 func CheckSigningKey(text string) error {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(b) != ed25519.PublicKeySize {
+	if err != nil || len(b) != ed25519.PublicKeySize || len(text) != keyText {
 		return fmt.Errorf("signing key: %w", ErrKey)
 	}
 	return nil

@@ -128,7 +128,7 @@ func (m Manifest) check() error {
 		return bad(fmt.Sprintf("version %d is not known", m.V))
 	case m.Owner.IsZero() || m.Wallet.IsZero():
 		return bad("owner or wallet is missing")
-	case m.Alias != "" && !aliasPattern.MatchString(m.Alias):
+	case m.Alias != "" && CheckAlias(m.Alias) != nil:
 		return bad("alias is malformed")
 	case m.Revision == 0 || m.Revision > 1<<53:
 		return bad("revision is out of range")
@@ -164,13 +164,14 @@ func (m Manifest) checkRecords() error {
 
 // Errors of what people type; both are usage errors.
 var (
-	ErrAlias = errors.New("an alias is 1 to 63 of a-z, 0-9 and '-', and does not begin with '-'")
+	ErrAlias = errors.New("an alias is 1 to 63 of a-z, 0-9 and '-', does not begin with '-' and is not a wallet")
 	ErrEmail = errors.New("an e-mail address is one '@' between printable characters without blanks, at most 64 bytes")
 )
 
-// CheckAlias returns ErrAlias unless text is an alias.
+// CheckAlias returns ErrAlias unless text is an alias. A wallet is none: whoever asks
+// for a wallet must not get the agent that carries it as a name.
 func CheckAlias(text string) error {
-	if !aliasPattern.MatchString(text) {
+	if _, err := wallet.Parse(text); err == nil || !aliasPattern.MatchString(text) {
 		return ErrAlias
 	}
 	return nil
