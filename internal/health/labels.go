@@ -38,7 +38,7 @@ func newLabels() labels {
 		backend:       set{"keychain", "file", "none"},
 		operation:     set{"save", "load", "delete", "promote", "reconcile"},
 		storeResult:   slices.Concat(set{"ok"}, kinds),
-		fallback:      slices.Concat(states, kinds, set{"timeout", "mismatch", "fence"}),
+		fallback:      slices.Concat(states, kinds, set{"put", "read_back", "not_seen"}),
 		request:       requests(),
 		code:          codes(),
 		iface:         set{"agent.sock", "credentials.sock", "mcp"},

@@ -1,0 +1,77 @@
+package brokerclient
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/secret"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+func agentPath(w wallet.Wallet, rest string) string { return "/v1/agents/" + w.String() + rest }
+
+// Agents lists the agents of an owner.
+func (c *Client) Agents(ctx context.Context, token secret.String) ([]protocol.Agent, error) {
+	list, err := ask[protocol.AgentList](ctx, c, call{operation: "agents", method: http.MethodGet, path: "/v1/agents", token: token})
+	return list.Agents, err
+}
+
+// Agent is one agent of an owner.
+func (c *Client) Agent(ctx context.Context, token secret.String, w wallet.Wallet) (protocol.Agent, error) {
+	return ask[protocol.Agent](ctx, c, call{operation: "agent", method: http.MethodGet, path: agentPath(w, ""), token: token})
+}
+
+// Teardown removes an agent with its records.
+func (c *Client) Teardown(ctx context.Context, token secret.String, w wallet.Wallet) error {
+	return c.tell(ctx, call{operation: "teardown", method: http.MethodDelete, path: agentPath(w, ""), token: token})
+}
+
+// Revoke ends an agent's session; the agent can be recovered.
+func (c *Client) Revoke(ctx context.Context, token secret.String, w wallet.Wallet) error {
+	return c.tell(ctx, call{operation: "revoke", method: http.MethodDelete, path: agentPath(w, "/session"), token: token})
+}
+
+// Reopen lets a lapsed agent resume.
+func (c *Client) Reopen(ctx context.Context, token secret.String, w wallet.Wallet) error {
+	return c.tell(ctx, call{operation: "reopen", method: http.MethodPost, path: agentPath(w, "/reopen"), token: token})
+}
+
+// Manifest is the signed manifest of w; the signature is not checked here.
+func (c *Client) Manifest(ctx context.Context, token secret.String, w wallet.Wallet) (protocol.ManifestReply, error) {
+	return ask[protocol.ManifestReply](ctx, c, call{
+		operation: "manifest", method: http.MethodGet, path: agentPath(w, "/manifest"), token: token,
+	})
+}
+
+// PutManifest replaces the manifest of revision ifMatch (0: there is none yet).
+func (c *Client) PutManifest(ctx context.Context, token secret.String, w wallet.Wallet, ifMatch uint64, m protocol.PutManifest) (protocol.ManifestReply, error) {
+	return ask[protocol.ManifestReply](ctx, c, call{
+		operation: "put_manifest", method: http.MethodPut, path: agentPath(w, "/manifest"), token: token,
+		condition: [2]string{"If-Match", `"` + strconv.FormatUint(ifMatch, 10) + `"`}, body: m,
+	})
+}
+
+// Record is one sealed record; the caller checks its hash against the manifest.
+func (c *Client) Record(ctx context.Context, token secret.String, w wallet.Wallet, service string) (protocol.SealedRecord, error) {
+	return ask[protocol.SealedRecord](ctx, c, call{
+		operation: "record", method: http.MethodGet, path: agentPath(w, "/records/"+url.PathEscape(service)), token: token,
+	})
+}
+
+// Records are all sealed records of w that the bearer may have.
+func (c *Client) Records(ctx context.Context, token secret.String, w wallet.Wallet) ([]protocol.SealedRecord, error) {
+	list, err := ask[protocol.RecordList](ctx, c, call{
+		operation: "records", method: http.MethodGet, path: agentPath(w, "/records"), token: token,
+	})
+	return list.Records, err
+}
+
+// Audit is a page of an owner's audit trail.
+func (c *Client) Audit(ctx context.Context, token secret.String, q protocol.AuditQuery) (protocol.Audit, error) {
+	return ask[protocol.Audit](ctx, c, call{
+		operation: "audit", method: http.MethodGet, path: "/v1/audit", query: q.Values(), token: token,
+	})
+}

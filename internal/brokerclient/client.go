@@ -1,0 +1,118 @@
+// Package brokerclient speaks with a broker (api/broker.openapi.yaml). It decides
+// nothing: it says what the broker answered, or that no broker answered.
+//
+// Every method returns one of two kinds of errors. A *protocol.Problem is the
+// broker's own answer; its code decides. An error that wraps
+// protocol.ErrUnreachable is everything else: no answer, a proxy's page, a 401
+// without our code, garbage, too much, too late; try again later. It wraps
+// protocol.ErrCertificate too when TLS was refused.
+package brokerclient
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"syscall"
+	"time"
+)
+
+const (
+	defaultTimeout = 20 * time.Second
+	waitMargin     = 10 * time.Second // on top of the wait of a long poll
+	dialTimeout    = 10 * time.Second
+	maxReply       = 16 << 20 // bytes of a reply's body
+	maxHeader      = 64 << 10 // bytes of a reply's header
+)
+
+// Config is what New needs; only URL is required. No function may block.
+type Config struct {
+	URL     string        // may carry key pins: #spki-sha256-<base64url>[,spki-sha256-..]
+	Version string        // for the User-Agent
+	Timeout time.Duration // of a request that does not wait; 0 = 20 s
+
+	Now   func() time.Time // nil = time.Now
+	Roots *x509.CertPool   // CAs; nil = the machine's
+	// Floor is a time that is certainly past (design 3, clocks); nil = none.
+	Floor func() time.Time
+	// ObserveLeaf is told the NotBefore of each broker's certificate that a CA vouched
+	// for: the next floor. It runs within the TLS handshake.
+	ObserveLeaf func(notBefore time.Time)
+	// Observe is told of each request: code is "ok", "pending", "not_modified",
+	// "canceled" (by the caller) or a protocol.Code.
+	Observe func(operation, code string, d time.Duration)
+	// ObserveDate is told the broker's clock minus this machine's, to a second or so.
+	ObserveDate func(offset time.Duration)
+}
+
+// Client speaks with one broker. It is safe for concurrent use.
+type Client struct {
+	cfg  Config
+	at   endpoint
+	http *http.Client
+}
+
+// New checks the URL (ErrURL) and makes a client. It does not connect.
+func New(cfg Config) (*Client, error) {
+	at, err := parseURL(cfg.URL)
+	if err != nil {
+		return nil, fmt.Errorf("broker: %w", err)
+	}
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = defaultTimeout
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	c := &Client{cfg: cfg, at: at}
+	c.http = &http.Client{
+		Transport: c.transport(),
+		// A redirect is no broker's answer, and would carry the token elsewhere.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return c, nil
+}
+
+// Close drops idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+func (c *Client) transport() *http.Transport {
+	t := &http.Transport{
+		DialContext:            c.dial,
+		TLSClientConfig:        c.tlsConfig(),
+		TLSHandshakeTimeout:    dialTimeout,
+		ForceAttemptHTTP2:      true,
+		DisableCompression:     true, // ciphertext does not shrink
+		MaxIdleConnsPerHost:    2,    // one long poll, one for the rest
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: maxHeader,
+		// One connection serves all of HTTP/2: a dead one must be noticed, not reused.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: dialTimeout},
+	}
+	if !c.at.plain && !c.at.loopback {
+		t.Proxy = http.ProxyFromEnvironment
+	}
+	return t
+}
+
+func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	d := net.Dialer{Timeout: dialTimeout}
+	if c.at.socket != "" {
+		return d.DialContext(ctx, "unix", c.at.socket)
+	}
+	if c.at.plain {
+		d.Control = onlyLoopback
+	}
+	return d.DialContext(ctx, network, address)
+}
+
+// onlyLoopback holds plain HTTP to this machine whatever "localhost" resolves to.
+func onlyLoopback(_, address string, _ syscall.RawConn) error {
+	to, err := netip.ParseAddrPort(address)
+	if err != nil || !to.Addr().Unmap().IsLoopback() {
+		return fmt.Errorf("%w: plain HTTP leads to another machine", ErrURL)
+	}
+	return nil
+}

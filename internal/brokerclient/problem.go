@@ -1,0 +1,72 @@
+package brokerclient
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/strictjson"
+)
+
+const (
+	maxText       = 512 // characters of a detail that are shown
+	maxOpaque     = 256 // bytes of a challenge or a MAC
+	maxRetryAfter = 24 * time.Hour
+)
+
+var (
+	codePattern   = regexp.MustCompile(`\A[a-z][a-z0-9_]{0,39}\z`)
+	opaquePattern = regexp.MustCompile(`\A[!-~]*\z`)
+)
+
+// parseProblem reads a reply of type application/problem+json. One without a code
+// of our form is not a broker's: gateways send such documents too.
+func parseProblem(status int, h http.Header, body []byte, now time.Time) (*protocol.Problem, error) {
+	var p protocol.Problem
+	if err := strictjson.DecodeLenient(body, &p); err != nil {
+		return nil, fmt.Errorf("%w: HTTP %d: %w", errForeign, status, err)
+	}
+	if !codePattern.MatchString(p.Code) || !opaque(p.Challenge) || !opaque(p.DenyMAC) {
+		return nil, fmt.Errorf("%w: HTTP %d without a code", errForeign, status)
+	}
+	p.Status = status
+	p.Title, p.Detail = printable(p.Title), printable(p.Detail)
+	p.RetryAfter = retryAfter(h.Get("Retry-After"), now)
+	return &p, nil
+}
+
+func opaque(text string) bool { return len(text) <= maxOpaque && opaquePattern.MatchString(text) }
+
+// printable keeps what a terminal shows: a broker's text is printed by the CLI and
+// must not move the cursor nor turn the reading direction.
+func printable(text string) string {
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case !unicode.IsGraphic(r) || unicode.Is(unicode.Bidi_Control, r):
+			return -1
+		}
+		return r
+	}, text)
+	runes := []rune(text)
+	return string(runes[:min(len(runes), maxText)])
+}
+
+// retryAfter is seconds, from either form of RFC 9110; 0 for none or nonsense.
+func retryAfter(text string, now time.Time) int {
+	limit := int(maxRetryAfter / time.Second)
+	if n, err := strconv.Atoi(text); err == nil {
+		return min(max(n, 0), limit)
+	}
+	at, err := http.ParseTime(text)
+	if err != nil {
+		return 0
+	}
+	return int(min(max(at.Sub(now), 0), maxRetryAfter) / time.Second)
+}

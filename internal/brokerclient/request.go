@@ -1,0 +1,232 @@
+package brokerclient
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/secret"
+	"github.com/agentkeys/agentkeys/internal/strictjson"
+)
+
+const typeJSON = "application/json"
+
+// Codes of Observe that are no protocol.Code.
+const (
+	codeOK          = "ok"
+	codePending     = "pending"
+	codeNotModified = "not_modified"
+	codeCanceled    = "canceled"
+)
+
+var (
+	errTooLarge = errors.New("the answer is too large")
+	errForeign  = errors.New("the answer is not a broker's")
+)
+
+// call is one request. Secrets stand in token and in body alone.
+type call struct {
+	operation string
+	method    string
+	path      string // escaped, from /v1
+	query     url.Values
+	token     secret.String // zero: no Authorization
+	condition [2]string     // a header: If-Match or If-None-Match, and its value
+	body      any           // nil: none
+	wait      time.Duration // of a long poll
+}
+
+// answer is the broker's own answer that is no problem.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// into decodes the answer to a request that asked for a document.
+func (a answer) into(operation string, reply any) error {
+	if a.status != http.StatusOK && a.status != http.StatusCreated {
+		return unreachable(operation, fmt.Errorf("%w: HTTP %d", errForeign, a.status))
+	}
+	if err := strictjson.DecodeLenient(a.body, reply); err != nil {
+		return unreachable(operation, err)
+	}
+	return nil
+}
+
+// ask sends a call and decodes the reply.
+func ask[T any](ctx context.Context, c *Client, cl call) (T, error) {
+	var reply, none T
+	a, err := c.send(ctx, cl)
+	if err != nil {
+		return none, err
+	}
+	if err := a.into(cl.operation, &reply); err != nil {
+		return none, err
+	}
+	return reply, nil
+}
+
+// tell sends a call that has no reply.
+func (c *Client) tell(ctx context.Context, cl call) error {
+	_, err := c.send(ctx, cl)
+	return err
+}
+
+// send does one call and observes it.
+func (c *Client) send(ctx context.Context, cl call) (answer, error) {
+	start := time.Now()
+	a, err := c.attempt(ctx, cl)
+	if c.cfg.Observe != nil {
+		c.cfg.Observe(cl.operation, codeOf(ctx, a, err), time.Since(start))
+	}
+	return a, err
+}
+
+func (c *Client) attempt(ctx context.Context, cl call) (answer, error) {
+	limit := c.cfg.Timeout
+	if cl.wait > 0 {
+		limit = cl.wait + waitMargin
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	req, err := c.request(ctx, cl)
+	if err != nil {
+		return answer{}, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return answer{}, unreachable(cl.operation, cause(err))
+	}
+	defer func() { _ = resp.Body.Close() }() // read only
+	arrived := c.cfg.Now()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
+	if err == nil && len(body) > maxReply {
+		err = errTooLarge
+	}
+	if err != nil {
+		return answer{}, unreachable(cl.operation, err)
+	}
+	a, err := c.judge(cl.operation, answer{resp.StatusCode, resp.Header, body})
+	if !errors.Is(err, protocol.ErrUnreachable) {
+		c.observeDate(resp.Header, arrived)
+	}
+	return a, err
+}
+
+func (c *Client) request(ctx context.Context, cl call) (*http.Request, error) {
+	var body io.Reader = http.NoBody
+	if cl.body != nil {
+		data, err := json.Marshal(cl.body)
+		if err != nil {
+			return nil, fmt.Errorf("%s: encode the request: %w", cl.operation, err)
+		}
+		body = bytes.NewReader(data)
+	}
+	address := c.at.base + cl.path
+	if q := cl.queryText(); q != "" {
+		address += "?" + q
+	}
+	req, err := http.NewRequestWithContext(ctx, cl.method, address, body)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", cl.operation, cause(err))
+	}
+	c.setHeader(req.Header, cl)
+	return req, nil
+}
+
+func (cl call) queryText() string {
+	if cl.wait <= 0 {
+		return cl.query.Encode()
+	}
+	q := url.Values{"wait": {strconv.Itoa(int(cl.wait.Seconds()))}}
+	for key, values := range cl.query {
+		q[key] = values
+	}
+	return q.Encode()
+}
+
+func (c *Client) setHeader(h http.Header, cl call) {
+	h.Set("Accept", typeJSON)
+	h.Set("User-Agent", "agentkeys/"+c.cfg.Version)
+	if cl.body != nil {
+		h.Set("Content-Type", typeJSON)
+	}
+	if cl.condition[0] != "" {
+		h.Set(cl.condition[0], cl.condition[1])
+	}
+	if !cl.token.IsZero() {
+		h.Set("Authorization", "Bearer "+cl.token.Reveal())
+	}
+	// Every request is idempotent by content (design 3), so net/http may repeat it on
+	// a connection that died idle. A key without values is not sent.
+	h["Idempotency-Key"] = nil
+}
+
+// judge tells a broker's answer from anything else that speaks HTTP. 202 and 304
+// mean something only to their own callers.
+func (c *Client) judge(operation string, a answer) (answer, error) {
+	kind, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
+	switch {
+	case a.status >= 400 && kind == protocol.ProblemType:
+		p, err := parseProblem(a.status, a.header, a.body, c.cfg.Now())
+		if err != nil {
+			return answer{}, unreachable(operation, err)
+		}
+		return answer{}, p
+	case a.status == http.StatusNoContent, a.status == http.StatusNotModified:
+		return a, nil
+	case a.status >= 200 && a.status < 300 && kind == typeJSON:
+		return a, nil
+	}
+	return answer{}, unreachable(operation, fmt.Errorf("%w: HTTP %d", errForeign, a.status))
+}
+
+func (c *Client) observeDate(h http.Header, arrived time.Time) {
+	date, err := http.ParseTime(h.Get("Date"))
+	if err == nil && c.cfg.ObserveDate != nil {
+		c.cfg.ObserveDate(date.Sub(arrived))
+	}
+}
+
+// cause drops the wrapping that repeats the URL.
+func cause(err error) error {
+	var outer *url.Error
+	if errors.As(err, &outer) {
+		return outer.Err
+	}
+	return err
+}
+
+func unreachable(operation string, err error) error {
+	return fmt.Errorf("%s: %w: %w", operation, protocol.ErrUnreachable, err)
+}
+
+// codeOf is the label of an outcome.
+func codeOf(ctx context.Context, a answer, err error) string {
+	var p *protocol.Problem
+	switch {
+	case errors.As(err, &p):
+		return p.Code
+	case errors.Is(err, protocol.ErrCertificate):
+		return protocol.CodeCertificate
+	case err != nil && ctx.Err() != nil:
+		return codeCanceled
+	case err != nil:
+		return protocol.CodeUnreachable
+	case a.status == http.StatusAccepted:
+		return codePending
+	case a.status == http.StatusNotModified:
+		return codeNotModified
+	}
+	return codeOK
+}

@@ -1,0 +1,72 @@
+package brokerclient
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/secret"
+)
+
+// Info asks who the broker is; without authentication.
+func (c *Client) Info(ctx context.Context) (protocol.Info, error) {
+	return ask[protocol.Info](ctx, c, call{operation: "info", method: http.MethodGet, path: "/v1/info"})
+}
+
+// CreateAccount makes an owner of whoever holds the set-up token.
+func (c *Client) CreateAccount(ctx context.Context, setupToken secret.String, a protocol.Account) (protocol.SessionInfo, error) {
+	return ask[protocol.SessionInfo](ctx, c, call{
+		operation: "create_account", method: http.MethodPost, path: "/v1/accounts", token: setupToken, body: a,
+	})
+}
+
+// Session asks about the session of token.
+func (c *Client) Session(ctx context.Context, token secret.String) (protocol.SessionInfo, error) {
+	return ask[protocol.SessionInfo](ctx, c, call{operation: "session", method: http.MethodGet, path: "/v1/session", token: token})
+}
+
+// EndSession ends the session of token itself.
+func (c *Client) EndSession(ctx context.Context, token secret.String) error {
+	return c.tell(ctx, call{operation: "end_session", method: http.MethodDelete, path: "/v1/session", token: token})
+}
+
+// Renew registers the hash of the next token; the same hash again is harmless.
+func (c *Client) Renew(ctx context.Context, token secret.String, r protocol.Renew) (protocol.SessionInfo, error) {
+	return ask[protocol.SessionInfo](ctx, c, call{
+		operation: "renew", method: http.MethodPost, path: "/v1/session/renew", token: token, body: r,
+	})
+}
+
+// Resume registers a new token by the proof of a key, without any token.
+func (c *Client) Resume(ctx context.Context, r protocol.Resume) (protocol.SessionInfo, error) {
+	return ask[protocol.SessionInfo](ctx, c, call{
+		operation: "resume", method: http.MethodPost, path: "/v1/session/resume", body: r,
+	})
+}
+
+// Sync asks an agent's own manifest and waits up to wait for a change. nil means
+// that the manifest of etag still holds.
+func (c *Client) Sync(ctx context.Context, token secret.String, etag string, wait time.Duration) (*protocol.Sync, string, error) {
+	cl := call{operation: "sync", method: http.MethodGet, path: "/v1/agent/sync", token: token, wait: wait}
+	if etag != "" {
+		cl.condition = [2]string{"If-None-Match", etag}
+	}
+	a, err := c.send(ctx, cl)
+	if err != nil {
+		return nil, etag, err
+	}
+	if a.status == http.StatusNotModified && etag != "" {
+		return nil, etag, nil
+	}
+	var reply protocol.Sync
+	if err := a.into(cl.operation, &reply); err != nil {
+		return nil, etag, err
+	}
+	return &reply, a.header.Get("ETag"), nil
+}
+
+// Report tells how the agent is and what it granted and denied.
+func (c *Client) Report(ctx context.Context, token secret.String, r protocol.Report) error {
+	return c.tell(ctx, call{operation: "report", method: http.MethodPost, path: "/v1/agent/report", token: token, body: r})
+}

@@ -1,0 +1,86 @@
+package brokerclient
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/protocol"
+)
+
+var errNoCertificate = errors.New("no certificate was shown")
+
+// tlsConfig leaves the whole judgement to verify: a board without a battery clock
+// must not lose its broker to the standard library's idea of now (design 3, clocks).
+func (c *Client) tlsConfig() *tls.Config {
+	return &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		InsecureSkipVerify: true, //nolint:gosec // verify decides instead, on every connection, resumed ones too
+		VerifyConnection: func(state tls.ConnectionState) error {
+			if err := c.verify(state.PeerCertificates); err != nil {
+				return fmt.Errorf("%w: %w", protocol.ErrCertificate, err)
+			}
+			return nil
+		},
+	}
+}
+
+func (c *Client) verify(shown []*x509.Certificate) error {
+	if len(shown) == 0 {
+		return errNoCertificate
+	}
+	if len(c.at.pins) > 0 {
+		return verifyPin(shown[0], c.at.pins)
+	}
+	return c.verifyChain(shown)
+}
+
+// verifyPin looks at the key alone: neither at names nor at dates. The handshake
+// proved that the broker holds the key of the first certificate.
+func verifyPin(leaf *x509.Certificate, pins []pin) error {
+	sum := sha256.Sum256(leaf.RawSubjectPublicKeyInfo)
+	if slices.Contains(pins, pin(sum)) {
+		return nil
+	}
+	return fmt.Errorf("its key is %s%s", pinPrefix, base64.RawURLEncoding.EncodeToString(sum[:]))
+}
+
+func (c *Client) verifyChain(shown []*x509.Certificate) error {
+	between := x509.NewCertPool()
+	for _, cert := range shown[1:] {
+		between.AddCert(cert)
+	}
+	_, err := shown[0].Verify(x509.VerifyOptions{
+		DNSName: c.at.host, Roots: c.cfg.Roots, Intermediates: between,
+		CurrentTime: c.judgedAt(shown),
+	})
+	if err == nil && c.cfg.ObserveLeaf != nil {
+		c.cfg.ObserveLeaf(shown[0].NotBefore)
+	}
+	return err
+}
+
+// judgedAt is the time at which a chain is checked: now, but never before what is
+// certainly past, which is the floor and the day on which the chain was issued.
+func (c *Client) judgedAt(shown []*x509.Certificate) time.Time {
+	at := c.cfg.Now()
+	if c.cfg.Floor != nil {
+		at = later(at, c.cfg.Floor())
+	}
+	for _, cert := range shown {
+		at = later(at, cert.NotBefore)
+	}
+	return at
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
