@@ -1,0 +1,111 @@
+// Package agent is the daemon's work without its surroundings: it pairs a board
+// with an owner, and then keeps one wallet's session alive, its credentials in
+// step with the broker and its callers served. The loops talk to the world only
+// through the ports of this file; time is the runtime's, so tests run them in
+// testing/synctest bubbles.
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/health"
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/secret"
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+// Errors that end a loop. Whoever runs the daemon decides by them.
+var (
+	// errSlotChanged: another program saved the slot. Load it again.
+	errSlotChanged = errors.New("the slot was saved by another program")
+	// errParked: the broker suspects a copy of this slot. Old things go on.
+	errParked = errors.New("two devices hold this session")
+	// errEnded: the broker ended the session.
+	errEnded = errors.New("the owner ended this session")
+)
+
+// Broker is what a paired daemon asks of its broker. Errors are *protocol.Problem
+// for the broker's own word, and wrap protocol.ErrUnreachable (with
+// protocol.ErrCertificate where TLS was refused) for everything else.
+type Broker interface {
+	Session(ctx context.Context, token secret.String) (protocol.SessionInfo, error)
+	Renew(ctx context.Context, token secret.String, body protocol.Renew) (protocol.SessionInfo, error)
+	Resume(ctx context.Context, body protocol.Resume) (protocol.SessionInfo, error)
+	Record(ctx context.Context, token secret.String, w wallet.Wallet, service string) (protocol.SealedRecord, error)
+	// Sync returns nil when nothing changed since etag within wait.
+	Sync(ctx context.Context, token secret.String, etag string, wait time.Duration) (*protocol.Sync, string, error)
+	Report(ctx context.Context, token secret.String, body protocol.Report) error
+}
+
+// PairBroker is what pairing asks of a broker.
+type PairBroker interface {
+	OpenPairing(ctx context.Context, body protocol.OpenPairing) (protocol.PairingOpened, error)
+	// PollPairing returns nil, nil while nobody decided within wait.
+	PollPairing(ctx context.Context, token secret.String, wait time.Duration) (*protocol.Granted, error)
+	Identity(ctx context.Context, identity string) (wallet.Wallet, error)
+}
+
+// Store is the slots as a running daemon needs them (internal/store).
+type Store interface {
+	Load(ctx context.Context, id session.ID) (session.Session, store.Info, error)
+	// SaveOver saves only over the generation that the caller knows: store.ErrStale.
+	SaveOver(ctx context.Context, id session.ID, generation uint64, v session.Session) (store.Info, error)
+	List() ([]store.Slot, error)
+	ReconcileSlot(ctx context.Context, id session.ID) error
+	HoldRun(id session.ID) (release func(), err error)
+	ReadFile(id session.ID, name string) ([]byte, error)
+	WriteFile(id session.ID, name string, data []byte) error
+}
+
+// PairStore is the slots as pairing needs them.
+type PairStore interface {
+	Load(ctx context.Context, id session.ID) (session.Session, store.Info, error)
+	Save(ctx context.Context, id session.ID, v session.Session) (store.Info, error)
+	Delete(ctx context.Context, id session.ID) error
+	Promote(ctx context.Context, pending, id session.ID, v session.Session) (store.Info, error)
+	ReconcileSlot(ctx context.Context, id session.ID) error
+	List() ([]store.Slot, error)
+	HoldRun(id session.ID) (release func(), err error)
+}
+
+// Keychain is what a waiting daemon needs of the keychain's background task.
+type Keychain interface {
+	SetWaiting(bool)
+	Changed() <-chan struct{} // the state may be another one now
+}
+
+// Conditions keeps what is wrong now, for people and metrics.
+type Conditions interface {
+	Set(code health.Code, active bool, detail string)
+	Active() []health.Active
+}
+
+// Observer counts; calls must not block.
+type Observer interface {
+	Session(generation uint64, expiresAt int64)
+	StorageBackend(backend string)
+	StoreInDoubt(bool)
+	Renewal(result string)
+	BrokerUp(bool)
+	Synced(unix int64)
+	Credentials(n int)
+}
+
+// State is what the daemon as a whole is doing (design 4, life).
+type State string
+
+// The states.
+const (
+	Starting           State = "starting"
+	WaitingForKeychain State = "waiting_for_keychain"
+	Online             State = "online"
+	Offline            State = "offline"
+	Parked             State = "parked"
+	Revoked            State = "revoked"
+	Unpaired           State = "unpaired"
+	Blocked            State = "blocked"
+)

@@ -1,0 +1,47 @@
+package agent
+
+import "time"
+
+// startCost is added to the lease at every start: what a machine that is switched
+// off and on again may have been without its broker at the least.
+const startCost = 10 * time.Minute
+
+// lease counts how long the daemon has been without its broker: running time since
+// the last contact, so a false clock cannot prolong it. The wall clock may only
+// add, and only where the kernel says that it is synchronised.
+type lease struct {
+	saved   time.Duration // counted in earlier runs, with this start's cost
+	since   time.Time     // start or last contact; its monotonic reading counts
+	contact int64         // last contact, Unix seconds; 0: never
+	heard   bool          // the last contact was in this run
+}
+
+// newLease goes on with what a cache says.
+func newLease(now time.Time, contact int64, usedSeconds int64) lease {
+	used := time.Duration(min(max(usedSeconds, 0), 1<<31)) * time.Second
+	return lease{saved: used + startCost, since: now, contact: contact}
+}
+
+// renewed is the lease after the broker was heard.
+func (l lease) renewed(now time.Time) lease {
+	return lease{since: now, contact: now.Unix(), heard: true}
+}
+
+// used is the time without the broker at now; synchronised says whether now's wall
+// clock may be believed.
+func (l lease) used(now time.Time, synchronised bool) time.Duration {
+	used := l.saved + max(now.Sub(l.since), 0)
+	if synchronised && l.contact > 0 {
+		wall := time.Duration(min(max(now.Unix()-l.contact, 0), 1<<31)) * time.Second
+		used = max(used, wall)
+	}
+	return used
+}
+
+// age is the seconds since the broker was heard in this run; -1: not yet.
+func (l lease) age(now time.Time) int64 {
+	if !l.heard {
+		return -1
+	}
+	return int64(max(now.Sub(l.since), 0) / time.Second)
+}

@@ -1,0 +1,163 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/health"
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/retry"
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/store"
+)
+
+const (
+	syncWait   = 50 * time.Second // of one long poll
+	revokedAsk = time.Hour
+	cacheEvery = 3 * time.Hour
+)
+
+// backoff is how the daemon comes back to a broker that is away.
+func backoff() retry.Backoff { return retry.Backoff{Min: time.Second, Max: 5 * time.Minute} }
+
+// link is the one conversation with the broker: first the tokens are put in order,
+// then long polls, renewals in between. Only it changes the session's tokens.
+type link struct {
+	d      *Daemon
+	broker Broker
+
+	info    protocol.SessionInfo // of the next token's first use
+	unsure  bool      // the slot's next token may be the current one by now
+	drop    bool      // the slot's next token is of no use: make another
+	renewAt time.Time // when the next renewal is due
+	renewed int       // failed renewals in a row
+	failing time.Time // the first of them
+	fetchAt time.Time // when to ask again for withheld records; zero: nothing is missing
+	fetched int       // failed fetches in a row
+	etag    string    // of the last answer, refused manifests included
+}
+
+func newLink(d *Daemon, b Broker) *link {
+	s, _, _ := d.snapshot()
+	d.mu.RLock()
+	etag := d.v.etag
+	d.mu.RUnlock()
+	now := time.Now()
+	return &link{
+		d: d, broker: b, unsure: !s.Next.IsZero(), etag: etag,
+		renewAt: now.Add(session.RenewIn(s.CreatedAt, now.Unix(), d.c.Random())),
+	}
+}
+
+// run works until ctx ends or the slot is to be loaded again.
+func (l *link) run(ctx context.Context) error {
+	for attempt := 0; ctx.Err() == nil; {
+		err := l.step(ctx)
+		switch {
+		case err == nil:
+			attempt = 0
+			continue
+		case errors.Is(err, errSlotChanged), errors.Is(err, store.ErrNoSession):
+			return err
+		case errors.Is(err, errEnded):
+			pause(ctx, revokedAsk)
+			continue
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+		l.away(err)
+		pause(ctx, backoff().After(attempt, l.d.c.Random(), retryAfter(err)))
+		attempt++
+	}
+	return ctx.Err()
+}
+
+// step is one turn: whatever is due, then one look for news.
+func (l *link) step(ctx context.Context) error {
+	s, _, _ := l.d.snapshot()
+	if s.Ended != nil {
+		return l.askEnded(ctx)
+	}
+	if l.unsure {
+		if err := l.settle(ctx); err != nil {
+			return err
+		}
+	}
+	if !time.Now().Before(l.renewAt) && s.CanServe() {
+		if err := l.renewal(ctx); err != nil {
+			return err
+		}
+	}
+	if time.Since(l.d.cached) >= cacheEvery {
+		l.d.saveCache()
+	}
+	return l.sync(ctx)
+}
+
+// askEnded is the hourly question of a revoked daemon. Only `recover` ends that
+// state, so the slot is what matters; the broker's answer only shows that it is there.
+func (l *link) askEnded(ctx context.Context) error {
+	if err := l.d.reread(ctx); err != nil {
+		return err
+	}
+	s, _, _ := l.d.snapshot()
+	_, err := l.broker.Session(ctx, s.Token)
+	l.d.c.Observer.BrokerUp(!errors.Is(err, protocol.ErrUnreachable))
+	return errEnded
+}
+
+// away makes the broker's silence visible. A parked session is not away.
+func (l *link) away(err error) {
+	d := l.d
+	if errors.Is(err, errParked) {
+		return
+	}
+	d.setView(func(v *view) { v.online, v.tried = false, true })
+	d.c.Observer.BrokerUp(false)
+	certificate := errors.Is(err, protocol.ErrCertificate)
+	d.c.Conditions.Set(health.BrokerCertificateChanged, certificate, "")
+	d.c.Conditions.Set(health.BrokerAway, !certificate, err.Error())
+	d.noteLease()
+}
+
+// contact is called after every answer that only the broker of this session can give.
+func (d *Daemon) contact(parked bool) {
+	now := time.Now()
+	d.setView(func(v *view) {
+		v.lease, v.tried = v.lease.renewed(now), true
+		v.online, v.parked = !parked, parked
+	})
+	d.c.Observer.BrokerUp(true)
+	d.c.Observer.Synced(now.Unix())
+	d.c.Conditions.Set(health.BrokerAway, false, "")
+	d.c.Conditions.Set(health.BrokerCertificateChanged, false, "")
+	d.c.Conditions.Set(health.CloneSuspected, parked, "")
+	d.noteLease()
+}
+
+// noteLease names a lease that is over.
+func (d *Daemon) noteLease() {
+	d.mu.RLock()
+	over := d.v.expired(time.Now(), d.c.ClockSynced)
+	d.mu.RUnlock()
+	d.c.Conditions.Set(health.OfflineTooLong, over, "")
+}
+
+// pause waits; the caller looks at ctx.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+func retryAfter(err error) time.Duration {
+	var p *protocol.Problem
+	if errors.As(err, &p) {
+		return time.Duration(p.RetryAfter) * time.Second
+	}
+	return 0
+}

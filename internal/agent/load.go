@@ -1,0 +1,137 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/health"
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/store"
+)
+
+// attempt loads the slot once and makes the outcome the daemon's state. Errors end
+// the daemon: store.ErrNoSession, store.ErrBusy for a second daemon.
+func (d *Daemon) attempt(ctx context.Context) error {
+	if err := d.hold(); err != nil {
+		return err
+	}
+	s, info, err := d.c.Store.Load(ctx, d.id)
+	if err == nil {
+		if err := d.hold(); err != nil { // an adopted session made the directory just now
+			return err
+		}
+		return d.adoptSession(s, info)
+	}
+	if errors.Is(err, store.ErrNoSession) || ctx.Err() != nil {
+		return err
+	}
+	d.notLoaded(err)
+	return nil
+}
+
+// notLoaded names why there is no session. What is in memory goes on being served.
+func (d *Daemon) notLoaded(err error) {
+	phase, reason := Blocked, err.Error()
+	switch {
+	case errors.Is(err, store.ErrUnavailable):
+		phase, reason = WaitingForKeychain, "waiting for the keychain: "+err.Error()
+	case errors.Is(err, store.ErrBusy):
+		phase, reason = Starting, "the slot is in use by another program"
+	}
+	d.noteLoad(err)
+	d.setWaiting(phase == WaitingForKeychain)
+	d.setView(func(v *view) {
+		v.again = v.loaded
+		if !v.loaded {
+			v.phase, v.reason = phase, reason
+		}
+	})
+	if !d.loaded() {
+		d.c.Observer.StorageBackend(string(store.BackendNone))
+	}
+}
+
+// noteLoad sets the conditions of a load; nil clears them all.
+func (d *Daemon) noteLoad(err error) {
+	var state *store.UnavailableError
+	locked := errors.As(err, &state) && state.State == store.StateLocked
+	set := func(code health.Code, is bool) {
+		detail := ""
+		if is {
+			detail = err.Error()
+		}
+		d.c.Conditions.Set(code, is, detail)
+	}
+	set(health.KeychainLocked, locked)
+	set(health.KeychainUnavailable, !locked && errors.Is(err, store.ErrUnavailable))
+	set(health.SlotInsecure, errors.Is(err, store.ErrInsecure))
+	set(health.SlotCorrupt, errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrNewer))
+	set(health.SlotInconsistent, errors.Is(err, store.ErrInconsistent))
+}
+
+func (d *Daemon) setWaiting(waiting bool) {
+	if d.c.Keychain != nil {
+		d.c.Keychain.SetWaiting(waiting)
+	}
+}
+
+func (d *Daemon) loaded() bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.v.loaded
+}
+
+// adoptSession makes a loaded session the daemon's. Another token or device key
+// than the one in memory is another session: nothing of the old one is kept.
+func (d *Daemon) adoptSession(s session.Session, info store.Info) error {
+	d.noteLoad(nil)
+	d.setWaiting(false)
+	broker, err := d.c.Dial(s.Broker)
+	if err != nil {
+		d.mu.Lock()
+		d.broker = nil
+		d.mu.Unlock()
+		d.setView(func(v *view) { v.loaded, v.phase, v.reason = false, Blocked, err.Error() })
+		return nil
+	}
+	old, _, _ := d.snapshot()
+	same := d.loaded() && old.DeviceKey.Equal(s.DeviceKey)
+	d.setView(func(v *view) {
+		v.session, v.bearer, v.info = s, s.Token, info
+		v.loaded, v.parked, v.again = true, false, false
+		if !same {
+			v.manifest, v.etag, v.records = nil, "", map[string]held{}
+			v.online, v.tried, v.lease = false, false, newLease(time.Now(), 0, 0)
+		}
+	})
+	d.mu.Lock()
+	d.broker = broker
+	d.mu.Unlock()
+	d.noteInfo(info)
+	d.noteSession(s)
+	if !same {
+		d.loadCache(s)
+	}
+	return nil
+}
+
+// noteSession sets the conditions that the payload itself tells.
+func (d *Daemon) noteSession(s session.Session) {
+	d.c.Conditions.Set(health.DeviceKeyMissing, !s.CanServe(), "")
+	d.c.Conditions.Set(health.SessionRevoked, s.Ended != nil, "")
+	d.c.Conditions.Set(health.CloneSuspected, false, "")
+	d.c.Conditions.Set(health.RenewalFailing, false, "")
+	d.c.Conditions.Set(health.SessionExpired, false, "")
+}
+
+// noteInfo tells metrics and conditions where the session lies.
+func (d *Daemon) noteInfo(info store.Info) {
+	s, _, _ := d.snapshot()
+	d.c.Observer.Session(info.Generation, s.ExpiresAt())
+	d.c.Observer.StorageBackend(string(info.Backend))
+	d.c.Observer.StoreInDoubt(info.InDoubt)
+	d.c.Conditions.Set(health.StoreInDoubt, info.InDoubt, "")
+	fell := d.c.Keychain != nil && info.Backend == store.BackendFile
+	d.c.Conditions.Set(health.FellBackToFile, fell, d.c.KeychainState())
+}

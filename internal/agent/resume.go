@@ -1,0 +1,102 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/health"
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/session"
+)
+
+// refused acts on the broker's word about the token in use. It returns nil only
+// when the session goes on as if nothing had happened; an error that is no word
+// about the token comes back as it is. No answer removes a slot.
+func (l *link) refused(ctx context.Context, err error) error {
+	var p *protocol.Problem
+	if !errors.As(err, &p) {
+		return err
+	}
+	switch p.Code {
+	case protocol.CodeCloneSuspected:
+		l.d.contact(true)
+		return errParked
+	case protocol.CodeSessionRevoked, protocol.CodeTokenUnknown, protocol.CodeTokenRetired, protocol.CodeSessionExpired:
+	default:
+		return err
+	}
+	if err := l.d.reread(ctx); err != nil {
+		return err
+	}
+	if p.Code == protocol.CodeSessionRevoked {
+		return l.end(ctx, p.Code)
+	}
+	if done, err := l.tryNext(ctx); done || err != nil {
+		return err
+	}
+	return l.resume(ctx, p)
+}
+
+// end drops the plaintext and the cached records at once and remembers over
+// restarts that the owner ended this session.
+func (l *link) end(ctx context.Context, code string) error {
+	ended := &session.Ended{Code: code, At: time.Now().Unix()}
+	l.d.setView(func(v *view) {
+		v.session.Ended, v.records, v.online, v.parked = ended, map[string]held{}, false, false
+	})
+	l.d.c.Conditions.Set(health.SessionRevoked, true, "")
+	l.d.saveCache()
+	err := l.d.save(ctx, func(s *session.Session) { s.Ended = ended })
+	if errors.Is(err, errSlotChanged) {
+		return err
+	}
+	return errEnded // a card that cannot be written leaves the word in memory
+}
+
+// tryNext tries a next token that may have become the current one while an answer
+// was lost.
+func (l *link) tryNext(ctx context.Context) (done bool, err error) {
+	s, _, _ := l.d.snapshot()
+	if s.Next.IsZero() || !l.unsure {
+		return false, nil
+	}
+	if err := l.settle(ctx); err != nil {
+		return false, err
+	}
+	return l.d.bearer().Equal(s.Next), nil
+}
+
+// resume proves the device and comes back with a new token (design 3, tokens).
+func (l *link) resume(ctx context.Context, p *protocol.Problem) error {
+	s, _, _ := l.d.snapshot()
+	if p.Challenge == "" || !s.CanServe() {
+		return p
+	}
+	if err := l.makeNext(ctx); err != nil {
+		return err
+	}
+	s, _, _ = l.d.snapshot()
+	hash := session.TokenHash(s.Next)
+	proof, err := session.Prove(s.DeviceSignKey, session.ResumeText(s.Wallet, hash, p.Challenge))
+	if err != nil {
+		return err
+	}
+	body := protocol.Resume{Wallet: s.Wallet, NextSHA256: hash, Challenge: p.Challenge, Proof: proof}
+	_, err = l.broker.Resume(ctx, body)
+	switch {
+	case err == nil:
+		return l.useNext(ctx)
+	case hasCode(err, protocol.CodeCloneSuspected):
+		l.d.contact(true)
+		return errParked
+	case hasCode(err, protocol.CodeSessionRevoked):
+		return l.end(ctx, protocol.CodeSessionRevoked)
+	case hasCode(err, protocol.CodeApprovalNeeded):
+		l.unsure = true // the owner's reopen registers it
+		l.d.c.Conditions.Set(health.SessionExpired, true, "")
+	case hasCode(err, protocol.CodeConflict):
+		l.drop = true
+	}
+	return err
+}

@@ -1,0 +1,185 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/store"
+)
+
+// How often the main loop looks again.
+const (
+	blockedRetry   = 5 * time.Minute
+	waitingRetry   = 20 * time.Second
+	busyRetry      = time.Second
+	reconcileEvery = 30 * time.Second
+	replacedEvery  = 10 * time.Second // revoked or parked: was the slot recovered meanwhile?
+)
+
+// loop is one run of the main loop.
+type loop struct {
+	d      *Daemon
+	timer  *time.Timer
+	cancel context.CancelFunc // of the link; nil while none runs
+	done   chan error         // how the link ended
+}
+
+// Run works until ctx ends; Start came before it. It returns nil then, or
+// store.ErrNoSession when a person removed the slot.
+func (d *Daemon) Run(ctx context.Context) error {
+	l := &loop{d: d, timer: time.NewTimer(0), done: make(chan error, 1)}
+	defer l.timer.Stop()
+	reporter := make(chan struct{})
+	go func() {
+		defer close(reporter)
+		d.report(ctx)
+	}()
+	l.follow(ctx)
+	err := l.run(ctx)
+	l.stopLink()
+	if err == nil {
+		<-reporter
+	}
+	d.saveCache()
+	return err
+}
+
+func (l *loop) run(ctx context.Context) error {
+	ping, stop := l.watchdog()
+	defer stop()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ping:
+			l.d.c.Notifier.Ping()
+		case <-l.d.reloads:
+			err = l.reload(ctx)
+		case <-l.changed():
+			err = l.look(ctx, true)
+		case <-l.timer.C:
+			err = l.look(ctx, false)
+		case err = <-l.done:
+			err = l.linkEnded(ctx, err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// watchdog gives pings from the main loop, so that a stuck loop is restarted.
+func (l *loop) watchdog() (ping <-chan time.Time, stop func()) {
+	if l.d.c.Watchdog <= 0 {
+		return nil, func() {}
+	}
+	t := time.NewTicker(l.d.c.Watchdog)
+	return t.C, t.Stop
+}
+
+func (l *loop) changed() <-chan struct{} {
+	if l.d.c.Keychain == nil {
+		return nil
+	}
+	return l.d.c.Keychain.Changed()
+}
+
+func (l *loop) reload(ctx context.Context) error {
+	l.d.c.Notifier.Reloading()
+	defer l.d.c.Notifier.Ready()
+	l.d.c.Settings()
+	return l.loadAgain(ctx)
+}
+
+// loadAgain reads the slot anew, with nobody talking to the broker meanwhile.
+func (l *loop) loadAgain(ctx context.Context) error {
+	l.stopLink()
+	if err := l.d.attempt(ctx); err != nil {
+		return err
+	}
+	l.follow(ctx)
+	return nil
+}
+
+// look does what the timer or the keychain asks for in the present state.
+func (l *loop) look(ctx context.Context, keychainChanged bool) error {
+	if l.d.again() {
+		return l.loadAgain(ctx)
+	}
+	switch l.d.state() {
+	case Starting, WaitingForKeychain, Blocked:
+		if l.cancel == nil {
+			return l.loadAgain(ctx)
+		}
+	case Revoked, Parked:
+		if l.d.replaced() {
+			return l.loadAgain(ctx)
+		}
+	}
+	if l.d.unsettled() || keychainChanged {
+		l.d.reconcile(ctx)
+	}
+	l.arm()
+	return nil
+}
+
+// follow starts the link of a loaded session and arms the timer.
+func (l *loop) follow(ctx context.Context) {
+	l.arm()
+	_, _, broker := l.d.snapshot()
+	if l.cancel != nil || broker == nil {
+		return
+	}
+	linkCtx, cancel := context.WithCancel(ctx)
+	l.cancel = cancel
+	link := newLink(l.d, broker)
+	go func() { l.done <- link.run(linkCtx) }()
+}
+
+func (l *loop) stopLink() {
+	if l.cancel == nil {
+		return
+	}
+	l.cancel()
+	l.cancel = nil
+	<-l.done
+}
+
+// linkEnded is called when the link stopped by itself.
+func (l *loop) linkEnded(ctx context.Context, err error) error {
+	l.cancel()
+	l.cancel = nil
+	if errors.Is(err, store.ErrNoSession) || ctx.Err() != nil {
+		return err
+	}
+	return l.loadAgain(ctx)
+}
+
+// arm sets the timer for the present state; an idle daemon has none.
+func (l *loop) arm() {
+	after := time.Duration(0)
+	switch l.d.state() {
+	case Blocked:
+		after = blockedRetry
+	case WaitingForKeychain:
+		after = waitingRetry
+	case Revoked, Parked:
+		after = replacedEvery
+	case Starting:
+		if _, _, broker := l.d.snapshot(); broker == nil {
+			after = busyRetry
+		}
+	}
+	if l.d.again() {
+		after = blockedRetry
+	}
+	if after == 0 && l.d.unsettled() {
+		after = reconcileEvery
+	}
+	l.timer.Stop()
+	if after > 0 {
+		l.timer.Reset(after)
+	}
+}

@@ -1,0 +1,178 @@
+package agent
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/health"
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/secret"
+)
+
+// Credential is one credential for a local caller. AgeSeconds is the time since the
+// broker was last heard; -1: not in this run.
+type Credential struct {
+	Service    string
+	Revision   uint64
+	AgeSeconds int64
+	Value      secret.String
+}
+
+func denied(detail string) *protocol.Problem {
+	return &protocol.Problem{Status: http.StatusForbidden, Code: protocol.CodeDenied, Detail: detail}
+}
+
+func unavailable(detail string) *protocol.Problem {
+	return &protocol.Problem{Status: http.StatusServiceUnavailable, Code: protocol.CodeUnavailable, Detail: detail}
+}
+
+// servable returns why nothing at all can be served now, or nil. The mutex is held.
+func (d *Daemon) servable(now time.Time) error {
+	v := &d.v
+	switch {
+	case !v.loaded:
+		return unavailable(v.reason)
+	case v.session.Ended != nil:
+		return denied("the owner revoked this agent")
+	case !v.session.CanServe():
+		return unavailable("this session has no device keys: run `agentkeys-daemon recover " + d.c.Wallet.String() + "`")
+	case v.manifest == nil:
+		return unavailable("the broker has not been heard yet")
+	case v.expired(now, d.c.ClockSynced):
+		return unavailable("the broker has been away for longer than the owner allows")
+	}
+	return nil
+}
+
+// Credential returns one credential in scope. Errors are *protocol.Problem: 403
+// denied (out of scope, revoked), 404 not_found, 503 unavailable.
+func (d *Daemon) Credential(service string) (Credential, error) {
+	now := time.Now()
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	v := &d.v
+	if v.loaded && v.manifest == nil && !v.session.Scope.Allows(service) {
+		return Credential{}, denied("this service is not in the agent's scope")
+	}
+	if v.manifest != nil && !v.manifest.Scope.Allows(service) {
+		return Credential{}, denied("this service is not in the agent's scope")
+	}
+	if err := d.servable(now); err != nil {
+		return Credential{}, err
+	}
+	h, ok := v.records[service]
+	if ok {
+		return Credential{Service: service, Revision: h.entry.Revision, AgeSeconds: v.lease.age(now), Value: h.value}, nil
+	}
+	if _, listed := v.manifest.Entry(service); listed {
+		return Credential{}, unavailable("the broker has not sent this credential yet")
+	}
+	return Credential{}, &protocol.Problem{Status: http.StatusNotFound, Code: protocol.CodeNotFound, Detail: "there is no credential of this name"}
+}
+
+// Credentials lists what is in scope, without values.
+func (d *Daemon) Credentials() ([]Credential, error) {
+	now := time.Now()
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if err := d.servable(now); err != nil {
+		return nil, err
+	}
+	age := d.v.lease.age(now)
+	list := []Credential{}
+	for _, e := range d.v.manifest.Served() {
+		list = append(list, Credential{Service: e.Service, Revision: e.Revision, AgeSeconds: age})
+	}
+	return list, nil
+}
+
+// Session describes the session; never its token. 503 while none is loaded.
+func (d *Daemon) Session() (protocol.LocalSession, error) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if !d.v.loaded {
+		return protocol.LocalSession{}, unavailable(d.v.reason)
+	}
+	s := d.v.session
+	return protocol.LocalSession{
+		Wallet: s.Wallet, Scope: s.Scope, CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt(),
+		Generation: d.v.info.Generation, StorageBackend: string(d.v.info.Backend),
+	}, nil
+}
+
+// Status says how the daemon is; it never fails.
+func (d *Daemon) Status() protocol.Status {
+	now := time.Now()
+	conditions := d.c.Conditions.Active()
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	v := &d.v
+	out := protocol.Status{
+		Wallet: d.c.Wallet, State: string(v.state()),
+		Storage:    protocol.StatusStorage{Backend: d.backend(), KeychainState: d.c.KeychainState()},
+		Sync:       protocol.StatusSync{Last: v.lease.contact, AgeSeconds: v.lease.age(now), Online: v.online},
+		Conditions: []protocol.StatusCondition{},
+	}
+	if v.loaded {
+		s := v.session
+		out.Session = &protocol.StatusSession{Scope: s.Scope, CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt(), Generation: v.info.Generation}
+	}
+	for _, c := range conditions {
+		out.Conditions = append(out.Conditions, statusCondition(c))
+	}
+	return out
+}
+
+func (d *Daemon) backend() string {
+	if !d.v.loaded {
+		return "none"
+	}
+	return string(d.v.info.Backend)
+}
+
+func statusCondition(c health.Active) protocol.StatusCondition {
+	message := c.Message
+	if c.Detail != "" {
+		message += ": " + c.Detail
+	}
+	return protocol.StatusCondition{Code: string(c.Code), Severity: string(c.Severity), Message: message, Hint: c.Hint}
+}
+
+// Ready reports whether credentials can be served now, and what is wrong, as codes.
+func (d *Daemon) Ready() (ok bool, reasons []string) {
+	active := d.c.Conditions.Active()
+	now := time.Now()
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	ok, reasons = health.Ready(string(d.v.state()), active)
+	return ok && d.servable(now) == nil, reasons
+}
+
+// statusLine is one line for `systemctl status`.
+func (v *view) statusLine() string {
+	switch v.state() {
+	case WaitingForKeychain, Blocked, Unpaired:
+		return v.reason
+	case Revoked:
+		return "revoked by the owner: nothing is served"
+	case Parked:
+		return "two devices hold this session: serving what it has, nothing new"
+	case Online:
+		return "online: serving " + served(v)
+	case Offline:
+		return "the broker is away: serving " + served(v) + " from the cache"
+	}
+	return "starting"
+}
+
+// served says how many, and not which: anyone on the host may read this.
+func served(v *view) string {
+	if v.manifest == nil {
+		return "nothing yet"
+	}
+	if n := len(v.records); n != 1 {
+		return strconv.Itoa(n) + " credentials"
+	}
+	return "1 credential"
+}

@@ -1,0 +1,111 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/health"
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/store"
+)
+
+// saveTime bounds one save; a stop of the daemon lets it end.
+const saveTime = 15 * time.Second
+
+// save changes the stored session: copy, write, and only then memory. It replaces
+// nothing but the generation that is in memory; errSlotChanged: somebody was faster.
+func (d *Daemon) save(ctx context.Context, change func(*session.Session)) error {
+	d.slot.Lock()
+	defer d.slot.Unlock()
+	s, info, _ := d.snapshot()
+	change(&s)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTime)
+	defer cancel()
+	info, err := d.c.Store.SaveOver(ctx, d.id, info.Generation, s)
+	if errors.Is(err, store.ErrStale) {
+		return errSlotChanged
+	}
+	d.noteDisk(err)
+	if err != nil {
+		return fmt.Errorf("save session: %w", err)
+	}
+	d.setView(func(v *view) { v.session, v.info = s, info })
+	d.noteInfo(info)
+	return nil
+}
+
+// noteDisk names what is wrong with the card; nil clears it.
+func (d *Daemon) noteDisk(err error) {
+	d.c.Conditions.Set(health.StateReadOnly, errors.Is(err, syscall.EROFS), "")
+	d.c.Conditions.Set(health.NoSpace, errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT), "")
+}
+
+// reread loads the slot before the broker's word about its token is believed.
+// errSlotChanged: the slot holds another session; store.ErrNoSession: none. A slot
+// that cannot be read changes nothing.
+func (d *Daemon) reread(ctx context.Context) error {
+	mine, _, _ := d.snapshot()
+	s, _, err := d.c.Store.Load(ctx, d.id)
+	switch {
+	case errors.Is(err, store.ErrNoSession):
+		return err
+	case err == nil && (!s.Token.Equal(mine.Token) || !s.DeviceKey.Equal(mine.DeviceKey)):
+		return errSlotChanged
+	}
+	return nil
+}
+
+// entry is what the slot's directory says, without the keychain.
+func (d *Daemon) entry() (store.Slot, bool) {
+	slots, err := d.c.Store.List()
+	if err != nil {
+		return store.Slot{}, false
+	}
+	for _, s := range slots {
+		if s.ID == d.id && s.Err == nil {
+			return s, true
+		}
+	}
+	return store.Slot{}, false
+}
+
+// replaced reports whether another program saved the slot since it was loaded.
+func (d *Daemon) replaced() bool {
+	_, info, _ := d.snapshot()
+	s, ok := d.entry()
+	return ok && s.Generation != info.Generation
+}
+
+// unsettled reports whether the keychain still has a step to take for this slot.
+func (d *Daemon) unsettled() bool {
+	if d.c.Keychain == nil || !d.loaded() {
+		return false
+	}
+	_, info, _ := d.snapshot()
+	return info.Backend == store.BackendFile || info.InDoubt
+}
+
+// reconcile takes that step and learns where the session lies now.
+func (d *Daemon) reconcile(ctx context.Context) {
+	d.slot.Lock()
+	defer d.slot.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, saveTime)
+	defer cancel()
+	if err := d.c.Store.ReconcileSlot(ctx, d.id); err != nil {
+		d.c.Logger.Debug("reconcile", "error", err)
+	}
+	mine, info, _ := d.snapshot()
+	s, ok := d.entry()
+	if !ok || s.Generation == info.Generation && s.Backend == info.Backend && !info.InDoubt {
+		return
+	}
+	kept, now, err := d.c.Store.Load(ctx, d.id)
+	if err != nil || !kept.Token.Equal(mine.Token) || !kept.DeviceKey.Equal(mine.DeviceKey) {
+		return // another session by now: the next save finds it stale
+	}
+	d.setView(func(v *view) { v.info = now })
+	d.noteInfo(now)
+}

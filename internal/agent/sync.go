@@ -1,0 +1,144 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/health"
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/seal"
+	"github.com/agentkeys/agentkeys/internal/session"
+)
+
+// sync asks for news and makes them true here. The first question of a run, and
+// after every silence, does not wait: its answer says that the broker is there.
+func (l *link) sync(ctx context.Context) error {
+	reply, etag, err := l.broker.Sync(ctx, l.d.bearer(), l.etag, l.wait())
+	if err != nil {
+		return l.refused(ctx, err)
+	}
+	l.d.contact(false)
+	if reply != nil {
+		l.etag = etag
+		if err := l.accept(ctx, reply.SignedManifest); err != nil {
+			return err
+		}
+	}
+	return l.fetch(ctx)
+}
+
+// wait is how long the next question may stay open.
+func (l *link) wait() time.Duration {
+	if l.d.state() != Online {
+		return 0
+	}
+	until := syncWait
+	if s, _, _ := l.d.snapshot(); s.CanServe() {
+		until = min(until, time.Until(l.renewAt))
+	}
+	if !l.fetchAt.IsZero() {
+		until = min(until, time.Until(l.fetchAt))
+	}
+	return max(until.Truncate(time.Second), 0)
+}
+
+// accept makes a believable manifest the daemon's; callers see its scope before
+// anything else happens. One that is not to be believed changes nothing.
+func (l *link) accept(ctx context.Context, raw protocol.SignedManifest) error {
+	d := l.d
+	s, _, _ := d.snapshot()
+	d.mu.RLock()
+	known := d.v.manifest
+	d.mu.RUnlock()
+	m, err := checkManifest(raw, s, known)
+	detail := ""
+	if err != nil {
+		detail = err.Error()
+	}
+	d.c.Conditions.Set(health.ManifestRefused, err != nil && s.CanServe(), detail)
+	if err != nil {
+		return nil
+	}
+	d.setView(func(v *view) {
+		v.adopt(m)
+		v.etag = l.etag
+	})
+	l.fetched, l.fetchAt = 0, time.Time{}
+	if known == nil || known.Revision != m.Revision {
+		d.saveCache()
+	}
+	if s.Scope.Equal(m.Scope) {
+		return nil
+	}
+	err = d.save(ctx, func(s *session.Session) { s.Scope = m.Scope })
+	if errors.Is(err, errSlotChanged) {
+		return err
+	}
+	return nil // the card cannot be written: the manifest decides anyway
+}
+
+// fetch gets the records that the manifest lists in scope and memory does not hold.
+// One that does not come, or is another, is named and asked for again later.
+func (l *link) fetch(ctx context.Context) error {
+	l.d.mu.RLock()
+	missing := l.d.v.missing()
+	l.d.mu.RUnlock()
+	if len(missing) == 0 || time.Now().Before(l.fetchAt) {
+		return nil
+	}
+	var withheld []string
+	for _, e := range missing {
+		err := l.fetchOne(ctx, e)
+		if err != nil && !isWithheld(err) {
+			return l.refused(ctx, err)
+		}
+		if err != nil {
+			withheld = append(withheld, e.Service)
+		}
+	}
+	l.d.c.Conditions.Set(health.RecordWithheld, len(withheld) > 0, strings.Join(withheld, ", "))
+	l.fetchAt = time.Time{}
+	if len(withheld) > 0 {
+		l.fetchAt = time.Now().Add(time.Second + backoff().After(l.fetched, l.d.c.Random(), 0))
+		l.fetched++
+	}
+	if len(withheld) < len(missing) {
+		l.d.saveCache()
+	}
+	return nil
+}
+
+// isWithheld tells a record that does not come from a broker that is not there, or
+// whose word is about the session.
+func isWithheld(err error) bool {
+	return errors.Is(err, seal.ErrRecord) || slices.ContainsFunc(
+		[]string{protocol.CodeNotFound, protocol.CodeDenied, protocol.CodeDeniedScope, protocol.CodeBadRequest},
+		func(code string) bool { return hasCode(err, code) })
+}
+
+func (l *link) fetchOne(ctx context.Context, e seal.Entry) error {
+	s, _, _ := l.d.snapshot()
+	record, err := l.broker.Record(ctx, l.d.bearer(), s.Wallet, e.Service)
+	if err != nil {
+		return err
+	}
+	value, err := seal.OpenRecord(record, e, s.DeviceKey)
+	if err != nil {
+		return err
+	}
+	l.d.setView(func(v *view) {
+		if v.manifest == nil || !slices.Contains(v.manifest.Served(), e) {
+			return
+		}
+		next := make(map[string]held, len(v.records)+1)
+		for name, h := range v.records {
+			next[name] = h
+		}
+		next[e.Service] = held{entry: e, record: record, value: value}
+		v.records = next
+	})
+	return nil
+}

@@ -1,0 +1,87 @@
+package agent
+
+import (
+	"slices"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/seal"
+	"github.com/agentkeys/agentkeys/internal/secret"
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/store"
+)
+
+// held is one credential in memory: the record as it came and its plaintext.
+type held struct {
+	entry  seal.Entry
+	record protocol.SealedRecord
+	value  secret.String
+}
+
+// view is everything that local callers can see, and all that the loops share. The
+// Daemon's mutex guards it; nothing in it is changed in place but by its methods.
+type view struct {
+	phase    State  // while loaded is false
+	reason   string // why nothing is served, for people
+	loaded   bool
+	again    bool // a later load failed; memory goes on being served
+	session  session.Session
+	bearer   secret.String // the token in use: session.Token, or Next where the card could not be written
+	info     store.Info
+	manifest *signed
+	etag     string
+	records  map[string]held
+	lease    lease
+	tried    bool // the broker was asked in this run
+	online   bool
+	parked   bool
+}
+
+func (v *view) state() State {
+	switch {
+	case !v.loaded:
+		return v.phase
+	case v.session.Ended != nil:
+		return Revoked
+	case v.parked:
+		return Parked
+	case v.online:
+		return Online
+	case v.tried:
+		return Offline
+	}
+	return Starting
+}
+
+// adopt makes m the manifest and drops at once every record that it does not list
+// in scope, byte for byte.
+func (v *view) adopt(m *signed) {
+	kept := map[string]held{}
+	for _, e := range m.Served() {
+		if h, ok := v.records[e.Service]; ok && h.entry == e {
+			kept[e.Service] = h
+		}
+	}
+	v.manifest, v.records = m, kept
+}
+
+// missing lists what the manifest promises and memory does not hold.
+func (v *view) missing() []seal.Entry {
+	if v.manifest == nil {
+		return nil
+	}
+	return slices.DeleteFunc(v.manifest.Served(), func(e seal.Entry) bool {
+		_, ok := v.records[e.Service]
+		return ok
+	})
+}
+
+// expired reports whether the owner's word about serving without the broker is over.
+// A parked session is one that the broker answers.
+func (v *view) expired(now time.Time, synchronised func() bool) bool {
+	if v.online || v.parked || v.manifest == nil {
+		return false
+	}
+	limit := time.Duration(v.manifest.OfflineTTL) * time.Second
+	return v.lease.used(now, synchronised()) > limit
+}
