@@ -1,0 +1,73 @@
+package keychain
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/harden"
+)
+
+// errRequest: not a request of ours; only our own parent should ever see it.
+var errRequest = errors.New("not a keychain request")
+
+// Child serves one request and returns the exit code: 0 when an answer was written,
+// whatever it says, 1 when the request was not understood or could not be answered.
+// A main calls it before anything else when its first argument is ChildCommand.
+func Child(stdin io.Reader, stdout io.Writer) int {
+	if err := harden.Process(); err != nil {
+		return 1
+	}
+	req, err := readRequest(stdin)
+	if err != nil {
+		return 1
+	}
+	defer endInTime(time.Duration(req.Milliseconds) * time.Millisecond)()
+	if err := json.NewEncoder(stdout).Encode(answerOf(serve(openVault(os.Getenv), req))); err != nil {
+		return 1
+	}
+	return 0
+}
+
+func readRequest(r io.Reader) (request, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxMessage+1))
+	if err != nil {
+		return request{}, err
+	}
+	return parseRequest(data)
+}
+
+func parseRequest(data []byte) (request, error) {
+	var req request
+	if len(data) > maxMessage || json.Unmarshal(data, &req) != nil || req.Account == "" || req.Milliseconds <= 0 {
+		return request{}, errRequest
+	}
+	switch req.Operation {
+	case opGet, opPut, opDelete:
+		return req, nil
+	}
+	return request{}, errRequest
+}
+
+func serve(v vault, req request) ([]byte, error) {
+	switch req.Operation {
+	case opGet:
+		return v.get(req.Account)
+	case opPut:
+		return nil, v.put(req.Account, string(req.Value))
+	default:
+		return nil, v.delete(req.Account)
+	}
+}
+
+// endInTime ends the child's process group should the parent be gone that would
+// have done it. The returned function takes that back.
+func endInTime(d time.Duration) func() {
+	timer := time.AfterFunc(d, func() {
+		killOwnGroup()
+		os.Exit(1)
+	})
+	return func() { timer.Stop() }
+}

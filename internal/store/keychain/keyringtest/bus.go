@@ -1,0 +1,142 @@
+// Package keyringtest gives tests a session bus of their own and a real
+// gnome-keyring on it, with a home that nobody else uses. Everything it starts is
+// gone when the test ends. Linux only in effect: elsewhere Need skips.
+package keyringtest
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// RequireVariable, set to 1, makes a missing program a failure instead of a skip.
+const RequireVariable = "AGENTKEYS_REQUIRE_KEYRING"
+
+// patience bounds every wait of this package.
+const patience = 10 * time.Second
+
+// Need skips the test unless all programs are in PATH; with RequireVariable=1 the
+// test fails instead.
+func Need(t testing.TB, programs ...string) {
+	t.Helper()
+	for _, program := range programs {
+		if _, err := exec.LookPath(program); err == nil {
+			continue
+		}
+		if os.Getenv(RequireVariable) == "1" {
+			t.Fatalf("%s is not installed and %s=1", program, RequireVariable)
+		}
+		t.Skipf("%s is not installed", program)
+	}
+}
+
+// Dir is a private directory with a name short enough for sockets in it.
+func Dir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ak")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Errorf("remove test directory: %v", err)
+		}
+	})
+	return dir
+}
+
+// busConfig has no service directory: nothing can be activated.
+const busConfig = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+<type>session</type><listen>unix:path=%s</listen><auth>EXTERNAL</auth>%s
+<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy>
+</busconfig>
+`
+
+// Bus is a private session bus.
+type Bus struct {
+	Address string // for DBUS_SESSION_BUS_ADDRESS
+	*Process
+}
+
+// StartBus starts a private dbus-daemon that can activate nothing and returns its
+// address.
+func StartBus(t testing.TB) string {
+	t.Helper()
+	return NewBus(t, "").Address
+}
+
+// NewBus is StartBus for tests that stop or kill the bus. Its services are the
+// *.service files in dir; empty = none.
+func NewBus(t testing.TB, dir string) *Bus {
+	t.Helper()
+	Need(t, "dbus-daemon")
+	home := Dir(t)
+	socket, config := filepath.Join(home, "bus"), filepath.Join(home, "bus.conf")
+	services := ""
+	if dir != "" {
+		services = "<servicedir>" + dir + "</servicedir>"
+	}
+	if err := os.WriteFile(config, fmt.Appendf(nil, busConfig, socket, services), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("dbus-daemon", "--config-file="+config, "--nofork", "--nopidfile", "--nosyslog", "--print-address=1")
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, cmd)
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		t.Fatalf("dbus-daemon: %v: %s", err, p.errors)
+	}
+	return &Bus{Address: "unix:path=" + socket, Process: p}
+}
+
+// Process is a program that this package started; it leads a process group, which
+// is killed when the test ends.
+type Process struct {
+	t      testing.TB
+	cmd    *exec.Cmd
+	errors *bytes.Buffer
+	done   chan struct{}
+}
+
+func start(t testing.TB, cmd *exec.Cmd) *Process {
+	t.Helper()
+	p := &Process{t: t, cmd: cmd, errors: new(bytes.Buffer), done: make(chan struct{})}
+	cmd.Stderr = p.errors
+	cmd.WaitDelay = time.Second
+	lead(cmd)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(p.done)
+		_ = cmd.Wait() // killed, as a rule
+	}()
+	t.Cleanup(p.Kill)
+	return p
+}
+
+// PID of the process.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Kill ends it at once and waits until it is gone.
+func (p *Process) Kill() {
+	kill(p.PID())
+	select {
+	case <-p.done:
+	case <-time.After(patience):
+		p.t.Errorf("%s does not end", p.cmd.Path)
+	}
+}
+
+// Errors is what it wrote to stderr; only after Kill.
+func (p *Process) Errors() string { return strings.TrimSpace(p.errors.String()) }

@@ -1,0 +1,178 @@
+package keyringtest
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	dbus "github.com/godbus/dbus/v5"
+)
+
+// State is how a gnome-keyring is started.
+type State string
+
+// The states. Passwordless is one that was made without a password in an earlier
+// session: it says it is locked and unlocks without a prompt. None has no collection.
+const (
+	Unlocked     State = "unlocked"
+	Locked       State = "locked"
+	Passwordless State = "passwordless"
+	None         State = "none"
+)
+
+// Password of the login collection in the states Unlocked and Locked.
+const Password = "correct horse"
+
+const (
+	secretsName = "org.freedesktop.secrets"
+	secretsPath = dbus.ObjectPath("/org/freedesktop/secrets")
+	loginPath   = dbus.ObjectPath("/org/freedesktop/secrets/collection/login")
+)
+
+// GnomeKeyring is a real gnome-keyring-daemon on a private bus.
+type GnomeKeyring struct {
+	Address string
+	Home    string
+	*Process
+}
+
+// Env is what a program needs to be in the session of the keyring and in no other.
+func Env(address, home string) []string {
+	return []string{
+		"HOME=" + home, "PATH=" + os.Getenv("PATH"), "USER=tester", "LC_ALL=C.UTF-8",
+		"XDG_DATA_HOME=" + filepath.Join(home, "data"), "XDG_CONFIG_HOME=" + filepath.Join(home, "config"),
+		"XDG_CACHE_HOME=" + filepath.Join(home, "cache"), "XDG_RUNTIME_DIR=" + filepath.Join(home, "run"),
+		"DBUS_SESSION_BUS_ADDRESS=" + address, "GIO_USE_VFS=local", "GSETTINGS_BACKEND=memory",
+	}
+}
+
+// StartGnomeKeyring starts one and waits until it owns its name. home keeps the
+// collection; use it again to restart the same keyring in another state.
+func StartGnomeKeyring(t testing.TB, address, home string, state State) *GnomeKeyring {
+	t.Helper()
+	Need(t, "gnome-keyring-daemon")
+	for _, dir := range []string{"data/keyrings", "config", "cache", "run"} {
+		if err := os.MkdirAll(filepath.Join(home, dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	switch state {
+	case Locked:
+		makeLogin(t, address, home, Password)
+		return startDaemon(t, address, home, nil)
+	case Passwordless:
+		makeLogin(t, address, home, "")
+		return startDaemon(t, address, home, nil)
+	case Unlocked:
+		password := Password
+		return startDaemon(t, address, home, &password)
+	}
+	return startDaemon(t, address, home, nil)
+}
+
+// makeLogin leaves a login collection behind, unless there is one.
+func makeLogin(t testing.TB, address, home, password string) {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(home, "data/keyrings/login.keyring")); err == nil {
+		return
+	}
+	startDaemon(t, address, home, &password).Kill()
+	waitFor(t, "the name to be free", func() bool { return owner(t, address) == "" })
+}
+
+// startDaemon unlocks, and where there is none makes, the login collection unless
+// password is nil.
+func startDaemon(t testing.TB, address, home string, password *string) *GnomeKeyring {
+	t.Helper()
+	args := []string{"--foreground", "--components=secrets", "--control-directory=" + filepath.Join(home, "run", "keyring")}
+	cmd := exec.Command("gnome-keyring-daemon", args...)
+	cmd.Env = Env(address, home)
+	if password != nil {
+		cmd.Args = append(cmd.Args, "--unlock")
+		cmd.Stdin = strings.NewReader(*password)
+	}
+	g := &GnomeKeyring{Address: address, Home: home, Process: start(t, cmd)}
+	waitFor(t, "gnome-keyring to own its name", func() bool { return owner(t, address) != "" })
+	if password != nil {
+		waitFor(t, "the login collection", func() bool { return hasLogin(t, address) })
+	}
+	return g
+}
+
+// Lock locks the login collection, as a person would.
+func (g *GnomeKeyring) Lock() {
+	g.t.Helper()
+	conn := Connect(g.t, g.Address)
+	call := conn.Object(secretsName, secretsPath).Call("org.freedesktop.Secret.Service.Lock", 0, []dbus.ObjectPath{loginPath})
+	if call.Err != nil {
+		g.t.Fatal(call.Err)
+	}
+}
+
+// Unlock unlocks the login collection with its password: what the prompt does when
+// a person has typed it.
+func (g *GnomeKeyring) Unlock() {
+	g.t.Helper()
+	conn := Connect(g.t, g.Address)
+	object := conn.Object(secretsName, secretsPath)
+	var nothing dbus.Variant
+	var session dbus.ObjectPath
+	if err := object.Call("org.freedesktop.Secret.Service.OpenSession", 0, "plain", dbus.MakeVariant("")).Store(&nothing, &session); err != nil {
+		g.t.Fatal(err)
+	}
+	secret := struct {
+		Session           dbus.ObjectPath
+		Parameters, Value []byte
+		ContentType       string
+	}{session, []byte{}, []byte(Password), "text/plain"}
+	call := object.Call("org.gnome.keyring.InternalUnsupportedGuiltRiddenInterface.UnlockWithMasterPassword", 0, loginPath, secret)
+	if call.Err != nil {
+		g.t.Fatal(call.Err)
+	}
+}
+
+// Connect opens a connection to a bus, closed when the test ends.
+func Connect(t testing.TB, address string) *dbus.Conn {
+	t.Helper()
+	conn, err := dbus.Connect(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+func owner(t testing.TB, address string) string {
+	t.Helper()
+	conn, err := dbus.Connect(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	var name string
+	_ = conn.BusObject().Call("org.freedesktop.DBus.GetNameOwner", 0, secretsName).Store(&name) // empty = nobody
+	return name
+}
+
+func hasLogin(t testing.TB, address string) bool {
+	t.Helper()
+	conn, err := dbus.Connect(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	v, err := conn.Object(secretsName, loginPath).GetProperty("org.freedesktop.Secret.Collection.Locked")
+	return err == nil && v.Value() == false
+}
+
+func waitFor(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %v for %s", patience, what)
+		}
+	}
+}

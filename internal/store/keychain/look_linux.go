@@ -1,0 +1,100 @@
+package keychain
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	dbus "github.com/godbus/dbus/v5"
+
+	"github.com/agentkeys/agentkeys/internal/store"
+)
+
+// look is one probe on a private connection of its own.
+func (s secretService) look(ctx context.Context) (store.Probe, string) {
+	conn, place, err := s.dial(ctx, noSignals{})
+	if err != nil {
+		state, reason := explain(err)
+		return store.Probe{State: state, Provider: providerUnknown, Reason: reason}, ""
+	}
+	defer func() { _ = conn.Close() }()
+	probe, _ := inspect(ctx, conn)
+	return probe, place.address
+}
+
+// inspect finds the provider and its collection, and says how they are. The service
+// is complete only when the state is readable.
+func inspect(ctx context.Context, conn *dbus.Conn) (store.Probe, *service) {
+	s := &service{ctx: ctx, conn: conn}
+	p := store.Probe{Provider: providerUnknown}
+	err := func() (err error) {
+		if err = askBus(ctx, conn, &p.BusID, "GetId"); err != nil {
+			return err
+		}
+		if err = askBus(ctx, conn, &p.Owner, "GetNameOwner", secretsName); err != nil {
+			return err
+		}
+		s.owner = p.Owner
+		p.Provider = providerOf(ctx, conn, p.Owner)
+		if err = s.findCollection(); err != nil {
+			return err
+		}
+		p.State, err = s.state()
+		return err
+	}()
+	switch {
+	case err != nil:
+		p.State, p.Reason = explain(err)
+	case p.State == store.StateLocked:
+		p.Reason = reasonLocked
+	case p.Provider == providerKeePassXC:
+		p.State, p.Reason = store.StatePromptsOnWrite, "KeePassXC asks a person at every write"
+	}
+	return p, s
+}
+
+const (
+	reasonLocked       = "the keyring is locked"
+	reasonNoBus        = "there is no session bus"
+	reasonNoOwner      = "no secret service runs on the session bus"
+	reasonNoCollection = "the secret service has no open default collection"
+	reasonHung         = "the secret service did not answer in time"
+	reasonDenied       = "the session bus or the secret service refuses this program"
+	reasonShape        = "the secret service answers against its specification"
+)
+
+// explain turns an error into the state that it means, in our own words.
+func explain(err error) (store.KeychainState, string) {
+	var refusal dbus.Error
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, os.ErrDeadlineExceeded):
+		return store.StateHung, reasonHung
+	case errors.Is(err, errNoCollection):
+		return store.StateNoCollection, reasonNoCollection
+	case errors.Is(err, errAuth):
+		return store.StateDenied, reasonDenied
+	case errors.Is(err, errNoAddress), errors.Is(err, errBus), lost(err):
+		return store.StateNoBus, reasonNoBus
+	case errors.As(err, &refusal):
+		return explainName(refusal.Name)
+	}
+	return store.StateDenied, reasonShape
+}
+
+func explainName(name string) (store.KeychainState, string) {
+	switch name {
+	case "org.freedesktop.DBus.Error.NameHasNoOwner", "org.freedesktop.DBus.Error.ServiceUnknown":
+		return store.StateNoOwner, reasonNoOwner
+	case "org.freedesktop.DBus.Error.NoReply", "org.freedesktop.DBus.Error.Timeout", "org.freedesktop.DBus.Error.TimedOut":
+		return store.StateHung, reasonHung
+	case "org.freedesktop.Secret.Error.IsLocked":
+		return store.StateLocked, reasonLocked
+	case "org.freedesktop.Secret.Error.NoSuchObject", "org.freedesktop.DBus.Error.UnknownObject":
+		return store.StateNoCollection, reasonNoCollection
+	case "org.freedesktop.DBus.Error.Disconnected":
+		return store.StateNoBus, reasonNoBus
+	case "org.freedesktop.DBus.Error.AccessDenied", "org.freedesktop.DBus.Error.AuthFailed":
+		return store.StateDenied, reasonDenied
+	}
+	return store.StateDenied, reasonShape
+}

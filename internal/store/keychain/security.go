@@ -1,0 +1,85 @@
+package keychain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+
+	"github.com/agentkeys/agentkeys/internal/store"
+)
+
+const (
+	// securityMaxValue keeps go-keyring's command for an account of up to 52 bytes
+	// below 4096 bytes, where `security -i` fails with success (zalando/go-keyring#153).
+	securityMaxValue   = 2985
+	securityMaxCommand = 4095
+
+	// probeAccount never exists: an entry's attributes are looked up, not its secret.
+	probeAccount = "probe"
+)
+
+// security is macOS's command of that name; path may be a stand-in.
+type security struct {
+	path string
+	env  []string
+}
+
+// look asks for an entry without -w, which needs no permission and opens no window.
+func (s security) look(ctx context.Context) store.Probe {
+	cmd := command(ctx, s.path, s.env, "find-generic-password", "-s", serviceName, "-a", probeAccount)
+	state, reason := securityState(ctx, runLocked(cmd))
+	return store.Probe{State: state, Provider: providerMacOS, Reason: reason}
+}
+
+// securityState reads the outcome of a `security` command. Its exit code is the low
+// byte of the OSStatus: 44 = errSecItemNotFound, -25300.
+func securityState(ctx context.Context, err error) (store.KeychainState, string) {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return store.StateUnlocked, ""
+	case ctx.Err() != nil:
+		return store.StateHung, "security did not answer in time"
+	case !errors.As(err, &exit):
+		return store.StateNoOwner, "the command security cannot be started"
+	}
+	return securityExit(exit.ExitCode())
+}
+
+func securityExit(code int) (store.KeychainState, string) {
+	switch code {
+	case 44: // errSecItemNotFound
+		return store.StateUnlocked, ""
+	case 36: // errSecInteractionNotAllowed
+		return store.StateLocked, "the login keychain is locked, or there is no login session"
+	case 51: // errSecAuthFailed
+		return store.StateDenied, "the login keychain refuses this program"
+	case 128: // errSecUserCanceled
+		return store.StateDenied, "access to the login keychain was refused by the user"
+	case 37, 49, 50: // errSecNoDefaultKeychain, errSecInvalidKeychain, errSecNoSuchKeychain
+		return store.StateNoCollection, "there is no default keychain"
+	case 53: // errSecNotAvailable
+		return store.StateNoOwner, "no keychain is available in this session"
+	}
+	return store.StateDenied, fmt.Sprintf("security ended with code %d", code)
+}
+
+// securityExitError is the error of an operation whose `security` ended with code.
+func securityExitError(code int) error {
+	state, reason := securityExit(code)
+	if state == store.StateUnlocked {
+		return store.ErrKeychainAbsent
+	}
+	return &store.UnavailableError{State: state, Reason: reason}
+}
+
+// securityFits measures the command that go-keyring will write to `security -i`.
+func securityFits(account, value string) bool {
+	const (
+		head   = len("add-generic-password -U -s " + serviceName + " -a ")
+		middle = len(" -w go-keyring-base64:")
+	)
+	encoded := (len(value) + 2) / 3 * 4
+	return len(value) <= securityMaxValue && head+len(account)+middle+encoded+len("\n") <= securityMaxCommand
+}

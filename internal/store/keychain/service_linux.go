@@ -1,0 +1,127 @@
+package keychain
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	dbus "github.com/godbus/dbus/v5"
+
+	"github.com/agentkeys/agentkeys/internal/store"
+)
+
+const (
+	busName      = "org.freedesktop.DBus"
+	busPath      = dbus.ObjectPath("/org/freedesktop/DBus")
+	propertyGet  = "org.freedesktop.DBus.Properties.Get"
+	secretsName  = "org.freedesktop.secrets"
+	secretsPath  = dbus.ObjectPath("/org/freedesktop/secrets")
+	serviceIface = "org.freedesktop.Secret.Service"
+	collection   = "org.freedesktop.Secret.Collection"
+	itemIface    = "org.freedesktop.Secret.Item"
+	promptIface  = "org.freedesktop.Secret.Prompt"
+
+	loginPath   = dbus.ObjectPath("/org/freedesktop/secrets/collection/login")
+	sessionPath = dbus.ObjectPath("/org/freedesktop/secrets/collection/session") // gone at logout
+	noPath      = dbus.ObjectPath("/")                                           // the specification's "none"
+)
+
+// errNoCollection: there is no collection that outlives the login session.
+var errNoCollection = errors.New("no collection")
+
+// errShape: an answer of another type than the specification's.
+var errShape = errors.New("not a secret service answer")
+
+// service is one provider, addressed by its unique name: nobody is started by a
+// call, and a provider that takes the name over meanwhile is not talked to.
+type service struct {
+	ctx        context.Context //nolint:containedctx // one look or one operation
+	conn       *dbus.Conn
+	owner      string
+	collection dbus.ObjectPath
+}
+
+func (s *service) call(path dbus.ObjectPath, method string, args ...any) *dbus.Call {
+	return s.conn.Object(s.owner, path).CallWithContext(s.ctx, method, dbus.FlagNoAutoStart, args...)
+}
+
+// property decodes a property into out; errShape when its type is another one.
+func (s *service) property(path dbus.ObjectPath, iface, name string, out any) error {
+	var v dbus.Variant
+	if err := s.call(path, propertyGet, iface, name).Store(&v); err != nil {
+		return err
+	}
+	if dbus.Store([]any{v.Value()}, out) != nil {
+		return errShape
+	}
+	return nil
+}
+
+// askBus calls the bus itself, which starts nobody.
+func askBus(ctx context.Context, conn *dbus.Conn, out any, method string, args ...any) error {
+	object := conn.Object(busName, busPath)
+	return object.CallWithContext(ctx, busName+"."+method, dbus.FlagNoAutoStart, args...).Store(out)
+}
+
+// findCollection is go-keyring's rule: `login` where it is listed, else the alias
+// `default`; but never the session collection. errNoCollection when there is none.
+func (s *service) findCollection() error {
+	var listed []dbus.ObjectPath
+	if err := s.property(secretsPath, serviceIface, "Collections", &listed); err != nil {
+		return err
+	}
+	if slices.Contains(listed, loginPath) {
+		s.collection = loginPath
+		return nil
+	}
+	var path dbus.ObjectPath
+	if err := s.call(secretsPath, serviceIface+".ReadAlias", "default").Store(&path); err != nil {
+		return err
+	}
+	if path == noPath || path == sessionPath {
+		return errNoCollection
+	}
+	s.collection = path
+	return nil
+}
+
+// state of the collection. A keyring without a password says Locked until somebody
+// asks for Unlock, which it then does without a prompt. Unlock alone shows no
+// window; only Prompt would, and it is never called.
+func (s *service) state() (store.KeychainState, error) {
+	locked, err := s.locked()
+	if err != nil {
+		return "", err
+	}
+	if !locked {
+		return store.StateUnlocked, nil
+	}
+	var unlocked []dbus.ObjectPath
+	var prompt dbus.ObjectPath
+	call := s.call(secretsPath, serviceIface+".Unlock", []dbus.ObjectPath{s.collection})
+	if err := call.Store(&unlocked, &prompt); err != nil {
+		return "", err
+	}
+	if prompt != noPath {
+		s.dismiss(prompt)
+		return store.StateLocked, nil
+	}
+	if locked, err = s.locked(); err != nil {
+		return "", err
+	}
+	if locked {
+		return store.StateLocked, nil
+	}
+	return store.StateUnlocked, nil
+}
+
+func (s *service) locked() (locked bool, err error) {
+	err = s.property(s.collection, collection, "Locked", &locked)
+	return locked, err
+}
+
+// dismiss tells the provider that its prompt will not be shown. Its answer does
+// not matter: a prompt that nobody asks for stays hidden.
+func (s *service) dismiss(prompt dbus.ObjectPath) {
+	_ = s.call(prompt, promptIface+".Dismiss").Err
+}
