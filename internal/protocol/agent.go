@@ -146,3 +146,9 @@ type AuditHead struct {
 	Number uint64 `json:"number"`
 	SHA256 string `json:"sha256"`
 }
+
+// Reopen is the body of POST /v1/agents/{wallet}/reopen; Proof covers
+// session.ReopenText by the owner's signing key: what widens access needs the key.
+type Reopen struct {
+	Proof Bytes `json:"proof"`
+}

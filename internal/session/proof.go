@@ -23,6 +23,12 @@ func ResumeText(w wallet.Wallet, nextSHA256, challenge string) []byte {
 	return []byte("agentkeys resume v1\n" + w.String() + "\n" + nextSHA256 + "\n" + challenge)
 }
 
+// ReopenText is what the owner's signing key signs to let a lapsed session live
+// again; tokenSHA256 is of the owner's bearer, so the proof serves that session only.
+func ReopenText(owner, agent wallet.Wallet, tokenSHA256 string) []byte {
+	return []byte("agentkeys reopen v1\n" + owner.String() + "\n" + agent.String() + "\n" + tokenSHA256)
+}
+
 // AccountText is what a new owner's signing key signs in POST /v1/accounts.
 func AccountText(w wallet.Wallet, tokenSHA256, recipient, signingKey string) []byte {
 	return []byte("agentkeys account v1\n" + w.String() + "\n" + tokenSHA256 + "\n" + recipient + "\n" + signingKey)

@@ -1,0 +1,67 @@
+package broker
+
+import (
+	"context"
+
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+const auditPage = 200 // rows
+
+// Results and places of audit rows.
+const (
+	resultOK     = "ok"
+	resultDenied = "denied"
+	whereBroker  = "broker"
+	whereLocal   = "local"
+)
+
+// record appends a row to the account's chain: number, time and hash are filled in here.
+func (b *Broker) record(tx Tx, account wallet.Wallet, row protocol.AuditRow) error {
+	head, err := tx.AuditHead(account)
+	if err != nil {
+		return err
+	}
+	row.Number = head.Number + 1
+	if row.Time == 0 {
+		row.Time = b.unix()
+	}
+	if row.Result == "" {
+		row.Result = resultOK
+	}
+	if row.Where == "" {
+		row.Where = whereBroker
+	}
+	row.SHA256 = protocol.ChainRow(head.SHA256, row)
+	return tx.AddAudit(account, row)
+}
+
+// recordDenial writes a denial in a transaction of its own, because the refused
+// one changed nothing, and returns the refusal.
+func (b *Broker) recordDenial(ctx context.Context, account wallet.Wallet, row protocol.AuditRow, refusal *protocol.Problem) error {
+	row.Result = resultDenied
+	if err := b.store.Update(ctx, func(tx Tx) error { return b.record(tx, account, row) }); err != nil {
+		return err
+	}
+	return refusal
+}
+
+// Audit answers an owner with its rows, oldest first, a page at a time.
+func (b *Broker) Audit(ctx context.Context, c Credentials, q protocol.AuditQuery) (protocol.Audit, error) {
+	out := protocol.Audit{Rows: []protocol.AuditRow{}}
+	err := b.asOwner(ctx, c, func(tx Tx, p principal) error {
+		rows, err := tx.Audit(p.Account, q, auditPage+1)
+		if err != nil {
+			return err
+		}
+		out = protocol.Audit{Rows: rows}
+		if len(rows) > auditPage {
+			out.Rows = rows[:auditPage]
+			out.Next = rows[auditPage-1].Number
+		}
+		out.Head, err = tx.AuditHead(p.Account)
+		return err
+	})
+	return out, err
+}

@@ -1,0 +1,109 @@
+// Package broker holds the rules of design 3: who may do what with accounts,
+// pairings, sessions, manifests and records. It knows no HTTP and no database: it
+// answers with the documents of package protocol, refuses with *protocol.Problem,
+// and keeps its state behind the port Store. It never sees a token or a value:
+// tokens arrive as their SHA-256, records as ciphertext.
+package broker
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/protocol"
+)
+
+// Lives in seconds.
+const (
+	sessionLife  = 30 * 24 * 3600 // without renewal
+	unusedLife   = 24 * 3600      // of an approval that nobody used
+	setupLife    = 24 * 3600      // of a set-up token
+	keptRetired  = 64             // earlier tokens of one session that are remembered
+	eventsKept   = 45 * 24 * 3600 // ids of reported events
+	pairingsKept = 30 * 24 * 3600 // pairings that nobody decided
+)
+
+// Config is what New needs. Now defaults to time.Now, Log to discarding.
+type Config struct {
+	Store   Store
+	Now     func() time.Time
+	Log     *slog.Logger
+	Version string
+}
+
+// Broker decides. Its methods are safe for concurrent use.
+type Broker struct {
+	store   Store
+	now     func() time.Time
+	log     *slog.Logger
+	version string
+	epoch   string
+
+	challenges *challenges
+	wake       *wake
+	limits     *limits
+	done       chan struct{}
+	stop       sync.Once
+}
+
+// New reads or makes the epoch of the database and returns a Broker over it.
+func New(ctx context.Context, c Config) (*Broker, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	b := &Broker{
+		store: c.Store, now: c.Now, log: c.Log, version: c.Version,
+		challenges: newChallenges(), wake: newWake(), limits: newLimits(), done: make(chan struct{}),
+	}
+	err := b.store.Update(ctx, func(tx Tx) error {
+		var err error
+		if b.epoch, err = loadEpoch(tx); err != nil {
+			return err
+		}
+		return b.observeClock(tx)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open broker: %w", err)
+	}
+	return b, nil
+}
+
+func loadEpoch(tx Tx) (string, error) {
+	epoch, err := tx.Meta(metaEpoch)
+	if !errors.Is(err, ErrNone) {
+		return epoch, err
+	}
+	var raw [16]byte
+	_, _ = rand.Read(raw[:])
+	epoch = hex.EncodeToString(raw[:])
+	return epoch, tx.SetMeta(metaEpoch, epoch)
+}
+
+// Close ends every long poll at once; they answer `unavailable`. The store stays open.
+func (b *Broker) Close() { b.stop.Do(func() { close(b.done) }) }
+
+// Info says who answers and what time it has.
+func (b *Broker) Info() protocol.Info {
+	return protocol.Info{Version: b.version, Epoch: b.epoch, Time: b.unix()}
+}
+
+func (b *Broker) unix() int64 { return b.now().Unix() }
+
+// Stats counts for the metrics.
+func (b *Broker) Stats(ctx context.Context) (Stats, error) {
+	var out Stats
+	err := b.store.View(ctx, func(tx Tx) error {
+		var err error
+		out, err = tx.Stats(b.unix())
+		return err
+	})
+	return out, err
+}

@@ -1,0 +1,189 @@
+package brokertest
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/agentkeys/agentkeys/internal/broker"
+	"github.com/agentkeys/agentkeys/internal/pairing"
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/scope"
+	"github.com/agentkeys/agentkeys/internal/seal"
+	"github.com/agentkeys/agentkeys/internal/secret"
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+// Address is where actors come from.
+const Address = "192.0.2.7"
+
+// Owner has an account at the broker.
+type Owner struct {
+	Wallet   wallet.Wallet
+	Token    secret.String
+	Identity secret.String // age seed
+	Signing  secret.String // Ed25519 seed
+}
+
+// NewOwner makes keys; it has no account yet.
+func NewOwner() *Owner {
+	return &Owner{Wallet: wallet.New(), Token: session.NewToken(), Identity: seal.NewSeed(), Signing: seal.NewSeed()}
+}
+
+// Credentials are the owner's bearer.
+func (o *Owner) Credentials() broker.Credentials { return As(o.Token) }
+
+// As is a bearer token as the rules see it.
+func As(token secret.String) broker.Credentials {
+	return broker.Credentials{TokenSHA256: session.TokenHash(token), Address: Address}
+}
+
+// Must gives v, or ends the test.
+func Must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+// Account is the body that makes the owner's account.
+func (o *Owner) Account(t testing.TB) protocol.Account {
+	t.Helper()
+	a := protocol.Account{
+		Wallet: o.Wallet, TokenSHA256: session.TokenHash(o.Token),
+		Recipient: Must(seal.Recipient(o.Identity))(t), SigningKey: Must(seal.SigningKey(o.Signing))(t),
+	}
+	text := session.AccountText(a.Wallet, a.TokenSHA256, a.Recipient, a.SigningKey)
+	a.Signature = Must(session.Prove(o.Signing, text))(t)
+	return a
+}
+
+// Owner makes an account.
+func (s *Server) Owner() *Owner {
+	s.t.Helper()
+	o := NewOwner()
+	if _, err := s.Broker.CreateAccount(context.Background(), As(s.SetupToken()), o.Account(s.t)); err != nil {
+		s.t.Fatal(err)
+	}
+	return o
+}
+
+// Device is a board: token and keys that never leave it, and after its approval
+// the agent that it is.
+type Device struct {
+	Wallet   wallet.Wallet
+	Token    secret.String
+	Key      secret.String // age seed
+	Sign     secret.String // Ed25519 seed
+	Lookup   string
+	Kind     string
+	Identity string
+	Request  []byte
+	MAC      []byte
+	Manifest seal.Manifest
+}
+
+// NewDevice makes a board that wants to pair, or to recover identity when it is not "".
+func NewDevice(t testing.TB, identity string) *Device {
+	t.Helper()
+	d := &Device{
+		Token: session.NewToken(), Key: seal.NewSeed(), Sign: seal.NewSeed(), Kind: pairing.KindPair,
+		Identity: identity, Lookup: pairing.NewCode().Lookup(), MAC: make([]byte, 32),
+	}
+	if identity != "" {
+		d.Kind = pairing.KindRecover
+	}
+	r := pairing.Request{
+		Kind: d.Kind, TokenSHA256: session.TokenHash(d.Token), DeviceKey: Must(seal.Recipient(d.Key))(t),
+		DeviceSignKey: Must(seal.SigningKey(d.Sign))(t), RequestedScope: scope.All(), Identity: identity, Host: "pi",
+	}
+	d.Request = Must(r.Encode())(t)
+	return d
+}
+
+// Credentials are the device's bearer.
+func (d *Device) Credentials() broker.Credentials { return As(d.Token) }
+
+// Opening is the body of its request.
+func (d *Device) Opening() protocol.OpenPairing {
+	return protocol.OpenPairing{Lookup: d.Lookup, TokenSHA256: session.TokenHash(d.Token), Request: d.Request, MAC: d.MAC}
+}
+
+// Draft is the manifest that o would sign for d.
+func (o *Owner) Draft(t testing.TB, d *Device, w wallet.Wallet, revision uint64, sc scope.Scope) seal.Manifest {
+	t.Helper()
+	return seal.Manifest{
+		Owner: o.Wallet, Wallet: w, Revision: revision, Scope: sc, OfflineTTL: seal.DefaultOfflineTTL, Emails: []string{},
+		DeviceKey: Must(seal.Recipient(d.Key))(t), DeviceSignKey: Must(seal.SigningKey(d.Sign))(t), Records: []seal.Entry{},
+	}
+}
+
+// Approval grants m and the records that it lists to d.
+func (o *Owner) Approval(t testing.TB, d *Device, m seal.Manifest, records ...protocol.SealedRecord) protocol.ApprovePairing {
+	t.Helper()
+	for _, r := range records {
+		m.Records = append(m.Records, seal.EntryOf(r))
+	}
+	g := pairing.Grant{
+		RequestSHA256: pairing.RequestHash(d.Request), Wallet: m.Wallet, Owner: o.Wallet, ManifestRevision: m.Revision,
+		OwnerSignKey: Must(seal.SigningKey(o.Signing))(t), OwnerRecipient: Must(seal.Recipient(o.Identity))(t),
+	}
+	return protocol.ApprovePairing{
+		Lookup: d.Lookup, TokenSHA256: session.TokenHash(d.Token), Grant: Must(g.Encode())(t), GrantMAC: make([]byte, 32),
+		Manifest: Must(seal.Sign(m, o.Signing))(t), Records: append([]protocol.SealedRecord{}, records...),
+	}
+}
+
+// Put is a changed manifest with the records that are new in it.
+func (o *Owner) Put(t testing.TB, m seal.Manifest, records ...protocol.SealedRecord) protocol.PutManifest {
+	t.Helper()
+	for _, r := range records {
+		m.Records = append(m.Records, seal.EntryOf(r))
+	}
+	return protocol.PutManifest{Manifest: Must(seal.Sign(m, o.Signing))(t), Records: append([]protocol.SealedRecord{}, records...)}
+}
+
+// Sealed is a record for d and its owner.
+func (o *Owner) Sealed(t testing.TB, d *Device, service string, revision uint64, value string) protocol.SealedRecord {
+	t.Helper()
+	return Must(seal.SealRecord(service, revision, secret.New(value), Must(seal.Recipient(d.Key))(t), Must(seal.Recipient(o.Identity))(t)))(t)
+}
+
+// Agent pairs a new device of o with that scope and one record for each service.
+func (s *Server) Agent(o *Owner, sc scope.Scope, services ...string) *Device {
+	s.t.Helper()
+	d := NewDevice(s.t, "")
+	s.Open(d)
+	d.Wallet = wallet.New()
+	var records []protocol.SealedRecord
+	for _, name := range services {
+		records = append(records, o.Sealed(s.t, d, name, 1, "value of "+name))
+	}
+	approval := o.Approval(s.t, d, o.Draft(s.t, d, d.Wallet, 1, sc), records...)
+	if _, err := s.Broker.ApprovePairing(context.Background(), o.Credentials(), approval); err != nil {
+		s.t.Fatal(err)
+	}
+	d.Manifest = Must(seal.Parse(approval.Manifest.Manifest))(s.t)
+	return d
+}
+
+// Open sends d's request, drawing another lookup when another board has that one.
+func (s *Server) Open(d *Device) {
+	s.t.Helper()
+	for {
+		_, err := s.Broker.OpenPairing(context.Background(), d.Credentials(), d.Opening())
+		var p *protocol.Problem
+		if errors.As(err, &p) && p.Code == protocol.CodeConflict {
+			d.Lookup = pairing.NewCode().Lookup()
+			continue
+		}
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return
+	}
+}

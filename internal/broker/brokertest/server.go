@@ -1,0 +1,146 @@
+// Package brokertest runs a real broker for tests: the rules over SQLite behind
+// HTTP on loopback, with a clock that the test moves. Its Conformance is the suite
+// that every database of the broker passes. Only _test files import it.
+package brokertest
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/broker"
+	"github.com/agentkeys/agentkeys/internal/broker/httpapi"
+	"github.com/agentkeys/agentkeys/internal/broker/sqlite"
+	"github.com/agentkeys/agentkeys/internal/secret"
+	"github.com/agentkeys/agentkeys/internal/session"
+)
+
+// Server is a broker that runs. URL and Dir stay the same over Restart.
+type Server struct {
+	URL    string
+	Dir    string // holds broker.db
+	Broker *broker.Broker
+	Clock  *Clock
+	Log    *slog.Logger
+
+	t     testing.TB
+	addr  string
+	store *sqlite.Store
+	http  *http.Server
+	done  chan struct{}
+}
+
+// Start runs a broker without accounts until the test ends.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	s := &Server{t: t, Dir: t.TempDir(), Clock: NewClock(), Log: slog.New(slog.DiscardHandler), addr: "127.0.0.1:0"}
+	s.start()
+	t.Cleanup(s.stop)
+	return s
+}
+
+func (s *Server) start() {
+	s.t.Helper()
+	ctx := context.Background()
+	store, err := sqlite.Open(ctx, filepath.Join(s.Dir, "broker.db"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.store = store
+	s.Broker, err = broker.New(ctx, broker.Config{Store: store, Now: s.Clock.Now, Log: s.Log, Version: "test"})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.addr)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.addr = listener.Addr().String()
+	s.URL = "http://" + s.addr
+	s.done = make(chan struct{})
+	s.http = &http.Server{Handler: httpapi.New(httpapi.Config{Broker: s.Broker, Log: s.Log}), ReadHeaderTimeout: 5 * time.Second}
+	go func(h *http.Server, done chan struct{}) {
+		defer close(done)
+		if err := h.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			s.t.Errorf("serve: %v", err)
+		}
+	}(s.http, s.done)
+}
+
+func (s *Server) stop() {
+	s.Broker.Close()
+	if err := s.http.Close(); err != nil {
+		s.t.Errorf("close listener: %v", err)
+	}
+	<-s.done
+	if err := s.store.Close(); err != nil {
+		s.t.Errorf("close database: %v", err)
+	}
+}
+
+// Stop makes the broker unreachable until Restart.
+func (s *Server) Stop() { s.stop() }
+
+// Restart starts a broker over the same directory at the same address. Call Stop
+// before, or let Restart do it: running says which.
+func (s *Server) Restart(running bool) {
+	s.t.Helper()
+	if running {
+		s.stop()
+	}
+	s.start()
+}
+
+// SetupToken makes a set-up token that the next account may use; an unused earlier
+// one is good no more.
+func (s *Server) SetupToken() secret.String {
+	s.t.Helper()
+	token := session.NewToken()
+	if err := s.Broker.SetSetup(context.Background(), session.TokenHash(token)); err != nil {
+		s.t.Fatal(err)
+	}
+	return token
+}
+
+// Clock is the broker's wall clock.
+type Clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+// NewClock begins at the true time, in whole seconds.
+func NewClock() *Clock { return &Clock{now: time.Now().Truncate(time.Second)} }
+
+// Now is what the broker believes.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// Jump moves the clock; more than a day is a jump that the broker distrusts.
+func (c *Clock) Jump(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// Advance lets d pass as it would for a broker that runs: it sweeps on the way, so
+// that no step is a jump of the clock.
+func (s *Server) Advance(d time.Duration) {
+	s.t.Helper()
+	const step = 12 * time.Hour
+	for d > 0 {
+		s.Clock.Jump(min(d, step))
+		d -= step
+		if err := s.Broker.Sweep(context.Background()); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,262 @@
+package httpapi
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/agentkeys/agentkeys/internal/broker"
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+type methods = map[string]operation
+
+// routes is the whole of /v1.
+func (a *API) routes() map[string]methods {
+	return map[string]methods{
+		"/v1/info":                              {http.MethodGet: a.info},
+		"/v1/accounts":                          {http.MethodPost: a.createAccount},
+		"/v1/pairings":                          {http.MethodPost: a.openPairing, http.MethodGet: a.pairings},
+		"/v1/pairings/self":                     {http.MethodGet: a.pollPairing},
+		"/v1/pairings/find":                     {http.MethodPost: a.findPairing},
+		"/v1/pairings/approve":                  {http.MethodPost: a.approvePairing},
+		"/v1/pairings/deny":                     {http.MethodPost: a.denyPairing},
+		"/v1/session":                           {http.MethodGet: a.session, http.MethodDelete: a.endSession},
+		"/v1/session/renew":                     {http.MethodPost: a.renew},
+		"/v1/session/resume":                    {http.MethodPost: a.resume},
+		"/v1/agents":                            {http.MethodGet: a.agents},
+		"/v1/agents/{wallet}":                   {http.MethodGet: a.agent, http.MethodDelete: a.teardown},
+		"/v1/agents/{wallet}/session":           {http.MethodDelete: a.revoke},
+		"/v1/agents/{wallet}/reopen":            {http.MethodPost: a.reopen},
+		"/v1/agents/{wallet}/manifest":          {http.MethodGet: a.manifest, http.MethodPut: a.putManifest},
+		"/v1/agents/{wallet}/records":           {http.MethodGet: a.records},
+		"/v1/agents/{wallet}/records/{service}": {http.MethodGet: a.oneRecord},
+		"/v1/agent/sync":                        {http.MethodGet: a.sync},
+		"/v1/agent/report":                      {http.MethodPost: a.report},
+		"/v1/identities/{identity}":             {http.MethodGet: a.identity},
+		"/v1/audit":                             {http.MethodGet: a.audit},
+	}
+}
+
+// reply is for operations that only read: 200 and the document.
+func reply[T any](body T, err error) (int, any, error) { return http.StatusOK, body, err }
+
+// take decodes a body and hands it to one of the rules.
+func take[In, Out any](r *request, limit int64, status int, f func(broker.Credentials, In) (Out, error)) (int, any, error) {
+	var in In
+	if _, err := r.query(); err != nil {
+		return 0, nil, err
+	}
+	if err := r.decode(&in, limit); err != nil {
+		return 0, nil, err
+	}
+	out, err := f(r.credentials(), in)
+	return status, out, err
+}
+
+// plain checks that a request without parameters has none, then reads.
+func plain[Out any](r *request, f func(broker.Credentials) (Out, error)) (int, any, error) {
+	if _, err := r.query(); err != nil {
+		return 0, nil, err
+	}
+	return reply(f(r.credentials()))
+}
+
+// about is plain for the paths that name a wallet.
+func about[Out any](r *request, f func(broker.Credentials, wallet.Wallet) (Out, error)) (int, any, error) {
+	if _, err := r.query(); err != nil {
+		return 0, nil, err
+	}
+	w, err := r.wallet()
+	if err != nil {
+		return 0, nil, err
+	}
+	return reply(f(r.credentials(), w))
+}
+
+// gone is about for what leaves nothing to say: 204.
+func gone(r *request, f func(broker.Credentials, wallet.Wallet) error) (int, any, error) {
+	_, _, err := about(r, func(c broker.Credentials, w wallet.Wallet) (struct{}, error) { return struct{}{}, f(c, w) })
+	return http.StatusNoContent, nil, err
+}
+
+func (a *API) info(r *request) (int, any, error) {
+	return plain(r, func(broker.Credentials) (protocol.Info, error) { return a.broker.Info(), nil })
+}
+
+func (a *API) createAccount(r *request) (int, any, error) {
+	return take(r, protocol.MaxBody, http.StatusCreated, func(c broker.Credentials, in protocol.Account) (protocol.SessionInfo, error) {
+		return a.broker.CreateAccount(r.Context(), c, in)
+	})
+}
+
+func (a *API) openPairing(r *request) (int, any, error) {
+	return take(r, protocol.MaxBody, http.StatusCreated, func(c broker.Credentials, in protocol.OpenPairing) (protocol.PairingOpened, error) {
+		return a.broker.OpenPairing(r.Context(), c, in)
+	})
+}
+
+func (a *API) pairings(r *request) (int, any, error) {
+	return plain(r, func(c broker.Credentials) (protocol.PairingList, error) { return a.broker.Pairings(r.Context(), c) })
+}
+
+func (a *API) pollPairing(r *request) (int, any, error) {
+	wait, err := r.wait()
+	if err != nil {
+		return 0, nil, err
+	}
+	granted, open, err := a.broker.PollPairing(r.Context(), r.credentials(), wait)
+	if err != nil || granted == nil {
+		return http.StatusAccepted, open, err
+	}
+	return http.StatusOK, granted, nil
+}
+
+func (a *API) findPairing(r *request) (int, any, error) {
+	return take(r, protocol.MaxBody, http.StatusOK, func(c broker.Credentials, in protocol.FindPairing) (protocol.FoundPairing, error) {
+		return a.broker.FindPairing(r.Context(), c, in)
+	})
+}
+
+func (a *API) approvePairing(r *request) (int, any, error) {
+	return take(r, protocol.MaxApproveBody, http.StatusOK, func(c broker.Credentials, in protocol.ApprovePairing) (protocol.PairingEntry, error) {
+		return a.broker.ApprovePairing(r.Context(), c, in)
+	})
+}
+
+func (a *API) denyPairing(r *request) (int, any, error) {
+	return take(r, protocol.MaxBody, http.StatusOK, func(c broker.Credentials, in protocol.DenyPairing) (protocol.PairingEntry, error) {
+		return a.broker.DenyPairing(r.Context(), c, in)
+	})
+}
+
+func (a *API) session(r *request) (int, any, error) {
+	return plain(r, func(c broker.Credentials) (protocol.SessionInfo, error) { return a.broker.Session(r.Context(), c) })
+}
+
+func (a *API) endSession(r *request) (int, any, error) {
+	if _, err := r.query(); err != nil {
+		return 0, nil, err
+	}
+	return http.StatusNoContent, nil, a.broker.EndSession(r.Context(), r.credentials())
+}
+
+func (a *API) renew(r *request) (int, any, error) {
+	return take(r, protocol.MaxBody, http.StatusOK, func(c broker.Credentials, in protocol.Renew) (protocol.SessionInfo, error) {
+		return a.broker.Renew(r.Context(), c, in)
+	})
+}
+
+func (a *API) resume(r *request) (int, any, error) {
+	return take(r, protocol.MaxBody, http.StatusOK, func(c broker.Credentials, in protocol.Resume) (protocol.SessionInfo, error) {
+		return a.broker.Resume(r.Context(), c, in)
+	})
+}
+
+func (a *API) agents(r *request) (int, any, error) {
+	return plain(r, func(c broker.Credentials) (protocol.AgentList, error) { return a.broker.Agents(r.Context(), c) })
+}
+
+func (a *API) agent(r *request) (int, any, error) {
+	return about(r, func(c broker.Credentials, w wallet.Wallet) (protocol.Agent, error) {
+		return a.broker.Agent(r.Context(), c, w)
+	})
+}
+
+func (a *API) teardown(r *request) (int, any, error) {
+	return gone(r, func(c broker.Credentials, w wallet.Wallet) error { return a.broker.Teardown(r.Context(), c, w) })
+}
+
+func (a *API) revoke(r *request) (int, any, error) {
+	return gone(r, func(c broker.Credentials, w wallet.Wallet) error { return a.broker.Revoke(r.Context(), c, w) })
+}
+
+func (a *API) reopen(r *request) (int, any, error) {
+	w, err := r.wallet()
+	if err != nil {
+		return 0, nil, err
+	}
+	_, _, err = take(r, protocol.MaxBody, 0, func(c broker.Credentials, in protocol.Reopen) (struct{}, error) {
+		return struct{}{}, a.broker.Reopen(r.Context(), c, w, in)
+	})
+	return http.StatusNoContent, nil, err
+}
+
+func (a *API) manifest(r *request) (int, any, error) {
+	return a.tagged(about(r, func(c broker.Credentials, w wallet.Wallet) (protocol.ManifestReply, error) {
+		return a.broker.Manifest(r.Context(), c, w)
+	}))(r)
+}
+
+func (a *API) putManifest(r *request) (int, any, error) {
+	w, err := r.wallet()
+	if err != nil {
+		return 0, nil, err
+	}
+	revision, err := r.ifMatch()
+	if err != nil {
+		return 0, nil, err
+	}
+	return a.tagged(take(r, protocol.MaxApproveBody, http.StatusOK, func(c broker.Credentials, in protocol.PutManifest) (protocol.ManifestReply, error) {
+		return a.broker.PutManifest(r.Context(), c, w, revision, in)
+	}))(r)
+}
+
+// tagged names the revision of a manifest in the ETag, for If-Match.
+func (a *API) tagged(status int, body any, err error) operation {
+	return func(r *request) (int, any, error) {
+		if m, ok := body.(protocol.ManifestReply); ok && err == nil {
+			r.w.Header().Set("ETag", `"`+strconv.FormatUint(m.Revision, 10)+`"`)
+		}
+		return status, body, err
+	}
+}
+
+func (a *API) records(r *request) (int, any, error) {
+	return about(r, func(c broker.Credentials, w wallet.Wallet) (protocol.RecordList, error) {
+		return a.broker.Records(r.Context(), c, w)
+	})
+}
+
+func (a *API) oneRecord(r *request) (int, any, error) {
+	return about(r, func(c broker.Credentials, w wallet.Wallet) (protocol.SealedRecord, error) {
+		return a.broker.Record(r.Context(), c, w, r.PathValue("service"))
+	})
+}
+
+func (a *API) sync(r *request) (int, any, error) {
+	wait, err := r.wait()
+	if err != nil {
+		return 0, nil, err
+	}
+	out, etag, known, err := a.broker.Sync(r.Context(), r.credentials(), r.Header.Get("If-None-Match"), wait)
+	if err != nil {
+		return 0, nil, err
+	}
+	r.w.Header().Set("ETag", etag)
+	if !known {
+		return http.StatusNotModified, nil, nil
+	}
+	return http.StatusOK, out, nil
+}
+
+func (a *API) report(r *request) (int, any, error) {
+	_, _, err := take(r, protocol.MaxBody, 0, func(c broker.Credentials, in protocol.Report) (struct{}, error) {
+		return struct{}{}, a.broker.Report(r.Context(), c, in)
+	})
+	return http.StatusNoContent, nil, err
+}
+
+func (a *API) identity(r *request) (int, any, error) {
+	return plain(r, func(c broker.Credentials) (protocol.Identity, error) {
+		return a.broker.Resolve(r.Context(), c, r.PathValue("identity"))
+	})
+}
+
+func (a *API) audit(r *request) (int, any, error) {
+	q, err := r.auditQuery()
+	if err != nil {
+		return 0, nil, err
+	}
+	return reply(a.broker.Audit(r.Context(), r.credentials(), q))
+}

@@ -1,0 +1,157 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/session"
+)
+
+// Resume is the way back for a device whose token is not accepted. The proof is the
+// permission; what it gives is the table's two last rows but one.
+func (b *Broker) Resume(ctx context.Context, c Credentials, body protocol.Resume) (protocol.SessionInfo, error) {
+	if !hashPattern.MatchString(body.NextSHA256) {
+		return protocol.SessionInfo{}, badRequest("next_sha256 is not 64 hex digits")
+	}
+	var out protocol.SessionInfo
+	var refusal *protocol.Problem
+	fresh := b.challenges.Use(body.Challenge, body.Wallet, b.unix())
+	err := b.store.Update(ctx, func(tx Tx) error {
+		var err error
+		out, refusal, err = b.resume(tx, c, body, fresh)
+		return err
+	})
+	if err != nil {
+		return protocol.SessionInfo{}, err
+	}
+	if refusal == nil || refusal.Code == protocol.CodeCloneSuspected {
+		b.wake.Changed(body.Wallet.String())
+	}
+	if refusal != nil {
+		return protocol.SessionInfo{}, refusal
+	}
+	return out, nil
+}
+
+// resume returns a refusal beside a nil error where the changes must stay.
+func (b *Broker) resume(tx Tx, c Credentials, body protocol.Resume, fresh bool) (protocol.SessionInfo, *protocol.Problem, error) {
+	none := protocol.SessionInfo{}
+	s, err := b.provenSession(tx, body)
+	if errors.Is(err, ErrNone) {
+		return none, b.unknownToken(body.Wallet), nil
+	}
+	if err != nil {
+		return none, nil, err
+	}
+	if t, err := tx.Token(body.NextSHA256); err == nil && t.Session == s.ID && s.State == StateActive &&
+		(t.Kind == TokenCurrent || t.Kind == TokenNext) {
+		return b.info(s), nil, nil // the same request again
+	}
+	if !fresh {
+		return none, b.unknownToken(body.Wallet), nil
+	}
+	if s.Role == RoleOwner {
+		return b.resumeOwner(tx, c, s, body.NextSHA256)
+	}
+	return b.resumeAgent(tx, c, s, body.NextSHA256)
+}
+
+// provenSession finds the session of the wallet whose device made the proof: the
+// living one first, else one that ended. ErrNone: the proof is nobody's.
+func (b *Broker) provenSession(tx Tx, body protocol.Resume) (Session, error) {
+	account, err := tx.AccountOf(body.Wallet)
+	if err != nil {
+		return Session{}, err
+	}
+	all, err := tx.Sessions(account, body.Wallet)
+	if err != nil {
+		return Session{}, err
+	}
+	text := session.ResumeText(body.Wallet, body.NextSHA256, body.Challenge)
+	for _, s := range all {
+		if session.CheckProof(s.DeviceSignKey, text, body.Proof) == nil {
+			return b.settle(tx, s)
+		}
+	}
+	return Session{}, ErrNone
+}
+
+func (b *Broker) resumeAgent(tx Tx, c Credentials, s Session, hash string) (protocol.SessionInfo, *protocol.Problem, error) {
+	none := protocol.SessionInfo{}
+	switch s.State {
+	case StateEnded:
+		return none, revoked(), nil
+	case StateParked:
+		return none, cloneSuspected(), nil
+	case StateLapsed:
+		return none, refuse(http.StatusForbidden, protocol.CodeApprovalNeeded, "the owner must reopen this session"), b.ask(tx, s, hash)
+	}
+	if s.SeenEpoch == b.epoch {
+		s.State = StateParked
+		if err := tx.SetSession(s); err != nil {
+			return none, nil, err
+		}
+		return none, cloneSuspected(), b.record(tx, s.Account, protocol.AuditRow{
+			Agent: s.Wallet, Action: protocol.ActionParked, Result: resultDenied,
+			Detail: "last seen from " + s.Address + ", another from " + c.Address,
+		})
+	}
+	if err := b.setNext(tx, s, hash); err != nil {
+		return none, nil, err
+	}
+	row := protocol.AuditRow{Agent: s.Wallet, Action: protocol.ActionResumed, Detail: "from " + c.Address}
+	return b.info(s), nil, b.record(tx, s.Account, row)
+}
+
+// ask remembers the token that a lapsed device would use if its owner reopens.
+func (b *Broker) ask(tx Tx, s Session, hash string) error {
+	tokens, err := tx.Tokens(s.Account, s.ID)
+	if err != nil {
+		return err
+	}
+	for _, t := range tokens {
+		if t.Kind != TokenAsked {
+			continue
+		}
+		if t.Hash == hash {
+			return nil
+		}
+		if err := tx.DropToken(t.Hash); err != nil {
+			return err
+		}
+	}
+	return addToken(tx, s, hash, TokenAsked)
+}
+
+// resumeOwner replaces the owner's session, whatever became of the old one: who has
+// the signing key is the owner. Tokens of the old one are retired, so another
+// machine learns that the account was opened elsewhere.
+func (b *Broker) resumeOwner(tx Tx, c Credentials, s Session, hash string) (protocol.SessionInfo, *protocol.Problem, error) {
+	none := protocol.SessionInfo{}
+	tokens, err := tx.Tokens(s.Account, s.ID)
+	if err != nil {
+		return none, nil, err
+	}
+	if err := b.retireCurrent(tx, s); err != nil {
+		return none, nil, err
+	}
+	for _, t := range tokens {
+		if t.Kind == TokenNext {
+			if err := tx.DropToken(t.Hash); err != nil {
+				return none, nil, err
+			}
+		}
+	}
+	if err := addToken(tx, s, hash, TokenCurrent); err != nil {
+		return none, nil, err
+	}
+	now := b.unix()
+	s.State, s.EndedAt, s.RenewedAt, s.ExpiresAt = StateActive, 0, now, now+sessionLife
+	if err := tx.SetSession(s); err != nil {
+		return none, nil, err
+	}
+	row := protocol.AuditRow{Action: protocol.ActionResumed, Detail: "the owner, from " + c.Address}
+	return b.info(s), nil, b.record(tx, s.Account, row)
+}

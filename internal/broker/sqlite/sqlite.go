@@ -1,0 +1,181 @@
+// Package sqlite keeps the broker's state in one SQLite file: WAL, synchronous=FULL,
+// strict tables, foreign keys. It implements broker.Store.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/agentkeys/agentkeys/internal/broker"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Store is a database that is open. Safe for concurrent use.
+type Store struct {
+	write *sql.DB // one connection: writers queue here, not in SQLite
+	read  *sql.DB
+}
+
+// Open opens or makes the file at path, mode 0600, and brings its tables up to date.
+// Other processes may have it open; migrations run in one transaction each, under
+// SQLite's own write lock.
+func Open(ctx context.Context, path string) (*Store, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if err := errors.Join(f.Chmod(0o600), f.Close()); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	s := &Store{}
+	if s.write, err = connect(path, "immediate", 1); err != nil {
+		return nil, err
+	}
+	if s.read, err = connect(path, "deferred", 4); err != nil {
+		return nil, errors.Join(err, s.write.Close())
+	}
+	if err := s.migrate(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func connect(path, txlock string, connections int) (*sql.DB, error) {
+	q := url.Values{"_txlock": {txlock}, "_pragma": {
+		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)", "secure_delete(1)",
+	}}
+	name := (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: q.Encode()}).String()
+	db, err := sql.Open("sqlite", name)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	return db, nil
+}
+
+func (s *Store) migrate(ctx context.Context) error {
+	dir, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return fmt.Errorf("migrate database: %w", err)
+	}
+	p, err := goose.NewProvider(goose.DialectSQLite3, s.write, dir, goose.WithVerbose(false), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return fmt.Errorf("migrate database: %w", err)
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return fmt.Errorf("migrate database: %w", err)
+	}
+	return nil
+}
+
+// Close writes the log back into the file and closes it.
+func (s *Store) Close() error { return errors.Join(s.read.Close(), s.write.Close()) }
+
+// Update implements broker.Store: BEGIN IMMEDIATE, so f never loses a race at commit.
+func (s *Store) Update(ctx context.Context, f func(broker.Tx) error) error {
+	return run(ctx, s.write, nil, f)
+}
+
+// View implements broker.Store.
+func (s *Store) View(ctx context.Context, f func(broker.Tx) error) error {
+	return run(ctx, s.read, &sql.TxOptions{ReadOnly: true}, f)
+}
+
+func run(ctx context.Context, db *sql.DB, opts *sql.TxOptions, f func(broker.Tx) error) (err error) {
+	t, err := db.BeginTx(ctx, opts)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer func() {
+		if rollback := t.Rollback(); rollback != nil && !errors.Is(rollback, sql.ErrTxDone) {
+			err = errors.Join(err, rollback)
+		}
+	}()
+	if err := f(tx{ctx: ctx, t: t}); err != nil {
+		return err
+	}
+	if err := t.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// tx implements broker.Tx.
+type tx struct {
+	ctx context.Context
+	t   *sql.Tx
+}
+
+// exec runs a statement; a unique value that is taken is broker.ErrTaken.
+func (x tx) exec(query string, args ...any) error {
+	_, err := x.t.ExecContext(x.ctx, query, args...)
+	return translate(err)
+}
+
+// change is exec that must touch exactly one row; else broker.ErrNone.
+func (x tx) change(query string, args ...any) error {
+	res, err := x.t.ExecContext(x.ctx, query, args...)
+	if err != nil {
+		return translate(err)
+	}
+	n, err := res.RowsAffected()
+	if err != nil {
+		return translate(err)
+	}
+	if n != 1 {
+		return broker.ErrNone
+	}
+	return nil
+}
+
+func translate(err error) error {
+	var e *sqlite.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sql.ErrNoRows):
+		return broker.ErrNone
+	case errors.As(err, &e) && (e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY):
+		return broker.ErrTaken
+	}
+	return fmt.Errorf("query: %w", err)
+}
+
+// scanner is a row of either *sql.Row or *sql.Rows.
+type scanner interface{ Scan(dest ...any) error }
+
+// list runs a query and scans every row.
+func list[T any](x tx, scan func(scanner) (T, error), query string, args ...any) (out []T, err error) {
+	rows, err := x.t.QueryContext(x.ctx, query, args...)
+	if err != nil {
+		return nil, translate(err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, translate(err)
+		}
+		out = append(out, v)
+	}
+	return out, translate(rows.Err())
+}
+
+// one runs a query for one row; broker.ErrNone when there is none.
+func one[T any](x tx, scan func(scanner) (T, error), query string, args ...any) (T, error) {
+	v, err := scan(x.t.QueryRowContext(x.ctx, query, args...))
+	return v, translate(err)
+}

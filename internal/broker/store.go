@@ -1,0 +1,211 @@
+package broker
+
+import (
+	"context"
+	"errors"
+
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/seal"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+// Errors of the port.
+var (
+	// ErrNone: there is no such row in that account.
+	ErrNone = errors.New("no such row")
+	// ErrTaken: another row holds that unique value.
+	ErrTaken = errors.New("the value is taken")
+)
+
+// Store is the database. brokertest.Conformance is what every implementation passes.
+type Store interface {
+	// Update runs f in one serialisable read-write transaction. It is durable when
+	// Update returns nil, and nothing of it stays when f or Update returns an error.
+	// f may run more than once.
+	Update(ctx context.Context, f func(Tx) error) error
+	// View runs f on one consistent state; f writes nothing.
+	View(ctx context.Context, f func(Tx) error) error
+}
+
+// Tx is one transaction. Each method that concerns an account's data is given the
+// account; only the five that find out the account (Token, AccountOf,
+// AccountBySigningKey, Resolve, the pairing ones) are not.
+// Reads of one row return ErrNone when it is absent.
+type Tx interface {
+	Meta(key string) (string, error)
+	SetMeta(key, value string) error // the empty value removes the key
+
+	AddAccount(Account) error // ErrTaken: the wallet or the signing key is known
+	Account(account wallet.Wallet) (Account, error)
+	AccountBySigningKey(key string) (Account, error)
+	AccountOf(w wallet.Wallet) (wallet.Wallet, error)
+	CountAccounts() (int, error)
+
+	Token(hash string) (Token, error)
+	AddToken(Token) error // ErrTaken: the hash is known anywhere in this broker
+	SetToken(account wallet.Wallet, t Token) error
+	DropToken(hash string) error
+	Tokens(account wallet.Wallet, session int64) ([]Token, error) // oldest first
+
+	AddSession(Session) (int64, error) // ErrTaken: the wallet has one that did not end
+	Session(account wallet.Wallet, id int64) (Session, error)
+	Sessions(account, w wallet.Wallet) ([]Session, error) // newest first, ended ones included
+	SetSession(Session) error
+	OverdueSessions(now int64) ([]Session, error) // neither ended nor lapsed, of every account
+
+	AddAgent(Agent) error // ErrTaken: the wallet is known in this broker, torn down ones included
+	Agent(account, w wallet.Wallet) (Agent, error)
+	Agents(account wallet.Wallet) ([]Agent, error) // not torn down, oldest first, without the owner
+	SetAgent(Agent) error
+	SetIdentities(account, w wallet.Wallet, names []string) error // ErrTaken: another wallet of the account has one
+	Resolve(identity string) ([]wallet.Wallet, error)             // over all accounts
+
+	Entries(account, w wallet.Wallet) ([]seal.Entry, error) // sorted by service
+	Record(account, w wallet.Wallet, service string) (protocol.SealedRecord, error)
+	PutRecord(account, w wallet.Wallet, r protocol.SealedRecord, sha256 string) error
+	DropRecord(account, w wallet.Wallet, service string) error
+	Revisions(account, w wallet.Wallet) (map[string]uint64, error) // the highest ever of each service
+
+	AddPairing(Pairing) error // ErrTaken: a live pairing has the lookup, or the token is known
+	Pairing(tokenSHA256 string) (Pairing, error)
+	PairingByLookup(lookup string, since int64) (Pairing, error) // a live one, else the newest opened after since
+	SetPairing(Pairing) error                                    // ErrTaken as AddPairing
+	Pairings(account wallet.Wallet) ([]Pairing, error)           // decided by it, newest first
+	LivePairings(w wallet.Wallet) ([]Pairing, error)             // that want to recover w
+	OverduePairings(now int64) ([]Pairing, error)
+	CountLivePairings() (int, error)
+	PrunePairings(before int64) error // expired ones without a decision, with their tokens
+
+	AddEvent(account, w wallet.Wallet, id string, now int64) error // ErrTaken: counted already
+	PruneEvents(before int64) error
+
+	AuditHead(account wallet.Wallet) (protocol.AuditHead, error) // zero head: no row yet
+	AddAudit(account wallet.Wallet, row protocol.AuditRow) error
+	Audit(account wallet.Wallet, q protocol.AuditQuery, limit int) ([]protocol.AuditRow, error) // oldest first
+
+	Stats(now int64) (Stats, error)
+}
+
+// Keys of Meta.
+const (
+	metaEpoch       = "epoch"
+	metaClockSeen   = "clock_seen"
+	metaClockHeld   = "clock_held"
+	metaSetupSHA256 = "setup_sha256"
+	metaSetupUntil  = "setup_until"
+)
+
+// Stats are counts over all accounts.
+type Stats struct {
+	Accounts     int
+	OpenPairings int
+	Sessions     map[string]int // by state
+}
+
+// Account is one owner.
+type Account struct {
+	Wallet     wallet.Wallet
+	Recipient  string
+	SigningKey string
+	CreatedAt  int64
+}
+
+// Kinds of a token's hash.
+const (
+	TokenPairing = "pairing" // asked to be approved
+	TokenCurrent = "current" // C
+	TokenNext    = "next"    // N: registered, not used
+	TokenRetired = "retired" // R
+	TokenAsked   = "asked"   // of a lapsed session: waits for the owner's reopen
+	TokenEnded   = "ended"   // of a session that ended; only says so
+)
+
+// Token says whose a token hash is. Account, Wallet and Session are zero while Kind
+// is TokenPairing.
+type Token struct {
+	Hash    string
+	Kind    string
+	Account wallet.Wallet
+	Wallet  wallet.Wallet
+	Session int64
+}
+
+// States of a session.
+const (
+	StateActive = "active"
+	StateParked = "parked"
+	StateEnded  = "ended"
+	StateLapsed = "lapsed"
+)
+
+// Roles of a session.
+const (
+	RoleOwner = "owner"
+	RoleAgent = "agent"
+)
+
+// Session is one session of a wallet; all but the newest have ended.
+type Session struct {
+	ID            int64
+	Account       wallet.Wallet
+	Wallet        wallet.Wallet
+	Role          string
+	State         string
+	DeviceSignKey string // proves the device; the owner's signing key for an owner
+	CreatedAt     int64
+	RenewedAt     int64 // when C came into force
+	ExpiresAt     int64
+	Used          bool // some call was made with it
+	SeenEpoch     string
+	LastSeen      int64 // 0: never
+	Address       string
+	EndedAt       int64
+}
+
+// Agent is one wallet of an account; the owner's own wallet is one too.
+type Agent struct {
+	Account        wallet.Wallet
+	Wallet         wallet.Wallet
+	Role           string
+	CreatedAt      int64
+	TornDownAt     int64 // 0: lives
+	Revision       uint64
+	Manifest       []byte // nil while Revision is 0 or the agent is torn down
+	Signature      []byte
+	Machine        string
+	Host           string
+	Version        string
+	StorageBackend string
+	KeychainState  string
+}
+
+// States of a pairing; open and denied ones live until ExpiresAt.
+const (
+	PairingOpen     = "open"
+	PairingDenied   = "denied"
+	PairingApproved = "approved"
+	PairingExpired  = "expired"
+)
+
+// Pairing is one request of a board.
+type Pairing struct {
+	TokenSHA256 string
+	Lookup      string
+	Request     []byte
+	MAC         []byte
+	State       string
+	Address     string
+	OpenedAt    int64
+	ExpiresAt   int64
+	Resumed     int           // how often it was given its life again
+	Wants       wallet.Wallet // recover: the wallet that the request names, or zero
+	FoundBy     wallet.Wallet // the first account that looked it up
+	Account     wallet.Wallet // who decided
+	Wallet      wallet.Wallet // approved: the agent
+	Grant       []byte
+	GrantMAC    []byte
+	Manifest    []byte
+	Signature   []byte
+	DenyMAC     []byte
+	DecidedAt   int64
+}
