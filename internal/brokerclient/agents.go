@@ -34,9 +34,9 @@ func (c *Client) Revoke(ctx context.Context, token secret.String, w wallet.Walle
 	return c.tell(ctx, call{operation: "revoke", method: http.MethodDelete, path: agentPath(w, "/session"), token: token})
 }
 
-// Reopen lets a lapsed agent resume.
-func (c *Client) Reopen(ctx context.Context, token secret.String, w wallet.Wallet) error {
-	return c.tell(ctx, call{operation: "reopen", method: http.MethodPost, path: agentPath(w, "/reopen"), token: token})
+// Reopen lets a lapsed agent resume; the proof is by the owner's signing key.
+func (c *Client) Reopen(ctx context.Context, token secret.String, w wallet.Wallet, r protocol.Reopen) error {
+	return c.tell(ctx, call{operation: "reopen", method: http.MethodPost, path: agentPath(w, "/reopen"), token: token, body: r})
 }
 
 // Manifest is the signed manifest of w; the signature is not checked here.

@@ -1,0 +1,118 @@
+package owner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/scope"
+	"github.com/agentkeys/agentkeys/internal/seal"
+	"github.com/agentkeys/agentkeys/internal/secret"
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+// Device acts as one agent, with the token of its slot straight against the broker. It
+// only reads: the slot belongs to the daemon, which alone renews the session.
+type Device struct {
+	cfg    Config
+	broker Broker
+	sess   session.Session
+	info   store.Info
+}
+
+// OpenDevice loads an agent's slot. ErrNoAccount: there is no session in it.
+func OpenDevice(ctx context.Context, cfg Config) (*Device, error) {
+	sess, info, err := cfg.Slots.Load(ctx, cfg.ID)
+	if errors.Is(err, store.ErrNoSession) {
+		return nil, fmt.Errorf("%w: %w", ErrNoAccount, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", cfg.ID, err)
+	}
+	b, err := cfg.Dial(brokerURL(cfg.BrokerURL, sess.Broker))
+	if err != nil {
+		return nil, err
+	}
+	return &Device{cfg: cfg, broker: b, sess: sess, info: info}, nil
+}
+
+// Who describes the agent's session; it asks nobody.
+func (d *Device) Who() Who {
+	return Who{Wallet: d.sess.Wallet, SessionID: d.cfg.ID, Backend: d.info.Backend, Broker: brokerURL(d.cfg.BrokerURL, d.sess.Broker)}
+}
+
+// Wallet is the agent's own.
+func (d *Device) Wallet() wallet.Wallet { return d.sess.Wallet }
+
+// Resolve finds a wallet by what the broker says of an identity; empty is its own.
+func (d *Device) Resolve(ctx context.Context, identity string) (wallet.Wallet, error) {
+	if identity == "" {
+		return d.sess.Wallet, nil
+	}
+	if err := CheckIdentity(identity); err != nil {
+		return wallet.Wallet{}, err
+	}
+	if w, err := wallet.Parse(identity); err == nil {
+		return w, nil
+	}
+	w, err := d.broker.Identity(ctx, identity)
+	if isProblem(err, protocol.CodeNotFound) {
+		return wallet.Wallet{}, notFound("agent %s", identity)
+	}
+	return w, err
+}
+
+// List names the credentials in scope. The broker answers 403 denied for another
+// wallet of the same owner, and that is the answer.
+func (d *Device) List(ctx context.Context, w wallet.Wallet) ([]Credential, error) {
+	m, err := d.manifest(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	return listed(m.Served()), nil
+}
+
+// Read asks the broker for the record, so that its decision stands in the audit, and
+// opens it with the device key if the owner's manifest lists it.
+func (d *Device) Read(ctx context.Context, w wallet.Wallet, service string) (secret.String, error) {
+	if err := scope.CheckService(service); err != nil {
+		return secret.String{}, err
+	}
+	record, fetch := d.broker.Record(ctx, d.sess.Token, w, service)
+	if fetch != nil && !isProblem(fetch, protocol.CodeNotFound) {
+		return secret.String{}, fmt.Errorf("fetch record %s: %w", service, fetch)
+	}
+	m, err := d.manifest(ctx, w)
+	if err != nil {
+		return secret.String{}, err
+	}
+	entry, ok := m.Entry(service)
+	if !ok {
+		return secret.String{}, notFound("credential %s", service)
+	}
+	return opened(record, fetch, entry, d.sess.DeviceKey)
+}
+
+func (d *Device) manifest(ctx context.Context, w wallet.Wallet) (seal.Manifest, error) {
+	reply, err := d.broker.Manifest(ctx, d.sess.Token, w)
+	if isProblem(err, protocol.CodeNotFound) {
+		return seal.Manifest{}, notFound("agent %s", w.Display())
+	}
+	if err != nil {
+		return seal.Manifest{}, fmt.Errorf("fetch manifest: %w", err)
+	}
+	if d.sess.Owner == nil {
+		return seal.Manifest{}, fmt.Errorf("manifest of %s: %w: this session does not know its owner", w.Display(), seal.ErrManifest)
+	}
+	m, err := seal.Open(reply.SignedManifest, d.sess.Owner.SigningKey)
+	if err != nil {
+		return seal.Manifest{}, fmt.Errorf("manifest of %s: %w", w.Display(), err)
+	}
+	if m.Owner != d.sess.Owner.Wallet || m.Wallet != w {
+		return seal.Manifest{}, refused(w, "it is of another owner or agent")
+	}
+	return m, nil
+}

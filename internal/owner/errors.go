@@ -1,0 +1,38 @@
+package owner
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Each error is one decision of the caller; those of store, seal, pairing, scope and
+// protocol pass through as they are.
+var (
+	// ErrNoAccount: no account is open on this machine; `agentkeys init` (exit 78).
+	ErrNoAccount = errors.New("no account is open on this machine")
+	// ErrNotOwner: the slot holds an agent's session, which has no owner's keys (exit 77).
+	ErrNotOwner = errors.New("this session belongs to an agent, and only its owner may do that")
+	// ErrOtherAccount: the slot already holds another account; nothing was changed.
+	ErrOtherAccount = errors.New("another account is open in this slot")
+	// ErrSetupToken: a new account needs the broker's set-up token (usage).
+	ErrSetupToken = errors.New("a new account needs the broker's set-up token")
+	// ErrBrokerURL: nobody said which broker (usage).
+	ErrBrokerURL = errors.New("no broker is named")
+	// ErrNotFound: no such agent, identity or credential.
+	ErrNotFound = errors.New("not found")
+	// ErrTaken: an alias or e-mail address already names another agent, or names two.
+	ErrTaken = errors.New("already in use")
+	// ErrWithheld: the manifest lists a record that the broker did not give, or gave
+	// another one for it (`record_withheld`).
+	ErrWithheld = errors.New("the broker did not give the record that the manifest lists")
+	// ErrRewritten: the broker's audit trail is not the one seen before (`audit_rewritten`).
+	ErrRewritten = errors.New("the broker's audit trail was rewritten")
+	// ErrKind: the pairing request is of another kind than the command expects (usage).
+	ErrKind = errors.New("the request is of another kind")
+	// ErrLimit: the wallet is full.
+	ErrLimit = errors.New("a wallet holds at most 64 credentials")
+)
+
+func notFound(format string, args ...any) error {
+	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), ErrNotFound)
+}

@@ -1,0 +1,108 @@
+package owner
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/seal"
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/strictjson"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+const knownFile = "manifests.json"
+
+// known is what this machine has seen, so that the broker cannot bring back an old
+// state: `<slot>/manifests.json`. It holds names and numbers, no keys and no values.
+type known struct {
+	Version int                    `json:"version"` // 1
+	Wallets map[string]knownWallet `json:"wallets"` // by canonical wallet
+	Audit   protocol.AuditHead     `json:"audit"`   // number 0: none seen
+}
+
+// knownWallet is the highest that was seen of one wallet.
+type knownWallet struct {
+	Revision uint64            `json:"revision"`
+	Records  map[string]uint64 `json:"records"` // highest revision of each service, removed ones too
+	Revoked  bool              `json:"revoked"` // this owner ended its session: nothing is sealed to its device any more
+}
+
+// readKnown reads the file; none is an empty one, a corrupt one is store.ErrCorrupt's
+// like: an error, since starting afresh would forget what protects.
+func readKnown(slots Slots, id session.ID) (known, error) {
+	k := known{Version: 1, Wallets: map[string]knownWallet{}}
+	data, err := slots.ReadFile(id, knownFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return k, nil
+	}
+	if err != nil {
+		return known{}, fmt.Errorf("read %s: %w", knownFile, err)
+	}
+	if err := strictjson.Decode(data, &k); err != nil {
+		return known{}, fmt.Errorf("read %s: %w", knownFile, err)
+	}
+	if k.Version != 1 || k.Wallets == nil {
+		return known{}, fmt.Errorf("read %s: version %d is not known to this program", knownFile, k.Version)
+	}
+	return k, nil
+}
+
+// update changes the file as it is on disk now, so that two commands at the same time
+// do not take back each other's numbers more than one step.
+func (o *Owner) update(change func(*known)) error {
+	k, err := readKnown(o.cfg.Slots, o.cfg.ID)
+	if err != nil {
+		return err
+	}
+	before, err := json.Marshal(k)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", knownFile, err)
+	}
+	change(&k)
+	after, err := json.Marshal(k)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", knownFile, err)
+	}
+	o.known = k
+	if string(before) == string(after) {
+		return nil
+	}
+	if err := o.cfg.Slots.WriteFile(o.cfg.ID, knownFile, after); err != nil {
+		return fmt.Errorf("write %s: %w", knownFile, err)
+	}
+	return nil
+}
+
+// remember notes manifests that were checked.
+func (o *Owner) remember(manifests ...seal.Manifest) error {
+	return o.update(func(k *known) {
+		for _, m := range manifests {
+			kw := k.Wallets[m.Wallet.String()]
+			kw.Revision = max(kw.Revision, m.Revision)
+			if kw.Records == nil {
+				kw.Records = map[string]uint64{}
+			}
+			for _, e := range m.Records {
+				kw.Records[e.Service] = max(kw.Records[e.Service], e.Revision)
+			}
+			k.Wallets[m.Wallet.String()] = kw
+		}
+	})
+}
+
+// setRevoked notes that the device of w must get nothing new, or may again.
+func (o *Owner) setRevoked(w wallet.Wallet, revoked bool) error {
+	return o.update(func(k *known) {
+		kw := k.Wallets[w.String()]
+		kw.Revoked = revoked
+		if kw.Records == nil {
+			kw.Records = map[string]uint64{}
+		}
+		k.Wallets[w.String()] = kw
+	})
+}
+
+func (o *Owner) seen(w wallet.Wallet) knownWallet { return o.known.Wallets[w.String()] }

@@ -1,0 +1,152 @@
+// Package owner holds what the person does who owns agents: make the account,
+// approve and deny boards, store and read credentials, set scopes, take access
+// away, and look at the audit trail. The broker between owner and agents is never
+// believed: device keys, aliases, e-mails and scopes come only from manifests whose
+// owner signature was checked here, and never from an older manifest than one that
+// this machine has seen (design 3, sealing).
+package owner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/seal"
+	"github.com/agentkeys/agentkeys/internal/secret"
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+// Config is what every use case needs. All fields are required but BrokerURL and Log.
+type Config struct {
+	ID        session.ID // the slot: master, or a custom id for a second account
+	BrokerURL string     // what the person named; empty: the one that the slot names
+	Slots     Slots
+	Dial      func(brokerURL string) (Broker, error)
+	Now       func() time.Time
+	Log       *slog.Logger // nil: discard
+}
+
+// Owner is an account that is open on this machine. It is not safe for concurrent use.
+type Owner struct {
+	cfg    Config
+	broker Broker
+	sess   session.Session
+	info   store.Info
+	known  known
+
+	signingKey string // public, of sess.SigningSeed
+	recipient  string // public, of sess.Identity
+}
+
+// Open loads the slot. ErrNoAccount: there is none, or it was ended: `init`.
+// ErrNotOwner: the slot holds an agent's session. Errors of the store come as they are.
+// It finishes a renewal that was interrupted and renews a session older than a day;
+// neither is fatal.
+func Open(ctx context.Context, cfg Config) (*Owner, error) {
+	o, err := load(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if o.sess.CreatedAt == 0 || o.sess.Ended != nil {
+		return nil, ErrNoAccount
+	}
+	o.renewIfDue(ctx)
+	return o, nil
+}
+
+// load opens the slot without a word to the broker.
+func load(ctx context.Context, cfg Config) (*Owner, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	sess, info, err := cfg.Slots.Load(ctx, cfg.ID)
+	if errors.Is(err, store.ErrNoSession) {
+		return nil, fmt.Errorf("%w: %w", ErrNoAccount, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", cfg.ID, err)
+	}
+	return build(cfg, sess, info)
+}
+
+// build makes an Owner of a session that has the owner's keys.
+func build(cfg Config, sess session.Session, info store.Info) (*Owner, error) {
+	if sess.Identity.IsZero() || sess.SigningSeed.IsZero() {
+		return nil, ErrNotOwner
+	}
+	o := &Owner{cfg: cfg, sess: sess, info: info}
+	var err error
+	if o.signingKey, err = seal.SigningKey(sess.SigningSeed); err != nil {
+		return nil, fmt.Errorf("owner's signing key: %w", err)
+	}
+	if o.recipient, err = seal.Recipient(sess.Identity); err != nil {
+		return nil, fmt.Errorf("owner's age key: %w", err)
+	}
+	if o.known, err = readKnown(cfg.Slots, cfg.ID); err != nil {
+		return nil, err
+	}
+	if o.broker, err = cfg.Dial(brokerURL(cfg.BrokerURL, sess.Broker)); err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+// brokerURL prefers what the person named; but the same address without a pin does
+// not take away the pin that the slot keeps.
+func brokerURL(named, kept string) string {
+	base, _, pinned := strings.Cut(kept, "#")
+	if named == "" || pinned && strings.TrimRight(named, "/") == strings.TrimRight(base, "/") {
+		return kept
+	}
+	return named
+}
+
+// Who says who the session belongs to and where it lies.
+type Who struct {
+	Wallet    wallet.Wallet
+	SessionID session.ID
+	Backend   store.Backend
+	Broker    string
+}
+
+// Who describes the open account; it asks nobody.
+func (o *Owner) Who() Who {
+	return Who{Wallet: o.sess.Wallet, SessionID: o.cfg.ID, Backend: o.info.Backend, Broker: brokerURL(o.cfg.BrokerURL, o.sess.Broker)}
+}
+
+// Wallet is the owner's own wallet.
+func (o *Owner) Wallet() wallet.Wallet { return o.sess.Wallet }
+
+// call runs one request with the session's token. On session_expired the session is
+// resumed by the owner's signing key, unasked, and the request made once more.
+func (o *Owner) call(ctx context.Context, request func(token secret.String) error) error {
+	err := request(o.sess.Token)
+	var p *protocol.Problem
+	if !errors.As(err, &p) || p.Code != protocol.CodeSessionExpired || p.Challenge == "" {
+		return err
+	}
+	if err := o.resume(ctx, p.Challenge); err != nil {
+		return fmt.Errorf("resume session: %w", err)
+	}
+	return request(o.sess.Token)
+}
+
+// isProblem reports whether err is the broker's own answer with one of the codes.
+func isProblem(err error, codes ...string) bool {
+	var p *protocol.Problem
+	if !errors.As(err, &p) {
+		return false
+	}
+	for _, code := range codes {
+		if p.Code == code {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,52 @@
+package owner
+
+import (
+	"context"
+
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/secret"
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+// Broker is the port to the broker. A broker's own refusal is a *protocol.Problem;
+// anything else that is no answer of a broker wraps protocol.ErrUnreachable.
+type Broker interface {
+	CreateAccount(ctx context.Context, setupToken secret.String, a protocol.Account) (protocol.SessionInfo, error)
+
+	Session(ctx context.Context, token secret.String) (protocol.SessionInfo, error)
+	EndSession(ctx context.Context, token secret.String) error
+	Renew(ctx context.Context, token secret.String, r protocol.Renew) (protocol.SessionInfo, error)
+	Resume(ctx context.Context, r protocol.Resume) (protocol.SessionInfo, error)
+
+	FindPairing(ctx context.Context, token secret.String, lookup string) (protocol.FoundPairing, error)
+	ApprovePairing(ctx context.Context, token secret.String, a protocol.ApprovePairing) error
+	DenyPairing(ctx context.Context, token secret.String, d protocol.DenyPairing) error
+	Pairings(ctx context.Context, token secret.String) ([]protocol.PairingEntry, error)
+
+	Agents(ctx context.Context, token secret.String) ([]protocol.Agent, error)
+	Teardown(ctx context.Context, token secret.String, w wallet.Wallet) error
+	Revoke(ctx context.Context, token secret.String, w wallet.Wallet) error
+	Reopen(ctx context.Context, token secret.String, w wallet.Wallet, r protocol.Reopen) error
+
+	Manifest(ctx context.Context, token secret.String, w wallet.Wallet) (protocol.ManifestReply, error)
+	PutManifest(ctx context.Context, token secret.String, w wallet.Wallet, ifMatch uint64, p protocol.PutManifest) (protocol.ManifestReply, error)
+	Record(ctx context.Context, token secret.String, w wallet.Wallet, service string) (protocol.SealedRecord, error)
+
+	Identity(ctx context.Context, identity string) (wallet.Wallet, error)
+	Audit(ctx context.Context, token secret.String, q protocol.AuditQuery) (protocol.Audit, error)
+}
+
+// Slots is the port to the session store, with the contract of package store.
+type Slots interface {
+	Save(ctx context.Context, id session.ID, s session.Session) (store.Info, error)
+	Load(ctx context.Context, id session.ID) (session.Session, store.Info, error)
+	Delete(ctx context.Context, id session.ID) error
+	// HoldRun keeps other processes of this owner from renewing at the same time;
+	// store.ErrBusy: one does so now.
+	HoldRun(id session.ID) (release func(), err error)
+	// ReadFile and WriteFile keep manifests.json; fs.ErrNotExist: not there yet.
+	ReadFile(id session.ID, name string) ([]byte, error)
+	WriteFile(id session.ID, name string, data []byte) error
+}

@@ -1,0 +1,85 @@
+package owner
+
+import (
+	"context"
+
+	"github.com/agentkeys/agentkeys/internal/scope"
+	"github.com/agentkeys/agentkeys/internal/seal"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+// Manifest is the owner's present word about w, checked.
+func (o *Owner) Manifest(ctx context.Context, w wallet.Wallet) (seal.Manifest, error) {
+	cur, err := o.manifest(ctx, w)
+	return cur.manifest, err
+}
+
+// ScopeChange makes a new scope of the old one. An error leaves all as it is.
+type ScopeChange func(old scope.Scope) (scope.Scope, error)
+
+// SetScope changes what an agent may have, and seals every record anew that comes into
+// its scope or leaves it, so that the ciphertext says the same as the list. The owner's
+// own wallet always has everything: ErrNotFound as an agent.
+func (o *Owner) SetScope(ctx context.Context, identity string, next ScopeChange) (seal.Manifest, error) {
+	w, err := o.Resolve(ctx, identity)
+	if err != nil {
+		return seal.Manifest{}, err
+	}
+	if w == o.sess.Wallet {
+		return seal.Manifest{}, notFound("agent %s", w.Display())
+	}
+	return o.change(ctx, w, func(d *draft) error {
+		old := d.m.Scope
+		if d.m.Scope, err = next(old); err != nil {
+			return err
+		}
+		if d.m.Scope.Equal(old) {
+			return errUnchanged
+		}
+		for _, entry := range d.m.Records {
+			if old.Allows(entry.Service) == d.m.Scope.Allows(entry.Service) {
+				continue
+			}
+			if err := d.reseal(ctx, entry); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// ReplaceScope, WidenScope and NarrowScope are the changes that people type. Adding to
+// `all` and removing from `none` change nothing; removing from `all` needs the list of
+// what the wallet holds, so it is scope.ErrScope: say what shall stay.
+func ReplaceScope(s scope.Scope) ScopeChange {
+	return func(scope.Scope) (scope.Scope, error) { return s, nil }
+}
+
+// WidenScope adds s.
+func WidenScope(s scope.Scope) ScopeChange {
+	return func(old scope.Scope) (scope.Scope, error) {
+		if old.IsAll() || s.IsAll() {
+			return scope.All(), nil
+		}
+		return scope.Of(append(old.Services(), s.Services()...)...)
+	}
+}
+
+// NarrowScope takes s away.
+func NarrowScope(s scope.Scope) ScopeChange {
+	return func(old scope.Scope) (scope.Scope, error) {
+		if s.IsAll() {
+			return scope.None(), nil
+		}
+		if old.IsAll() {
+			return scope.Scope{}, scope.ErrScope
+		}
+		var kept []string
+		for _, service := range old.Services() {
+			if !s.Allows(service) {
+				kept = append(kept, service)
+			}
+		}
+		return scope.Of(kept...)
+	}
+}

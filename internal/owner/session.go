@@ -1,0 +1,133 @@
+package owner
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/secret"
+	"github.com/agentkeys/agentkeys/internal/session"
+)
+
+// resume comes back with a new token, proven by the owner's signing key. The token is
+// saved before the broker hears of it. A *protocol.Problem means that the broker does
+// not know this account, or ended it.
+func (o *Owner) resume(ctx context.Context, challenge string) error {
+	release, err := o.cfg.Slots.HoldRun(o.cfg.ID)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := o.saveNext(ctx); err != nil {
+		return err
+	}
+	next := session.TokenHash(o.sess.Next)
+	proof, err := session.Prove(o.sess.SigningSeed, session.ResumeText(o.sess.Wallet, next, challenge))
+	if err != nil {
+		return err
+	}
+	_, err = o.broker.Resume(ctx, protocol.Resume{Wallet: o.sess.Wallet, NextSHA256: next, Challenge: challenge, Proof: proof})
+	if err != nil {
+		return err
+	}
+	return o.useNext(ctx)
+}
+
+// renewIfDue finishes an interrupted renewal and renews a session that is older than
+// a day. A failure is only logged: the session lives for 30 days.
+func (o *Owner) renewIfDue(ctx context.Context) {
+	if o.sess.Next.IsZero() && session.RenewIn(o.sess.CreatedAt, o.cfg.Now().Unix(), 0.5) > 0 {
+		return
+	}
+	if err := o.renew(ctx); err != nil {
+		o.cfg.Log.Info("session not renewed", "error", err)
+	}
+}
+
+func (o *Owner) renew(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	release, err := o.cfg.Slots.HoldRun(o.cfg.ID)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if o.sess, o.info, err = o.cfg.Slots.Load(ctx, o.cfg.ID); err != nil {
+		return err
+	}
+	if !o.sess.Next.IsZero() && o.useNext(ctx) == nil {
+		return nil
+	}
+	if session.RenewIn(o.sess.CreatedAt, o.cfg.Now().Unix(), 0.5) > 0 && o.sess.Next.IsZero() {
+		return nil // another process was first
+	}
+	if err := o.saveNext(ctx); err != nil {
+		return err
+	}
+	token, next := session.TokenHash(o.sess.Token), session.TokenHash(o.sess.Next)
+	proof, err := session.Prove(o.sess.SigningSeed, session.RenewText(o.sess.Wallet, token, next))
+	if err != nil {
+		return err
+	}
+	if _, err := o.broker.Renew(ctx, o.sess.Token, protocol.Renew{NextSHA256: next, Proof: proof}); err != nil {
+		return err
+	}
+	return o.useNext(ctx)
+}
+
+// saveNext makes the next token durable before its hash is registered. One that an
+// interrupted renewal left is used again: asking twice is harmless.
+func (o *Owner) saveNext(ctx context.Context) error {
+	if !o.sess.Next.IsZero() {
+		return nil
+	}
+	s := o.sess
+	s.Next = session.NewToken()
+	return o.save(ctx, s)
+}
+
+// useNext makes the first use of the next token and only then keeps it as the token.
+func (o *Owner) useNext(ctx context.Context) error {
+	info, err := o.broker.Session(ctx, o.sess.Next)
+	if err != nil {
+		return err
+	}
+	s := o.sess
+	s.Token, s.Next = s.Next, secret.String{}
+	return o.saveOpen(ctx, s, info)
+}
+
+// saveOpen saves s as the broker confirmed it.
+func (o *Owner) saveOpen(ctx context.Context, s session.Session, info protocol.SessionInfo) error {
+	s.CreatedAt, s.TTLSeconds, s.Ended = max(info.Time, 1), int64(session.TTL/time.Second), nil
+	return o.save(ctx, s)
+}
+
+// save writes the slot and only then changes memory.
+func (o *Owner) save(ctx context.Context, s session.Session) error {
+	info, err := o.cfg.Slots.Save(ctx, o.cfg.ID, s)
+	if err != nil {
+		return fmt.Errorf("save %s: %w", o.cfg.ID, err)
+	}
+	o.sess, o.info = s, info
+	return nil
+}
+
+// End ends the owner's own session at the broker and takes its token off this machine.
+// The owner's keys stay, so that `init` opens the account again, unless wipeKeys: then
+// only the recovery key does. A broker that is away is an error, and nothing is wiped:
+// the session would go on without this machine.
+func (o *Owner) End(ctx context.Context, wipeKeys bool) error {
+	err := o.call(ctx, func(token secret.String) error { return o.broker.EndSession(ctx, token) })
+	if err != nil && !isProblem(err, protocol.CodeSessionRevoked, protocol.CodeTokenRetired, protocol.CodeTokenUnknown, protocol.CodeSessionExpired) {
+		return fmt.Errorf("end session: %w", err)
+	}
+	if wipeKeys {
+		return o.cfg.Slots.Delete(ctx, o.cfg.ID)
+	}
+	s := o.sess
+	s.Token, s.Next = session.NewToken(), secret.String{} // a tombstone: never registered
+	s.Ended = &session.Ended{Code: protocol.CodeSessionRevoked, At: o.cfg.Now().Unix()}
+	return o.save(ctx, s)
+}
