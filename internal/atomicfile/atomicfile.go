@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -75,22 +76,33 @@ func adopt(dir Dir, f File) error {
 	return f.Chown(want.UID, want.GID)
 }
 
-// Clean removes what an interrupted Write left in dir. The caller holds the lock
-// under which every Write to dir happens. It returns how many files it removed.
-func Clean(dir Dir) (int, error) {
+// Clean removes what interrupted Writes left in dir. The caller holds the lock
+// under which every Write to dir happens.
+func Clean(dir Dir) error {
+	names, err := leftovers(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := dir.Remove(name); err != nil {
+			return fmt.Errorf("remove left-over file: %w", err)
+		}
+	}
+	return nil
+}
+
+// HasLeftovers reports whether Clean has anything to do, or a Write is under way.
+func HasLeftovers(dir Dir) (bool, error) {
+	names, err := leftovers(dir)
+	return len(names) > 0, err
+}
+
+func leftovers(dir Dir) ([]string, error) {
 	names, err := dir.Names()
 	if err != nil {
-		return 0, fmt.Errorf("list left-over files: %w", err)
+		return nil, fmt.Errorf("list left-over files: %w", err)
 	}
-	removed := 0
-	for _, name := range names {
-		if !strings.HasPrefix(name, tempPrefix) || !strings.HasSuffix(name, tempSuffix) {
-			continue
-		}
-		if err := dir.Remove(name); err != nil {
-			return removed, fmt.Errorf("remove left-over file: %w", err)
-		}
-		removed++
-	}
-	return removed, nil
+	return slices.DeleteFunc(names, func(name string) bool {
+		return !strings.HasPrefix(name, tempPrefix) || !strings.HasSuffix(name, tempSuffix)
+	}), nil
 }

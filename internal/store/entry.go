@@ -78,7 +78,7 @@ func (s *Store) remove(ctx context.Context, account string) error {
 	delCtx, cancel := s.bound(ctx)
 	err := s.cfg.Keychain.Delete(delCtx, account)
 	cancel()
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrKeychainAbsent) {
 		return err
 	}
 	_, err = s.get(ctx, account)

@@ -55,10 +55,33 @@ func (s *Store) loadPayload(ctx context.Context, id session.ID) ([]byte, Info, e
 		return nil, Info{}, err
 	}
 	payload, info, err := t.payloadOf(ctx, h, at, s.probe)
-	if !errors.Is(err, errMismatch) {
-		return payload, info, err
+	switch {
+	case errors.Is(err, errMismatch):
+		return t.loadLocked(ctx)
+	case err == nil && h.Generation == 0:
+		t.commitFirst(h)
 	}
-	return t.loadLocked(ctx)
+	return payload, info, err
+}
+
+// commitFirst ends a first save that was cut off after the keychain took the value:
+// once somebody has seen the session, the slot must never again look empty. If the
+// lock is taken, its holder is about to do the same; if the disk refuses, so be it.
+func (t *slot) commitFirst(seen head) {
+	lock, err := t.tryLock(lockName)
+	if err != nil {
+		return
+	}
+	defer func() { _ = lock.Close() }() // closing a read-only file
+	h, _, err := t.readHead()
+	if err != nil || h.Generation != 0 || h.Pending != seen.Pending {
+		return
+	}
+	h.Generation, h.SHA256 = h.Pending, h.PendingSHA256
+	h.Pending, h.PendingSHA256 = 0, ""
+	if err := t.writeHead(h); err != nil {
+		t.store.cfg.Logger.Warn("first save not completed", "session_id", t.id.String(), "error", err)
+	}
 }
 
 // errMismatch: the keychain does not show what the head says. Internal: looked at

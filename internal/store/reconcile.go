@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 
+	"github.com/agentkeys/agentkeys/internal/atomicfile"
 	"github.com/agentkeys/agentkeys/internal/session"
 )
 
@@ -57,6 +58,9 @@ func (s *Store) reconcile(ctx context.Context, id session.ID) (backend Backend, 
 	if id.IsPending() {
 		return BackendFile, false, t.collect(ctx)
 	}
+	if err := t.cleanUp(ctx); err != nil {
+		return "", false, err
+	}
 	h, _, err := t.readHead()
 	if errors.Is(err, errNoHead) || err == nil && (!s.keychainFor(id) || h.settled()) {
 		return "", false, nil
@@ -69,6 +73,20 @@ func (s *Store) reconcile(ctx context.Context, id session.ID) (backend Backend, 
 		return "", false, nil
 	}
 	return t.reconcile(ctx)
+}
+
+// cleanUp removes what a write left that was cut off: it may hold the session.
+func (t *slot) cleanUp(ctx context.Context) error {
+	left, err := atomicfile.HasLeftovers(t.dir)
+	if err != nil || !left {
+		return err
+	}
+	unlock, err := t.lock(ctx)
+	if err != nil {
+		return err
+	}
+	unlock()
+	return nil
 }
 
 func (t *slot) reconcile(ctx context.Context) (Backend, bool, error) {

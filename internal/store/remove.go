@@ -72,7 +72,9 @@ func (s *Store) anythingToDelete(ctx context.Context, id session.ID) (bool, erro
 	return err == nil, err
 }
 
-// bury writes the tombstone over h and clears the keychain. The caller holds the lock.
+// bury writes the tombstone over h and clears the keychain. The note of the keychain
+// stays in the head: it goes when Reconcile looks another time and finds nothing. The
+// caller holds the lock.
 func (t *slot) bury(ctx context.Context, h head) error {
 	s := t.store
 	tomb := head{
@@ -87,9 +89,13 @@ func (t *slot) bury(ctx context.Context, h head) error {
 	if !s.keychainFor(t.id) {
 		return t.unconfirmed(tomb, nil)
 	}
-	if p := s.probeNow(ctx); !p.State.Writable() {
+	p := s.probeNow(ctx)
+	if !p.State.Writable() {
 		return t.unconfirmed(tomb, unavailable(p))
-	} else if done, err := t.clear(ctx, tomb, p); err != nil || done.fence() != nil {
+	}
+	done, found, err := t.clear(ctx, tomb, p)
+	expected := h.Where == BackendKeychain && h.Generation > 0
+	if err != nil || done.fence() != nil || expected && !found {
 		return t.unconfirmed(done, err)
 	}
 	return nil
@@ -108,43 +114,34 @@ func (t *slot) unconfirmed(tomb head, cause error) error {
 	return fmt.Errorf("delete %s: %w: %w", t.id, ErrInDoubt, cause)
 }
 
-// clear makes sure that the keychain holds nothing of a buried slot and then drops
-// the note from the head. It deletes only what it sees, and has the fence up before
-// it does: a delete that is still under way could hit a later save. While an older
-// fence stands it clears what shows and keeps the fence.
-func (t *slot) clear(ctx context.Context, h head, p Probe) (head, error) {
-	s := t.store
-	standing := h.fence() != nil && !h.fence().over(p, s.cfg.BootID())
-	_, err := s.entry(ctx, t.id)
+// clear deletes what the keychain shows of a buried slot, and reports whether it
+// showed anything. It deletes only what it sees, and has a fence up before it does:
+// a delete still under way could hit a later save. A fence that stood before stays.
+func (t *slot) clear(ctx context.Context, h head, p Probe) (done head, found bool, err error) {
+	_, err = t.store.entry(ctx, t.id)
 	switch {
 	case errors.Is(err, ErrKeychainAbsent):
+		return h, false, nil
 	case errors.Is(err, ErrUnavailable):
-		return h, err
-	default: // present, ours or not
-		if h, err = t.clearEntry(ctx, h, p, standing); err != nil {
-			return h, err
-		}
+		return h, false, err
 	}
-	if standing || h.Keychain == nil {
-		return h, nil
-	}
-	h.Generation = max(h.Generation, h.Pending)
-	h.Keychain, h.Pending, h.PendingSHA256 = nil, 0, ""
-	return h, t.writeHead(h)
-}
-
-// clearEntry deletes what shows. On an error the fence stays.
-func (t *slot) clearEntry(ctx context.Context, h head, p Probe, standing bool) (head, error) {
-	s := t.store
-	if !standing {
+	standing := h.fence()
+	if standing == nil || standing.over(p, t.store.cfg.BootID()) {
+		standing = nil
 		h.Keychain = h.noteKeychain(p.Provider)
-		h.Keychain.InDoubt = s.newFence(operationDelete, h.Generation, p)
+		h.Keychain.InDoubt = t.store.newFence(operationDelete, h.Generation, p)
 		if err := t.writeHead(h); err != nil {
-			return h, err
+			return h, true, err
 		}
 	}
-	if err := s.remove(ctx, t.id.String()); err != nil {
-		return h, fmt.Errorf("%w: the keychain entry of %s is still there or was not seen to go", ErrInDoubt, t.id)
+	if err := t.store.remove(ctx, t.id.String()); err != nil {
+		return h, true, fmt.Errorf("%w: the entry was not seen to go", ErrInDoubt)
 	}
-	return h, nil
+	if standing != nil {
+		return h, true, nil
+	}
+	h.Generation, h.Pending, h.PendingSHA256 = max(h.Generation, h.Pending), 0, ""
+	h.Keychain = h.noteKeychain("")
+	h.Keychain.InDoubt = nil
+	return h, true, t.writeHead(h)
 }

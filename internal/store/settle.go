@@ -6,7 +6,9 @@ import (
 	"fmt"
 )
 
-// settleTombstone finishes a delete, unless the keychain shows something newer.
+// settleTombstone finishes a delete, unless the keychain shows something newer. It
+// is finished when a look finds nothing: one after a delete proves less, as some
+// failures of a client hide an entry and "delete" it in the same breath.
 func (t *slot) settleTombstone(ctx context.Context, h head, p Probe) (head, error) {
 	standing := h.fence() != nil && !h.fence().over(p, t.store.cfg.BootID())
 	if !p.State.Writable() || standing && !t.store.mayLook(t.id) {
@@ -15,7 +17,13 @@ func (t *slot) settleTombstone(ctx context.Context, h head, p Probe) (head, erro
 	if _, err := t.notNewer(ctx, h); err != nil {
 		return h, err
 	}
-	return t.clear(ctx, h, p)
+	h, found, err := t.clear(ctx, h, p)
+	if err != nil || found || standing {
+		return h, err
+	}
+	h.Generation, h.Pending, h.PendingSHA256 = max(h.Generation, h.Pending), 0, ""
+	h.Keychain = nil
+	return h, t.writeHead(h)
 }
 
 // settleInKeychain ends a save that was cut off, now that its write can no longer

@@ -224,7 +224,7 @@ func (t *slot) lock(ctx context.Context) (unlock func(), err error) {
 		return nil, err
 	}
 	unlock = func() { _ = lock.Close() } // closing a read-only file
-	if _, err := atomicfile.Clean(t.dir); err != nil {
+	if err := atomicfile.Clean(t.dir); err != nil {
 		unlock()
 		return nil, fmt.Errorf("%s: %w", t.path, err)
 	}

@@ -1,0 +1,124 @@
+package storetest
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"strings"
+
+	"github.com/agentkeys/agentkeys/internal/atomicfile"
+)
+
+// Process is the disk as one process sees it. It is an atomicfile.FS.
+type Process struct {
+	disk    *Disk
+	dead    bool
+	crashIn int // 0 = never
+	steps   int
+}
+
+// Process starts a process.
+func (d *Disk) Process() *Process { return &Process{disk: d} }
+
+// CrashAfter lets n more operations happen, on this disk and on the Ring's clients
+// of this process, and kills the process at the next one; -1 takes that back.
+func (p *Process) CrashAfter(n int) { p.locked(func() { p.crashIn = n + 1 }) }
+
+// Steps is how many operations happened.
+func (p *Process) Steps() (n int) { p.locked(func() { n = p.steps }); return n }
+
+// Dead reports whether the process was killed.
+func (p *Process) Dead() (dead bool) { p.locked(func() { dead = p.dead }); return dead }
+
+// Kill ends the process between two operations: its locks are free, what it wrote
+// is seen by others.
+func (p *Process) Kill() { p.locked(p.die) }
+
+func (p *Process) locked(f func()) {
+	p.disk.mu.Lock()
+	defer p.disk.mu.Unlock()
+	f()
+}
+
+func (p *Process) die() {
+	p.dead = true
+	maps.DeleteFunc(p.disk.locks, func(_ *node, holder *Process) bool { return holder == p })
+}
+
+// step begins an operation; the disk is locked.
+func (p *Process) step() error {
+	if p.crashIn > 0 {
+		if p.crashIn--; p.crashIn == 0 {
+			p.die()
+		}
+	}
+	if p.dead {
+		return ErrCrashed
+	}
+	p.steps++
+	return nil
+}
+
+// try runs one operation.
+func (p *Process) try(f func() error) error {
+	p.disk.mu.Lock()
+	defer p.disk.mu.Unlock()
+	if err := p.step(); err != nil {
+		return err
+	}
+	return f()
+}
+
+// OpenDir opens an existing directory.
+func (p *Process) OpenDir(name string) (atomicfile.Dir, error) {
+	d := &memDir{p: p}
+	return d, p.try(func() (err error) {
+		d.node, err = p.disk.find(name)
+		return err
+	})
+}
+
+// MakeDir makes name and its parents, each one operation and its sync another.
+func (p *Process) MakeDir(name string, perm fs.FileMode) error {
+	if name == "/" {
+		return nil
+	}
+	if err := p.MakeDir(path.Dir(name), perm); err != nil {
+		return err
+	}
+	var parent *node
+	err := p.try(func() (err error) {
+		if parent, err = p.disk.find(path.Dir(name)); err != nil {
+			return err
+		}
+		if parent.entries[path.Base(name)] == nil {
+			parent.link(path.Base(name), p.disk.newNode(fs.ModeDir|perm), p.disk)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return p.try(func() error { parent.sync(); return nil })
+}
+
+func (d *Disk) find(name string) (*node, error) {
+	n := d.root
+	for part := range strings.FieldsFuncSeq(name, func(r rune) bool { return r == '/' }) {
+		child, ok := n.entries[part]
+		if !ok {
+			return nil, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
+		}
+		n = child
+	}
+	return n, nil
+}
+
+func (n *node) link(name string, child *node, d *Disk) {
+	n.do(func(entries map[string]*node) { entries[name] = child }, d.now())
+}
+
+func (n *node) info() atomicfile.Info {
+	return atomicfile.Info{Mode: n.mode, UID: n.uid, GID: n.gid, Links: 1, Size: int64(len(n.data)), ModTime: n.mod}
+}

@@ -1,0 +1,154 @@
+package storetest
+
+import (
+	"fmt"
+	"maps"
+	"sync"
+
+	"github.com/agentkeys/agentkeys/internal/store"
+)
+
+// Operation is one kind of keychain call.
+type Operation string
+
+// The operations that a Fault may be chosen for.
+const (
+	OperationGet    Operation = "get"
+	OperationPut    Operation = "put"
+	OperationDelete Operation = "delete"
+)
+
+// Fault is how a keychain fails one call; every one of them was seen on a real one.
+type Fault string
+
+// The faults. Late means: not done now, but Ring.Land may do it as long as the
+// provider lives.
+const (
+	FaultNone     Fault = ""
+	FaultError    Fault = "error"     // refused at once, not done
+	FaultDone     Fault = "done"      // done, but reported as an error
+	FaultHang     Fault = "hang"      // no answer before the deadline; late
+	FaultLost     Fault = "lost"      // no answer before the deadline; never done
+	FaultLie      Fault = "lie"       // reported as done, never done (a get: "absent")
+	FaultLieLate  Fault = "lie_late"  // reported as done; late (a get: "absent")
+	FaultDoneHang Fault = "done_hang" // done, but no answer before the deadline
+)
+
+// Faults lists every fault.
+func Faults() []Fault {
+	return []Fault{FaultError, FaultDone, FaultHang, FaultLost, FaultLie, FaultLieLate, FaultDoneHang}
+}
+
+// Ring is a keychain that several processes share. Calls are counted, faults are
+// chosen by a script, and late writes land when the test says so.
+type Ring struct {
+	mu    sync.Mutex
+	items map[string]string
+	late  []lateWrite
+	state store.KeychainState
+	bus   int
+	owner int
+	fault func(Operation) Fault
+	max   int
+	calls map[string]int
+	wait  bool
+}
+
+type lateWrite struct {
+	account, value string
+	remove         bool
+}
+
+// NewRing makes a healthy, empty keychain.
+func NewRing() *Ring {
+	return &Ring{
+		items: map[string]string{}, state: store.StateUnlocked, bus: 1, owner: 1,
+		calls: map[string]int{},
+	}
+}
+
+func (r *Ring) locked(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f()
+}
+
+// SetState is what probes say from now on. A keychain that is not readable also
+// leaves every call unanswered.
+func (r *Ring) SetState(s store.KeychainState) { r.locked(func() { r.state = s }) }
+
+// SetFault chooses the fault of each call; nil = none.
+func (r *Ring) SetFault(choose func(Operation) Fault) { r.locked(func() { r.fault = choose }) }
+
+// SetMax limits the size of a value; 0 = no limit.
+func (r *Ring) SetMax(n int) { r.locked(func() { r.max = n }) }
+
+// WaitForDeadlines makes calls without an answer last until their context ends;
+// otherwise they return the context's error at once.
+func (r *Ring) WaitForDeadlines() { r.locked(func() { r.wait = true }) }
+
+// Set stores an entry as another program would.
+func (r *Ring) Set(account, value string) { r.locked(func() { r.items[account] = value }) }
+
+// Items is a copy of all entries.
+func (r *Ring) Items() (items map[string]string) {
+	r.locked(func() { items = maps.Clone(r.items) })
+	return items
+}
+
+// Calls counts the calls of one kind: get, put, delete, probe; and lie: a get that
+// denied what is there.
+func (r *Ring) Calls(kind string) (n int) { r.locked(func() { n = r.calls[kind] }); return n }
+
+// Late is how many writes may still land.
+func (r *Ring) Late() (n int) { r.locked(func() { n = len(r.late) }); return n }
+
+// Land lets the i-th late write land.
+func (r *Ring) Land(i int) {
+	r.locked(func() {
+		r.apply(r.late[i])
+		r.late = append(r.late[:i:i], r.late[i+1:]...)
+	})
+}
+
+// Restart replaces the provider: late writes die with the old one.
+func (r *Ring) Restart() { r.locked(func() { r.owner++; r.late = nil }) }
+
+// RestartBus replaces the bus, and the provider with it.
+func (r *Ring) RestartBus() { r.locked(func() { r.bus++; r.owner++; r.late = nil }) }
+
+func (r *Ring) apply(w lateWrite) {
+	if w.remove {
+		delete(r.items, w.account)
+	} else {
+		r.items[w.account] = w.value
+	}
+}
+
+func (r *Ring) probe() store.Probe {
+	p := store.Probe{State: r.state, Provider: "storetest", BusID: fmt.Sprintf("bus-%d", r.bus), Owner: fmt.Sprintf(":1.%d", r.owner)}
+	switch r.state {
+	case store.StateNoBus:
+		p.BusID, p.Owner = "", ""
+	case store.StateNoOwner:
+		p.Owner = ""
+	}
+	return p
+}
+
+// next decides the fault of a call.
+func (r *Ring) next(op Operation) Fault {
+	r.calls[string(op)]++
+	if r.fault != nil {
+		if f := r.fault(op); f != FaultNone {
+			return f
+		}
+	}
+	switch {
+	case r.state == store.StateNoBus || r.state == store.StateNoOwner || r.state == store.StateDisabled:
+		return FaultError
+	case !r.state.Readable(), op != OperationGet && !r.state.Writable():
+		return FaultHang // a prompt is waiting
+	}
+	return FaultNone
+}
