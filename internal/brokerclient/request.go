@@ -76,10 +76,17 @@ func ask[T any](ctx context.Context, c *Client, cl call) (T, error) {
 	return reply, nil
 }
 
-// tell sends a call that has no reply.
+// tell sends a call whose reply says nothing more than that it was done.
 func (c *Client) tell(ctx context.Context, cl call) error {
-	_, err := c.send(ctx, cl)
-	return err
+	a, err := c.send(ctx, cl)
+	if err != nil {
+		return err
+	}
+	switch a.status {
+	case http.StatusNoContent, http.StatusOK, http.StatusCreated:
+		return nil
+	}
+	return unreachable(cl.operation, fmt.Errorf("%w: HTTP %d", errForeign, a.status))
 }
 
 // send does one call and observes it.

@@ -35,11 +35,7 @@ type endpoint struct {
 func parseURL(text string) (endpoint, error) {
 	u, err := url.Parse(text)
 	if err != nil {
-		var outer *url.Error // repeats the text
-		if errors.As(err, &outer) {
-			err = outer.Err
-		}
-		return endpoint{}, fmt.Errorf("%w: %w", ErrURL, err)
+		return endpoint{}, bad("it has a port, escape or character that cannot be") // err repeats the text
 	}
 	if u.User != nil || u.RawQuery != "" || u.ForceQuery {
 		return endpoint{}, bad("it must hold neither a user nor a query")

@@ -21,9 +21,9 @@ func (s set) fit(value string) string {
 }
 
 type labels struct {
-	provider, state, backend            set
-	operation, storeResult, fallback    set
-	request, code, iface, requestResult set
+	provider, state, backend                     set
+	operation, storeResult, fallback             set
+	request, code, renewal, iface, requestResult set
 }
 
 func newLabels() labels {
@@ -31,7 +31,7 @@ func newLabels() labels {
 		"unlocked", "locked", "no_collection", "no_owner", "no_bus",
 		"hung", "denied", "prompts_on_write", "disabled",
 	}
-	kinds := set{"no_session", "unavailable", "in_doubt", "inconsistent", "too_big", "insecure", "corrupt", "busy", "newer", "error"}
+	kinds := set{"no_session", "unavailable", "in_doubt", "inconsistent", "too_big", "insecure", "corrupt", "busy", "newer", "stale", "error"}
 	return labels{
 		provider:      set{"gnome-keyring", "KeePassXC", "kwallet", "macos", "unknown"},
 		state:         states,
@@ -41,6 +41,7 @@ func newLabels() labels {
 		fallback:      slices.Concat(states, kinds, set{"put", "read_back", "not_seen"}),
 		request:       requests(),
 		code:          codes(),
+		renewal:       slices.Concat(set{"error"}, codes()),
 		iface:         set{"agent.sock", "credentials.sock", "mcp"},
 		requestResult: set{"ok", "denied", "not_found", "unavailable", "error"},
 	}

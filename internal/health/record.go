@@ -35,9 +35,9 @@ func (m *Metrics) Session(generation uint64, expiresAt int64) {
 	m.expiry.Set(float64(expiresAt))
 }
 
-// Renewal counts a renewal; result is "ok" or the broker's code.
+// Renewal counts a renewal; result is "ok", "error" or the broker's code.
 func (m *Metrics) Renewal(result string) {
-	m.renewals.WithLabelValues(m.labels.code.fit(result)).Inc()
+	m.renewals.WithLabelValues(m.labels.renewal.fit(result)).Inc()
 }
 
 // BrokerRequest counts a request to the broker; it fits brokerclient's Observe.
