@@ -11,21 +11,15 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 )
 
-// NeedsSetup reports whether a set-up token must be made: there is no account yet,
-// and no token that still lives.
-func (b *Broker) NeedsSetup(ctx context.Context) (bool, error) {
-	needed := false
+// Empty reports whether there is no account yet.
+func (b *Broker) Empty(ctx context.Context) (bool, error) {
+	n := 0
 	err := b.store.View(ctx, func(tx Tx) error {
-		n, err := tx.CountAccounts()
-		if err != nil || n > 0 {
-			needed = false
-			return err
-		}
-		lives, err := b.setupLives(tx)
-		needed = !lives
+		var err error
+		n, err = tx.CountAccounts()
 		return err
 	})
-	return needed, err
+	return n == 0, err
 }
 
 // SetupLives reports whether the set-up token with that hash would be accepted.

@@ -1,0 +1,12 @@
+// Command agentkeys-broker is the self-hosted server of AgentKeys: accounts,
+// pairing, sessions, manifests, sealed records and the audit trail.
+package main
+
+import (
+	"context"
+	"os"
+)
+
+func main() {
+	os.Exit(run(context.Background(), os.Args, os.Environ(), os.Stdin, os.Stdout, os.Stderr))
+}

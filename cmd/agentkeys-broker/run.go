@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/agentkeys/agentkeys/internal/broker/datadir"
+	"github.com/agentkeys/agentkeys/internal/buildinfo"
+	"github.com/agentkeys/agentkeys/internal/harden"
+)
+
+const usage = `agentkeys-broker: accounts, pairing, sessions and sealed records for AgentKeys
+
+  agentkeys-broker serve --data DIR [--listen 127.0.0.1:8420]    run the broker
+      --listen ADDR         host:port or unix:///path; port 0 picks a free one (default 127.0.0.1:8420)
+      --data DIR            where everything is kept; made with mode 0700
+      --tls-cert FILE       certificate chain, PEM; with --tls-key
+      --tls-key FILE        its key, PEM
+      --insecure-http       plain HTTP on any address: only behind a proxy that speaks TLS
+      --trusted-proxy CIDR  whose X-Forwarded-For counts; may be repeated
+      --metrics-listen ADDR /metrics, /livez and /readyz on an address of their own
+      --log-level LEVEL     debug, info, warn, error (default info)
+      --log-format FORMAT   text or json (default text)
+  agentkeys-broker setup-token --data DIR      write a set-up token for one more owner to DIR/setup-token
+  agentkeys-broker clock --accept --data DIR   the clock is right: let sessions lapse by it again
+  agentkeys-broker version
+`
+
+// Exit codes of design 5.
+const (
+	exitOK    = 0
+	exitFault = 1
+	exitUsage = 64
+)
+
+// mistake is a usage error with the command that is right.
+type mistake struct{ message, hint string }
+
+func (m *mistake) Error() string { return m.message }
+
+// run is the whole program; env is not read but by systemd's notification.
+func run(ctx context.Context, args, env []string, _ io.Reader, stdout, stderr io.Writer) int {
+	if err := harden.Process(); err != nil {
+		fmt.Fprintln(stderr, "agentkeys-broker: warning:", err)
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := dispatch(ctx, args[min(1, len(args)):], env, stdout, stderr)
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return exitOK
+	}
+	fmt.Fprintln(stderr, "agentkeys-broker: error:", err)
+	var m *mistake
+	switch {
+	case errors.As(err, &m):
+		fmt.Fprintln(stderr, "agentkeys-broker: hint:", m.hint)
+		return exitUsage
+	case errors.Is(err, datadir.ErrBusy):
+		fmt.Fprintln(stderr, "agentkeys-broker: hint: stop the other one, or give another --data")
+	case errors.Is(err, datadir.ErrInsecure):
+		fmt.Fprintln(stderr, "agentkeys-broker: hint: chown and chmod 700 the directory, or give another --data")
+	}
+	return exitFault
+}
+
+func dispatch(ctx context.Context, args, env []string, stdout, stderr io.Writer) error {
+	if len(args) == 0 {
+		return &mistake{"no command", "agentkeys-broker serve --data DIR"}
+	}
+	switch args[0] {
+	case "serve":
+		return serveCommand(ctx, args[1:], env, stdout, stderr)
+	case "setup-token":
+		return setupCommand(ctx, args[1:], stdout)
+	case "clock":
+		return clockCommand(ctx, args[1:], stdout)
+	case "version", "--version":
+		fmt.Fprintln(stdout, "agentkeys-broker", buildinfo.Get())
+		return nil
+	case "help", "--help", "-h":
+		fmt.Fprint(stdout, usage)
+		return nil
+	}
+	return &mistake{fmt.Sprintf("unknown command %q", args[0]), "agentkeys-broker help"}
+}
+
+// parse reads flags; whatever is wrong is a usage error.
+func parse(f *flag.FlagSet, args []string, stdout io.Writer) error {
+	f.SetOutput(io.Discard)
+	err := f.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, usage)
+		return err
+	case err != nil:
+		return &mistake{err.Error(), "agentkeys-broker help"}
+	case f.NArg() > 0:
+		return &mistake{fmt.Sprintf("unexpected argument %q", f.Arg(0)), "agentkeys-broker help"}
+	}
+	return nil
+}
+
+func needData(dir, command string) error {
+	if dir == "" {
+		return &mistake{"--data is missing", "agentkeys-broker " + command + " --data DIR"}
+	}
+	return nil
+}
+
+func setupCommand(ctx context.Context, args []string, stdout io.Writer) error {
+	f := flag.NewFlagSet("setup-token", flag.ContinueOnError)
+	data := f.String("data", "", "")
+	if err := parse(f, args, stdout); err != nil {
+		return err
+	}
+	if err := needData(*data, "setup-token"); err != nil {
+		return err
+	}
+	path, err := newSetupToken(ctx, *data)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "%s\ngood once, for 24 hours: agentkeys init --setup-token-file %s\n", path, path)
+	return nil
+}
+
+func clockCommand(ctx context.Context, args []string, stdout io.Writer) error {
+	f := flag.NewFlagSet("clock", flag.ContinueOnError)
+	data := f.String("data", "", "")
+	accept := f.Bool("accept", false, "")
+	if err := parse(f, args, stdout); err != nil {
+		return err
+	}
+	if err := needData(*data, "clock --accept"); err != nil {
+		return err
+	}
+	if !*accept {
+		return &mistake{"clock needs --accept", "agentkeys-broker clock --accept --data DIR"}
+	}
+	return acceptClock(ctx, *data)
+}

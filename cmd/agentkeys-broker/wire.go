@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/broker"
+	"github.com/agentkeys/agentkeys/internal/broker/datadir"
+	"github.com/agentkeys/agentkeys/internal/broker/httpapi"
+	"github.com/agentkeys/agentkeys/internal/broker/metrics"
+	"github.com/agentkeys/agentkeys/internal/broker/sqlite"
+	"github.com/agentkeys/agentkeys/internal/buildinfo"
+	"github.com/agentkeys/agentkeys/internal/session"
+)
+
+// wired is the broker with its adapters; this file alone knows them all.
+type wired struct {
+	dir     datadir.Dir
+	unlock  func() error
+	store   *sqlite.Store
+	broker  *broker.Broker
+	api     http.Handler
+	metrics http.Handler
+	log     *slog.Logger
+}
+
+func wire(ctx context.Context, o options, log *slog.Logger) (*wired, error) {
+	dir, err := datadir.Open(o.data)
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := dir.Lock()
+	if err != nil {
+		return nil, err
+	}
+	w := &wired{dir: dir, unlock: unlock, log: log}
+	if w.store, w.broker, err = open(ctx, dir, log); err != nil {
+		return nil, errors.Join(err, unlock())
+	}
+	if err := w.setup(ctx); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	m := metrics.New(buildinfo.Version(), w.broker.Stats)
+	w.metrics = m.Handler()
+	w.api = httpapi.New(httpapi.Config{Broker: w.broker, Log: log, TrustedProxies: o.proxies, Observe: func(route string, status int, d time.Duration) {
+		m.Observe(route, status, d)
+		if route == "/v1/accounts" && status == http.StatusCreated {
+			w.tidySetup(ctx)
+		}
+	}})
+	return w, nil
+}
+
+func open(ctx context.Context, dir datadir.Dir, log *slog.Logger) (*sqlite.Store, *broker.Broker, error) {
+	store, err := sqlite.Open(ctx, dir.Database())
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := broker.New(ctx, broker.Config{Store: store, Log: log, Version: buildinfo.Version()})
+	if err != nil {
+		return nil, nil, errors.Join(err, store.Close())
+	}
+	return store, b, nil
+}
+
+func (w *wired) close() error { return errors.Join(w.store.Close(), w.unlock()) }
+
+// run sweeps and tidies every minute until ctx ends.
+func (w *wired) run(ctx context.Context) {
+	done := make(chan struct{})
+	go func() { defer close(done); w.broker.Run(ctx) }()
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+			w.tidySetup(ctx)
+		}
+	}
+	<-done
+}
+
+// setup makes sure that a broker without an account has a living set-up token.
+func (w *wired) setup(ctx context.Context) error {
+	token, err := w.dir.SetupToken()
+	if err != nil {
+		return err
+	}
+	lives := false
+	if !token.IsZero() {
+		if lives, err = w.broker.SetupLives(ctx, session.TokenHash(token)); err != nil {
+			return err
+		}
+	}
+	empty, err := w.broker.Empty(ctx)
+	switch {
+	case err != nil:
+		return err
+	case lives:
+	case empty:
+		if err := issue(ctx, w.dir, w.broker); err != nil {
+			return err
+		}
+		lives = true
+	default:
+		return w.dir.RemoveSetupToken()
+	}
+	if lives {
+		w.log.Info("the set-up token for an owner is good once, for 24 hours", "file", w.dir.SetupPath(), "hint", "agentkeys init --setup-token-file "+w.dir.SetupPath())
+	}
+	return nil
+}
+
+// tidySetup removes the file of a set-up token that was used or is too old.
+func (w *wired) tidySetup(ctx context.Context) {
+	token, err := w.dir.SetupToken()
+	if err == nil && token.IsZero() {
+		return
+	}
+	lives := false
+	if err == nil {
+		lives, err = w.broker.SetupLives(ctx, session.TokenHash(token))
+	}
+	if err == nil && !lives {
+		err = w.dir.RemoveSetupToken()
+	}
+	if err != nil && ctx.Err() == nil {
+		w.log.Warn("tidy the set-up token", "error", err)
+	}
+}
+
+func issue(ctx context.Context, dir datadir.Dir, b *broker.Broker) error {
+	token := session.NewToken()
+	if err := b.SetSetup(ctx, session.TokenHash(token)); err != nil {
+		return err
+	}
+	return dir.WriteSetupToken(token)
+}
+
+// newSetupToken serves `setup-token`; a broker may run on the directory.
+func newSetupToken(ctx context.Context, data string) (path string, err error) {
+	err = withBroker(ctx, data, func(dir datadir.Dir, b *broker.Broker) error {
+		path = dir.SetupPath()
+		return issue(ctx, dir, b)
+	})
+	return path, err
+}
+
+// acceptClock serves `clock --accept`; a broker may run on the directory.
+func acceptClock(ctx context.Context, data string) error {
+	return withBroker(ctx, data, func(_ datadir.Dir, b *broker.Broker) error { return b.AcceptClock(ctx) })
+}
+
+func withBroker(ctx context.Context, data string, f func(datadir.Dir, *broker.Broker) error) error {
+	dir, err := datadir.Open(data)
+	if err != nil {
+		return err
+	}
+	store, b, err := open(ctx, dir, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(dir, b), store.Close())
+}

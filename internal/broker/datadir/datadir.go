@@ -1,0 +1,129 @@
+// Package datadir keeps the broker's directory: one broker at a time, nobody else
+// may look, and the file that hands the set-up token to the person who installs it.
+package datadir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/agentkeys/agentkeys/internal/secret"
+	"github.com/agentkeys/agentkeys/internal/session"
+)
+
+// Errors of Open and Lock.
+var (
+	// ErrBusy: another broker runs on this directory. Stop it first.
+	ErrBusy = errors.New("another agentkeys-broker runs on this directory")
+	// ErrInsecure: the directory is somebody else's or others may look into it; a
+	// person must mend that.
+	ErrInsecure = errors.New("the data directory must belong to this user and have mode 0700")
+)
+
+// Dir is the broker's directory.
+type Dir struct{ path string }
+
+// Open makes the directory, mode 0700, or checks the one that is there.
+func Open(path string) (Dir, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return Dir{}, fmt.Errorf("make data directory: %w", err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return Dir{}, fmt.Errorf("open data directory: %w", err)
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return Dir{}, fmt.Errorf("open data directory: %w", err)
+	}
+	if !info.IsDir() || info.Mode().Perm()&0o077 != 0 || int(st.Uid) != os.Geteuid() {
+		return Dir{}, fmt.Errorf("%s: %w", path, ErrInsecure)
+	}
+	return Dir{path: path}, nil
+}
+
+// Database is the path of the SQLite file.
+func (d Dir) Database() string { return filepath.Join(d.path, "broker.db") }
+
+// SetupPath is the path of the set-up token's file.
+func (d Dir) SetupPath() string { return filepath.Join(d.path, "setup-token") }
+
+// Lock keeps other brokers off until unlock or the end of the process. ErrBusy.
+func (d Dir) Lock() (unlock func() error, err error) {
+	f, err := os.OpenFile(filepath.Join(d.path, ".lock"), os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock data directory: %w", err)
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil, errors.Join(fmt.Errorf("%s: %w", d.path, ErrBusy), f.Close())
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock data directory: %w", err), f.Close())
+	}
+	return f.Close, nil
+}
+
+// SetupToken reads the set-up token; the empty secret when there is no such file.
+func (d Dir) SetupToken() (secret.String, error) {
+	data, err := os.ReadFile(d.SetupPath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return secret.String{}, nil
+	}
+	if err != nil {
+		return secret.String{}, fmt.Errorf("read set-up token: %w", err)
+	}
+	text := strings.TrimSpace(string(data))
+	if session.CheckToken(text) != nil {
+		return secret.String{}, nil // torn or foreign: replaced by the caller
+	}
+	return secret.New(text), nil
+}
+
+// WriteSetupToken writes a new one, mode 0600, durable when it returns.
+func (d Dir) WriteSetupToken(token secret.String) error {
+	temp := d.SetupPath() + ".new"
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("write set-up token: %w", err)
+	}
+	f, err := os.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return fmt.Errorf("write set-up token: %w", err)
+	}
+	_, err = f.WriteString(token.Reveal() + "\n")
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("write set-up token: %w", err)
+	}
+	if err := os.Rename(temp, d.SetupPath()); err != nil {
+		return fmt.Errorf("write set-up token: %w", err)
+	}
+	return d.sync()
+}
+
+// RemoveSetupToken removes the file; that it is gone already is fine.
+func (d Dir) RemoveSetupToken() error {
+	err := os.Remove(d.SetupPath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("remove set-up token: %w", err)
+	}
+	return d.sync()
+}
+
+func (d Dir) sync() error {
+	f, err := os.Open(d.path)
+	if err != nil {
+		return fmt.Errorf("sync data directory: %w", err)
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("sync data directory: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+// Package metrics counts what the broker does, for its own listener: /metrics,
+// /livez and /readyz. No label holds a wallet, a name or an address.
+package metrics
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/agentkeys/agentkeys/internal/broker"
+)
+
+const statsTimeout = 2 * time.Second
+
+// Stats reads the counts of the database.
+type Stats func(context.Context) (broker.Stats, error)
+
+// Metrics is a registry of its own.
+type Metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	stats    Stats
+}
+
+// New makes the metrics of one broker.
+func New(version string, stats Stats) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(), stats: stats,
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "agentkeys_broker_http_requests_total", Help: "Answers by route and status code; 499: the caller went away.",
+		}, []string{"route", "code"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "agentkeys_broker_http_request_duration_seconds", Help: "Time to answer, long polls included.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2, 10, 25, 50},
+		}, []string{"route"}),
+	}
+	build := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "agentkeys_broker_build_info", Help: "Always 1; the version is the label.", ConstLabels: prometheus.Labels{"version": version},
+	}, func() float64 { return 1 })
+	m.registry.MustRegister(m.requests, m.duration, build, &statsCollector{stats: stats},
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Observe counts one answer.
+func (m *Metrics) Observe(route string, status int, d time.Duration) {
+	m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
+	m.duration.WithLabelValues(route).Observe(d.Seconds())
+}
+
+// Handler serves /metrics, /livez and /readyz; ready means that the database answers.
+func (m *Metrics) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok\n") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), statsTimeout)
+		defer cancel()
+		if _, err := m.stats(ctx); err != nil {
+			say(w, http.StatusServiceUnavailable, "the database does not answer\n")
+			return
+		}
+		say(w, http.StatusOK, "ok\n")
+	})
+	return mux
+}
+
+func say(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text)) // the caller went away: nobody to tell
+}
+
+// statsCollector asks the database at scrape time.
+type statsCollector struct{ stats Stats }
+
+func descriptions() (accounts, pairings, sessions, up *prometheus.Desc) {
+	return prometheus.NewDesc("agentkeys_broker_accounts", "Owners.", nil, nil),
+		prometheus.NewDesc("agentkeys_broker_open_pairings", "Pair codes that live and that nobody decided.", nil, nil),
+		prometheus.NewDesc("agentkeys_broker_sessions", "Sessions by state; a wallet has one that did not end.", []string{"state"}, nil),
+		prometheus.NewDesc("agentkeys_broker_database_up", "1 when the database answered this scrape.", nil, nil)
+}
+
+// Describe implements prometheus.Collector.
+func (c *statsCollector) Describe(out chan<- *prometheus.Desc) {
+	accounts, pairings, sessions, up := descriptions()
+	for _, d := range []*prometheus.Desc{accounts, pairings, sessions, up} {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *statsCollector) Collect(out chan<- prometheus.Metric) {
+	accounts, pairings, sessions, up := descriptions()
+	ctx, cancel := context.WithTimeout(context.Background(), statsTimeout)
+	defer cancel()
+	s, err := c.stats(ctx)
+	if err != nil {
+		out <- prometheus.MustNewConstMetric(up, prometheus.GaugeValue, 0)
+		return
+	}
+	out <- prometheus.MustNewConstMetric(up, prometheus.GaugeValue, 1)
+	out <- prometheus.MustNewConstMetric(accounts, prometheus.GaugeValue, float64(s.Accounts))
+	out <- prometheus.MustNewConstMetric(pairings, prometheus.GaugeValue, float64(s.OpenPairings))
+	for state, n := range s.Sessions {
+		out <- prometheus.MustNewConstMetric(sessions, prometheus.GaugeValue, float64(n), state)
+	}
+}
