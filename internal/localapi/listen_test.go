@@ -65,7 +65,9 @@ func TestListenReplacesAStaleSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old.(*net.UnixListener).SetUnlinkOnClose(false)
+	if unix, ok := old.(*net.UnixListener); ok {
+		unix.SetUnlinkOnClose(false)
+	}
 	if err := old.Close(); err != nil {
 		t.Fatal(err)
 	}

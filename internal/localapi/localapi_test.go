@@ -247,7 +247,12 @@ func TestOneUserCannotTakeEveryConnection(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(ctx, l, nil) }()
-	t.Cleanup(func() { cancel(); <-done })
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
 	var conns []net.Conn
 	for range 64 {
 		c, err := net.Dial("unix", l.Addr().String())

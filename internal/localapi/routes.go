@@ -66,7 +66,7 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 func (s *Server) guarded(answer func(http.ResponseWriter) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !s.c.Policy().AllowsAny(peerOf(r)) {
-			writeProblem(w, refused)
+			writeProblem(w, refused())
 			return
 		}
 		if err := answer(w); err != nil {
@@ -80,7 +80,7 @@ func (s *Server) listCredentials(w http.ResponseWriter, r *http.Request) {
 	peer, policy := peerOf(r), s.c.Policy()
 	if !policy.AllowsAny(peer) {
 		s.c.Source.Accessed(accessOf(peer, "", "denied"))
-		writeProblem(w, refused)
+		writeProblem(w, refused())
 		return
 	}
 	all, err := s.c.Source.Credentials()
@@ -123,7 +123,7 @@ func (s *Server) authorized(peer access.Peer, service string) (Credential, error
 		return Credential{}, &protocol.Problem{Status: http.StatusBadRequest, Code: protocol.CodeBadRequest, Detail: err.Error()}
 	}
 	if !s.c.Policy().Allows(peer, service) {
-		return Credential{}, refused
+		return Credential{}, refused()
 	}
 	return s.c.Source.Credential(service)
 }
@@ -147,9 +147,11 @@ func writeCredential(w http.ResponseWriter, r *http.Request, c Credential) error
 	return writeJSON(w, reply)
 }
 
-var refused = &protocol.Problem{
-	Status: http.StatusForbidden, Code: protocol.CodeDenied,
-	Detail: "the daemon's rules do not let this caller ask",
+func refused() *protocol.Problem {
+	return &protocol.Problem{
+		Status: http.StatusForbidden, Code: protocol.CodeDenied,
+		Detail: "the daemon's rules do not let this caller ask",
+	}
 }
 
 func accessOf(peer access.Peer, service, result string) Access {
