@@ -90,6 +90,9 @@ func calls(t *testing.T) map[string]one {
 		"agent":    {func(x context.Context, c *c) (any, error) { return c.Agent(x, token, w) }, "GET /v1/agents/" + someWallet + " T", 200, agentJSON, agent},
 		"teardown": {func(x context.Context, c *c) (any, error) { return done(c.Teardown(x, token, w)) }, "DELETE /v1/agents/" + someWallet + " T", 204, "", nil},
 		"revoke":   {func(x context.Context, c *c) (any, error) { return done(c.Revoke(x, token, w)) }, "DELETE /v1/agents/" + someWallet + "/session T", 204, "", nil},
+		"reopen": {func(x context.Context, c *c) (any, error) {
+			return done(c.Reopen(x, token, w, protocol.Reopen{Proof: protocol.Bytes("s")}))
+		}, "POST /v1/agents/" + someWallet + `/reopen T {"proof":"cw"}`, 204, "", nil},
 		"manifest": {func(x context.Context, c *c) (any, error) { return c.Manifest(x, token, w) }, "GET /v1/agents/" + someWallet + "/manifest T", 200,
 			`{` + signed + `,"revision":2}`, protocol.ManifestReply{SignedManifest: manifest, Revision: 2}},
 		"put_manifest": {func(x context.Context, c *c) (any, error) {
