@@ -1,6 +1,7 @@
 package keychain_test
 
 import (
+	"context"
 	"os"
 	"strings"
 	"testing"
@@ -16,8 +17,16 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == keychain.ChildCommand {
 		os.Exit(keychain.Child(os.Stdin, os.Stdout))
 	}
+	if os.Getenv(parentVariable) != "" {
+		for k := keychain.New(keychain.Config{Timeout: time.Minute}); ; {
+			_, _ = k.Get(context.Background(), "master") // until it is killed
+		}
+	}
 	goleak.VerifyTestMain(m)
 }
+
+// parentVariable makes the test program a parent that reads for ever.
+const parentVariable = "KEYCHAIN_TEST_PARENT"
 
 // lookup makes a Config.Env of NAME=value lines.
 func lookup(env []string) func(string) string {
@@ -41,4 +50,16 @@ func wantState(t *testing.T, p store.Probe, want store.KeychainState) {
 	if p.State != want {
 		t.Errorf("state %q (%s), want %q", p.State, p.Reason, want)
 	}
+}
+
+// quick is the deadline of tests that reach it; slack is what a call may take
+// longer on a busy machine.
+const (
+	quick = 500 * time.Millisecond
+	slack = 400 * time.Millisecond
+)
+
+func newQuick(t testing.TB, env ...string) *keychain.Keychain {
+	t.Helper()
+	return keychain.New(keychain.Config{Env: lookup(env), Timeout: quick})
 }

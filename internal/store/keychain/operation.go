@@ -80,20 +80,21 @@ func late(ctx context.Context, reason string) error {
 	return &store.UnavailableError{State: store.StateHung, Reason: reason}
 }
 
-// bus is the address that the last look used. Without one nothing is started.
+// bus is the address that the last look used; empty on macOS. Where that look got
+// no address or no readable keychain, it is looked again and no child is started in vain.
 func (k *Keychain) bus(ctx context.Context) (string, error) {
 	s, _ := k.cached()
-	if s.bus == "" {
-		k.Probe(ctx)
-		s, _ = k.cached()
+	if s.bus != "" || s.probe.State.Readable() {
+		return s.bus, nil
 	}
-	switch state := s.probe.State; state {
-	case store.StateNoBus, store.StateDisabled:
-		return "", &store.UnavailableError{State: state, Reason: s.probe.Reason}
-	case "":
+	p := k.ProbeNow(ctx)
+	if ctx.Err() != nil {
 		return "", late(ctx, "it did not answer in time")
 	}
-	return s.bus, nil
+	if s, _ = k.cached(); s.bus != "" || p.State.Readable() {
+		return s.bus, nil
+	}
+	return "", &store.UnavailableError{State: p.State, Reason: p.Reason}
 }
 
 // environment is all that the child inherits (design 2): the libraries it uses look

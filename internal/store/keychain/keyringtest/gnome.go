@@ -61,10 +61,10 @@ func StartGnomeKeyring(t testing.TB, address, home string, state State) *GnomeKe
 	}
 	switch state {
 	case Locked:
-		makeLogin(t, address, home, Password)
+		makeLogin(t, address, home)
 		return startDaemon(t, address, home, nil)
 	case Passwordless:
-		makeLogin(t, address, home, "")
+		writePlainLogin(t, home)
 		return startDaemon(t, address, home, nil)
 	case Unlocked:
 		password := Password
@@ -74,14 +74,30 @@ func StartGnomeKeyring(t testing.TB, address, home string, state State) *GnomeKe
 }
 
 // makeLogin leaves a login collection behind, unless there is one.
-func makeLogin(t testing.TB, address, home, password string) {
+func makeLogin(t testing.TB, address, home string) {
 	t.Helper()
-	if _, err := os.Stat(filepath.Join(home, "data/keyrings/login.keyring")); err == nil {
+	if _, err := os.Stat(loginFile(home)); err == nil {
 		return
 	}
+	password := Password
 	startDaemon(t, address, home, &password).Kill()
 	waitFor(t, "the name to be free", func() bool { return owner(t, address) == "" })
 }
+
+// writePlainLogin leaves what gnome-keyring itself writes for an empty password:
+// an unencrypted file.
+func writePlainLogin(t testing.TB, home string) {
+	t.Helper()
+	const empty = "[keyring]\ndisplay-name=login\nctime=1\nmtime=1\nlock-on-idle=false\nlock-after=false\n"
+	if _, err := os.Stat(loginFile(home)); err == nil {
+		return
+	}
+	if err := os.WriteFile(loginFile(home), []byte(empty), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func loginFile(home string) string { return filepath.Join(home, "data", "keyrings", "login.keyring") }
 
 // startDaemon unlocks, and where there is none makes, the login collection unless
 // password is nil.

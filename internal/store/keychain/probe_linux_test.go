@@ -1,0 +1,234 @@
+package keychain_test
+
+import (
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	dbus "github.com/godbus/dbus/v5"
+
+	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
+)
+
+func TestProbeReadsWhatTheSecretServiceSays(t *testing.T) {
+	t.Parallel()
+	failure := func(name string) *dbus.Error { return dbus.NewError(name, []any{"the provider's own words"}) }
+	for name, tt := range map[string]struct {
+		script   func(*fakeSecrets)
+		names    []string
+		want     store.KeychainState
+		provider string
+		dismiss  int
+	}{
+		"an unlocked login collection": {want: store.StateUnlocked},
+		"locked behind a prompt": {
+			script: func(f *fakeSecrets) { f.locked = true }, want: store.StateLocked, dismiss: 1,
+		},
+		"locked, and unlocks without a prompt": {
+			script: func(f *fakeSecrets) {
+				f.locked = true
+				f.unlock = func(f *fakeSecrets) (dbus.ObjectPath, *dbus.Error) { f.locked = false; return "/", nil }
+			},
+			want: store.StateUnlocked,
+		},
+		"locked, and says it unlocked": {
+			script: func(f *fakeSecrets) {
+				f.locked = true
+				f.unlock = func(*fakeSecrets) (dbus.ObjectPath, *dbus.Error) { return "/", nil }
+			},
+			want: store.StateLocked,
+		},
+		"no login, default is another": {
+			script: func(f *fakeSecrets) { f.collections, f.alias = []dbus.ObjectPath{fakeOther}, fakeOther }, want: store.StateUnlocked,
+		},
+		"no login, default is the session collection": {
+			script: func(f *fakeSecrets) { f.collections, f.alias = []dbus.ObjectPath{fakeSession}, fakeSession }, want: store.StateNoCollection,
+		},
+		"no collection": {
+			script: func(f *fakeSecrets) { f.collections, f.alias = []dbus.ObjectPath{}, "/" }, want: store.StateNoCollection,
+		},
+		"collections of another type": {
+			script: func(f *fakeSecrets) { f.collections = "login" }, want: store.StateDenied,
+		},
+		"AppArmor refuses": {
+			script: func(f *fakeSecrets) { f.refuse = failure("org.freedesktop.DBus.Error.AccessDenied") }, want: store.StateDenied,
+		},
+		"the provider says NoReply": {
+			script: func(f *fakeSecrets) { f.refuse = failure("org.freedesktop.DBus.Error.NoReply") }, want: store.StateHung,
+		},
+		"the provider says IsLocked": {
+			script: func(f *fakeSecrets) { f.refuse = failure("org.freedesktop.Secret.Error.IsLocked") }, want: store.StateLocked,
+		},
+		"KeePassXC": {
+			names: []string{"org.keepassxc.KeePassXC.MainWindow"}, want: store.StatePromptsOnWrite, provider: "KeePassXC",
+		},
+		"KeePassXC without an open database": {
+			script: func(f *fakeSecrets) { f.collections, f.alias = []dbus.ObjectPath{}, "/" },
+			names:  []string{"org.keepassxc.KeePassXC.MainWindow"}, want: store.StateNoCollection, provider: "KeePassXC",
+		},
+		"kwallet": {names: []string{"org.kde.kwalletd6"}, want: store.StateUnlocked, provider: "kwallet"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			address := keyringtest.StartBus(t)
+			f := startFake(t, address, tt.names...)
+			if tt.script != nil {
+				tt.script(f)
+			}
+			monitor := keyringtest.StartMonitor(t, address)
+			p := newKeychain(t, "DBUS_SESSION_BUS_ADDRESS="+address).Probe(t.Context())
+			wantState(t, p, tt.want)
+			if want := tt.provider; want != "" && p.Provider != want {
+				t.Errorf("provider %q, want %q", p.Provider, want)
+			}
+			if p.State == store.StateUnlocked && p.Reason != "" || p.State != store.StateUnlocked && p.Reason == "" {
+				t.Errorf("reason %q", p.Reason)
+			}
+			defer f.lock()()
+			if f.dismissed != tt.dismiss {
+				t.Errorf("%d prompts dismissed, want %d", f.dismissed, tt.dismiss)
+			}
+			onlyHarmlessCalls(t, monitor.Calls(t, address))
+		})
+	}
+}
+
+// onlyHarmlessCalls is invariant 8 of the store: the probe sends no Prompt, no
+// CreateCollection, no SearchItems, no write, and nothing that the bus may start
+// somebody for.
+func onlyHarmlessCalls(t *testing.T, calls []keyringtest.Call) {
+	t.Helper()
+	harmless := []string{
+		"org.freedesktop.DBus.Hello", "org.freedesktop.DBus.GetId", "org.freedesktop.DBus.GetNameOwner",
+		"org.freedesktop.DBus.GetConnectionUnixProcessID", "org.freedesktop.DBus.AddMatch", "org.freedesktop.DBus.Properties.Get",
+		serviceIface + ".ReadAlias", serviceIface + ".Unlock", "org.freedesktop.Secret.Prompt.Dismiss",
+	}
+	for _, call := range calls {
+		if !slices.Contains(harmless, call.Method) {
+			t.Errorf("the probe called %s", call.Method)
+		}
+		if call.Destination != "org.freedesktop.DBus" && (call.AutoStart || call.Destination[0] != ':') {
+			t.Errorf("%s to %s could start a program", call.Method, call.Destination)
+		}
+	}
+	if len(calls) < 3 {
+		t.Errorf("the monitor saw only %v", calls)
+	}
+}
+
+func TestProbeStartsNoActivatableProvider(t *testing.T) {
+	t.Parallel()
+	dir := keyringtest.Dir(t)
+	marker := filepath.Join(dir, "started")
+	unit := "[D-BUS Service]\nName=org.freedesktop.secrets\nExec=/usr/bin/touch " + marker + "\n"
+	if err := os.WriteFile(filepath.Join(dir, "secrets.service"), []byte(unit), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bus := keyringtest.NewBus(t, dir)
+	k := newKeychain(t, "DBUS_SESSION_BUS_ADDRESS="+bus.Address)
+	wantState(t, k.ProbeNow(t.Context()), store.StateNoOwner)
+	_, err := k.Get(t.Context(), account)
+	wantUnavailable(t, err, store.StateNoOwner)
+	wantUnavailable(t, k.Put(t.Context(), account, "v"), store.StateNoOwner)
+	wantUnavailable(t, k.Delete(t.Context(), account), store.StateNoOwner)
+	if _, err := os.Stat(marker); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the provider was started: %v", err)
+	}
+}
+
+func wantUnavailable(t *testing.T, err error, want store.KeychainState) {
+	t.Helper()
+	var unavailable *store.UnavailableError
+	if !errors.As(err, &unavailable) || unavailable.State != want || unavailable.Reason == "" {
+		t.Errorf("error %v, want unavailable: %s", err, want)
+	}
+}
+
+func TestABusThatCannotBeUsedIsSaidInTime(t *testing.T) {
+	t.Parallel()
+	listen := func(serve func(net.Conn)) func(*testing.T) string {
+		return func(t *testing.T) string { return serveSocket(t, serve) }
+	}
+	for name, tt := range map[string]struct {
+		address func(*testing.T) string
+		want    store.KeychainState
+		atLeast time.Duration
+	}{
+		"no variable, no runtime directory": {address: func(*testing.T) string { return "" }, want: store.StateNoBus},
+		"autolaunch is not done":            {address: func(*testing.T) string { return "autolaunch:" }, want: store.StateNoBus},
+		"a program is not started":          {address: func(*testing.T) string { return "unixexec:path=/bin/true" }, want: store.StateNoBus},
+		"no such socket":                    {address: func(*testing.T) string { return "unix:path=/nonexistent/bus" }, want: store.StateNoBus},
+		"a socket that nobody serves":       {address: deadSocket, want: store.StateNoBus},
+		"another user's bus hangs up":       {address: listen(func(c net.Conn) { _ = c.Close() }), want: store.StateDenied},
+		"a bus that rejects": {address: listen(func(c net.Conn) {
+			_, _ = c.Write([]byte("REJECTED EXTERNAL\r\nREJECTED EXTERNAL\r\n"))
+			_, _ = c.Read(make([]byte, 100))
+		}), want: store.StateDenied},
+		"a bus that never answers AUTH": {address: listen(func(c net.Conn) {
+			_, _ = c.Read(make([]byte, 100))
+		}), want: store.StateHung, atLeast: 400 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			address := tt.address(t)
+			k := newQuick(t, "DBUS_SESSION_BUS_ADDRESS="+address)
+			begin := time.Now()
+			wantState(t, k.ProbeNow(t.Context()), tt.want)
+			if took := time.Since(begin); took < tt.atLeast || took > quick+slack {
+				t.Errorf("took %v", took)
+			}
+			_, err := k.Get(t.Context(), account)
+			wantUnavailable(t, err, tt.want)
+		})
+	}
+}
+
+// serveSocket accepts connections and keeps them open until the test ends.
+func serveSocket(t *testing.T, serve func(net.Conn)) string {
+	t.Helper()
+	path := filepath.Join(keyringtest.Dir(t), "bus")
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var open []net.Conn
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			open = append(open, conn)
+			serve(conn)
+		}
+	}()
+	t.Cleanup(func() {
+		_ = listener.Close()
+		<-done
+		for _, conn := range open {
+			_ = conn.Close()
+		}
+	})
+	return "unix:path=" + path
+}
+
+func deadSocket(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(keyringtest.Dir(t), "bus")
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener.SetUnlinkOnClose(false)
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return "unix:path=" + path
+}

@@ -1,0 +1,208 @@
+package keychain_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
+	"github.com/agentkeys/agentkeys/internal/store/storetest"
+)
+
+func TestRealGnomeKeyringIsAStoreKeychain(t *testing.T) {
+	t.Parallel()
+	g, _ := inKeyring(t, keyringtest.Unlocked)
+	storetest.RunKeychain(t, func(t *testing.T) store.Keychain {
+		return newKeychain(t, keyringtest.Env(g.Address, g.Home)...)
+	})
+}
+
+func TestALockedKeyringIsNeitherReadNorWrittenNorAskedFor(t *testing.T) {
+	t.Parallel()
+	g, k := inKeyring(t, keyringtest.Locked)
+	monitor := keyringtest.StartMonitor(t, g.Address)
+	wantState(t, k.Probe(t.Context()), store.StateLocked)
+	onlyHarmlessCalls(t, monitor.Calls(t, g.Address))
+	_, err := k.Get(t.Context(), account)
+	wantUnavailable(t, err, store.StateLocked)
+	wantUnavailable(t, k.Put(t.Context(), account, "ak1.1.c2VjcmV0"), store.StateLocked)
+	wantUnavailable(t, k.Delete(t.Context(), account), store.StateLocked)
+	onlyHarmlessCalls(t, monitor.Calls(t, g.Address))
+
+	g.Unlock()
+	wantState(t, k.ProbeNow(t.Context()), store.StateUnlocked)
+	if _, err := k.Get(t.Context(), account); !errors.Is(err, store.ErrKeychainAbsent) {
+		t.Errorf("the refused put landed: %v", err)
+	}
+	if err := k.Put(t.Context(), account, "ak1.2.c2VjcmV0"); err != nil {
+		t.Fatal(err)
+	}
+	g.Lock()
+	_, err = k.Get(t.Context(), account)
+	wantUnavailable(t, err, store.StateLocked)
+}
+
+func TestAPasswordlessKeyringIsUnlockedAfterARestart(t *testing.T) {
+	t.Parallel()
+	_, k := inKeyring(t, keyringtest.Passwordless)
+	wantState(t, k.Probe(t.Context()), store.StateUnlocked)
+	if err := k.Put(t.Context(), account, "ak1.1.dg"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := k.Get(t.Context(), account); got != "ak1.1.dg" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func TestAKeyringWithoutACollectionGetsNone(t *testing.T) {
+	t.Parallel()
+	g, k := inKeyring(t, keyringtest.None)
+	wantState(t, k.Probe(t.Context()), store.StateNoCollection)
+	wantUnavailable(t, k.Put(t.Context(), account, "v"), store.StateNoCollection)
+	wantState(t, k.ProbeNow(t.Context()), store.StateNoCollection)
+	g.Kill()
+	wantState(t, k.ProbeNow(t.Context()), store.StateNoOwner)
+}
+
+func TestAFrozenKeyringCostsTheDeadlineAndNothingLands(t *testing.T) {
+	t.Parallel()
+	g, patient := inKeyring(t, keyringtest.Unlocked)
+	if err := patient.Put(t.Context(), account, "ak1.1.b2xk"); err != nil {
+		t.Fatal(err)
+	}
+	k := newQuick(t, keyringtest.Env(g.Address, g.Home)...)
+	wantState(t, k.Probe(t.Context()), store.StateUnlocked)
+	g.Stop()
+	for name, call := range map[string]func() error{
+		"get":    func() error { _, err := k.Get(t.Context(), account); return err },
+		"put":    func() error { return k.Put(t.Context(), account, "ak1.2.bmV3") },
+		"delete": func() error { return k.Delete(t.Context(), account) },
+	} {
+		begin := time.Now()
+		err := call()
+		if took := time.Since(begin); took > quick+slack {
+			t.Errorf("%s took %v", name, took)
+		}
+		wantUnavailable(t, err, store.StateHung)
+		if strings.Contains(err.Error(), "bmV3") {
+			t.Errorf("%s: the error shows the value", name)
+		}
+	}
+	wantState(t, k.ProbeNow(t.Context()), store.StateHung)
+	g.Continue()
+	wantState(t, patient.ProbeNow(t.Context()), store.StateUnlocked)
+	// The child looks before it writes: what it had sent was a question.
+	if got, err := patient.Get(t.Context(), account); got != "ak1.1.b2xk" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func TestAKilledKeyringIsNoOwnerAndItsSuccessorIsAnother(t *testing.T) {
+	t.Parallel()
+	g, k := inKeyring(t, keyringtest.Unlocked)
+	before := k.Probe(t.Context())
+	g.Kill()
+	wantState(t, k.ProbeNow(t.Context()), store.StateNoOwner)
+	keyringtest.StartGnomeKeyring(t, g.Address, g.Home, keyringtest.Unlocked)
+	after := k.ProbeNow(t.Context())
+	wantState(t, after, store.StateUnlocked)
+	if after.Owner == before.Owner || after.BusID != before.BusID {
+		t.Errorf("before %+v, after %+v", before, after)
+	}
+}
+
+func TestOneOperationAtATimeAndTheNextWaitsNoLongerThanItMay(t *testing.T) {
+	t.Parallel()
+	g, k := inKeyring(t, keyringtest.Unlocked)
+	wantState(t, k.Probe(t.Context()), store.StateUnlocked)
+	g.Stop()
+	defer g.Continue()
+	first := make(chan error, 1)
+	go func() { _, err := k.Get(t.Context(), account); first <- err }()
+	childOf(t, g.Home)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := k.Get(ctx, account)
+	wantUnavailable(t, err, store.StateHung)
+	if err == nil || !strings.Contains(err.Error(), "another keychain operation") {
+		t.Errorf("the second: %v", err)
+	}
+	canceled, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := k.Get(canceled, account); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled caller: %v", err)
+	}
+	wantUnavailable(t, <-first, store.StateHung)
+}
+
+func TestOnlyEntriesWithExactlyOurAttributesAreOurs(t *testing.T) {
+	t.Parallel()
+	g, k := inKeyring(t, keyringtest.Unlocked)
+	other := []string{"service", "agentkeys", "username", account, "target", "default"}
+	wantOther := func() {
+		t.Helper()
+		if got := secretTool(t, g, "", append([]string{"lookup"}, other...)...); got != "other" {
+			t.Fatalf("the other program's entry is now %q", got)
+		}
+	}
+	if err := k.Put(t.Context(), account, "ak1.1.b3Vycw"); err != nil {
+		t.Fatal(err)
+	}
+	secretTool(t, g, "other", append([]string{"store", "--label=another program's"}, other...)...)
+	if got, err := k.Get(t.Context(), account); got != "ak1.1.b3Vycw" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if err := k.Delete(t.Context(), account); err != nil {
+		t.Fatal(err)
+	}
+	wantOther()
+	if _, err := k.Get(t.Context(), account); !errors.Is(err, store.ErrKeychainAbsent) {
+		t.Errorf("the other program's entry was taken for ours: %v", err)
+	}
+	if err := k.Delete(t.Context(), account); err != nil {
+		t.Fatal(err)
+	}
+	wantOther()
+}
+
+func TestDeleteRemovesEveryEntryOfOursAndStopsAtAPrompt(t *testing.T) {
+	t.Parallel()
+	address := keyringtest.StartBus(t)
+	f := startFake(t, address)
+	ours := map[string]string{"service": "agentkeys", "username": account, "xdg:schema": "org.freedesktop.Secret.Generic"}
+	f.addItem(fakeLogin+"/1", ours)
+	f.addItem(fakeLogin+"/2", ours)
+	f.addItem(fakeLogin+"/3", map[string]string{"service": "agentkeys", "username": account, "application": "other"})
+	k := newKeychain(t, "DBUS_SESSION_BUS_ADDRESS="+address)
+	if err := k.Delete(t.Context(), account); err != nil {
+		t.Fatal(err)
+	}
+	f.addItem(fakeLogin+"/4", ours)
+	func() {
+		defer f.lock()()
+		if len(f.items) != 2 || f.items[fakeLogin+"/3"] == nil {
+			t.Errorf("left: %v", f.items)
+		}
+		f.onDelete = fakePrompt
+	}()
+	wantUnavailable(t, k.Delete(t.Context(), account), store.StatePromptsOnWrite)
+	defer f.lock()()
+	if f.dismissed != 1 || f.items[fakeLogin+"/4"] == nil {
+		t.Errorf("%d dismissed, left %v", f.dismissed, f.items)
+	}
+}
+
+func TestKeePassXCIsNotWrittenTo(t *testing.T) {
+	t.Parallel()
+	address := keyringtest.StartBus(t)
+	startFake(t, address, "org.keepassxc.KeePassXC.MainWindow")
+	k := newKeychain(t, "DBUS_SESSION_BUS_ADDRESS="+address)
+	wantUnavailable(t, k.Put(t.Context(), account, "v"), store.StatePromptsOnWrite)
+	wantUnavailable(t, k.Delete(t.Context(), account), store.StatePromptsOnWrite)
+	if _, err := k.Get(t.Context(), account); !errors.Is(err, store.ErrKeychainAbsent) {
+		t.Errorf("a read: %v", err)
+	}
+}
