@@ -20,7 +20,7 @@ func TestTheZeroScopeAllowsNothing(t *testing.T) {
 func TestParse(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"all": "all", "none": "none", "b,a": "a, b", "a , a ": "a", "openrouter": "openrouter",
+		"all": "all", "none": "none", "b,a": "a, b", "a , a": "a", "openrouter": "openrouter",
 	} {
 		s, err := scope.Parse(text)
 		if err != nil || s.String() != want {
