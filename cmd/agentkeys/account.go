@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/agentkeys/agentkeys/internal/buildinfo"
+	"github.com/agentkeys/agentkeys/internal/owner"
+	"github.com/agentkeys/agentkeys/internal/secret"
+)
+
+// who is the answer of whoami and the beginning of init's.
+type who struct {
+	Wallet         string `json:"wallet"`
+	SessionID      string `json:"session_id"`
+	StorageBackend string `json:"storage_backend"`
+	Broker         string `json:"broker"`
+}
+
+func whoOf(w owner.Who) who {
+	return who{Wallet: w.Wallet.String(), SessionID: w.SessionID.String(), StorageBackend: string(w.Backend), Broker: w.Broker}
+}
+
+func whoText(w owner.Who) string {
+	return fmt.Sprintf("wallet   %s\nsession  %s (%s)\nbroker   %s", w.Wallet.Display(), w.SessionID, w.Backend, w.Broker)
+}
+
+type initCmd struct {
+	SetupTokenFile string `help:"File with the broker's set-up token; - is standard input." placeholder:"FILE"`
+	RecoveryKey    string `help:"- reads the recovery key from standard input, and opens that account here." placeholder:"-"`
+}
+
+// Run makes or opens an account. The recovery key is shown once.
+func (c initCmd) Run(a *app) error {
+	defer a.interruptible()()
+	if c.RecoveryKey != "" && c.RecoveryKey != "-" {
+		return usageError{message: "the recovery key is never an argument", hint: "agentkeys init --recovery-key -"}
+	}
+	if c.RecoveryKey != "" && c.SetupTokenFile != "" {
+		return usageError{message: "--recovery-key opens an account, --setup-token-file makes one: give one"}
+	}
+	cfg, err := a.config()
+	if err != nil {
+		return err
+	}
+	if _, agent := cfg.ID.Wallet(); agent {
+		return usageError{message: "an account is never in a daemon's slot", hint: hintInit}
+	}
+	in, err := c.secrets(a)
+	if err != nil {
+		return err
+	}
+	opened, err := owner.Start(a.ctx, cfg, in, a.showNew)
+	if err != nil || opened.New {
+		return err
+	}
+	return a.print(whoOf(opened.Who), "%s", whoText(opened.Who))
+}
+
+func (c initCmd) secrets(a *app) (owner.Init, error) {
+	var in owner.Init
+	var err error
+	if c.RecoveryKey != "" {
+		in.RecoveryKey, err = a.prompt("Recovery key")
+	}
+	if c.SetupTokenFile != "" {
+		in.SetupToken, err = a.readSecretFile(c.SetupTokenFile)
+		in.SetupToken = secret.New(strings.TrimSpace(in.SetupToken.Reveal()))
+	}
+	return in, err
+}
+
+// showNew prints the new account with its recovery key, before it counts as open.
+func (a *app) showNew(o owner.Opened) error {
+	return a.print(struct {
+		who
+		RecoveryKey string `json:"recovery_key"`
+	}{whoOf(o.Who), o.RecoveryKey.Reveal()},
+		"%s\n\nRecovery key, shown only now. Write it down and keep it off this machine:\n\n%s\n\nNext: agentkeys-daemon pair --broker %s   (on the board)",
+		whoText(o.Who), o.RecoveryKey.Reveal(), o.Broker)
+}
+
+type whoamiCmd struct{}
+
+// Run says whose session this is; an agent's slot may say so too.
+func (whoamiCmd) Run(a *app) error {
+	defer a.interruptible()()
+	acc, err := a.access()
+	if err != nil {
+		return err
+	}
+	w := acc.Who()
+	return a.print(whoOf(w), "%s", whoText(w))
+}
+
+type versionCmd struct{}
+
+// Run names the build.
+func (versionCmd) Run(a *app) error {
+	info := buildinfo.Get()
+	return a.print(struct {
+		Version  string `json:"version"`
+		Revision string `json:"revision"`
+		Go       string `json:"go"`
+		Platform string `json:"platform"`
+	}{info.Version, info.Revision, info.GoVersion, info.Platform}, "agentkeys %s", info)
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"github.com/agentkeys/agentkeys/internal/owner"
+	"github.com/agentkeys/agentkeys/internal/scope"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+// agentEntry is one element of `agents --json`.
+type agentEntry struct {
+	agentLine
+	State          string `json:"state"`
+	LastSeen       int64  `json:"last_seen"`
+	Host           string `json:"host"`
+	Version        string `json:"version"`
+	StorageBackend string `json:"storage_backend"`
+	KeychainState  string `json:"keychain_state"`
+}
+
+func walletText(w wallet.Wallet) string {
+	if w.IsZero() {
+		return "-"
+	}
+	return w.Display()
+}
+
+type agentsCmd struct{}
+
+// Run lists the agents; alias and scope are the owner's own signed word.
+func (agentsCmd) Run(a *app) error {
+	defer a.interruptible()()
+	o, err := a.owner()
+	if err != nil {
+		return err
+	}
+	agents, err := o.Agents(a.ctx)
+	if err != nil {
+		return err
+	}
+	list, rows := []agentEntry{}, [][]string{}
+	for _, g := range agents {
+		list = append(list, agentEntry{
+			agentLine: lineOf(g.Manifest), State: g.Seen.State, LastSeen: g.Seen.LastSeen, Host: g.Seen.Host,
+			Version: g.Seen.Version, StorageBackend: g.Seen.StorageBackend, KeychainState: g.Seen.KeychainState,
+		})
+		rows = append(rows, []string{
+			g.Manifest.Wallet.Display(), g.Manifest.Alias, g.Manifest.Scope.String(), g.Seen.State, when(g.Seen.LastSeen),
+			g.Seen.Host, g.Seen.Version, g.Seen.StorageBackend,
+		})
+	}
+	return a.table(list, []string{"WALLET", "ALIAS", "SCOPE", "STATE", "LAST SEEN", "HOST", "VERSION", "STORED IN"}, rows)
+}
+
+type scopeCmd struct {
+	Agent  string  `help:"The agent." placeholder:"IDENTITY"`
+	Set    *string `help:"Exactly these: a,b, all or none." xor:"change" placeholder:"SCOPE"`
+	Add    *string `help:"These too." xor:"change" placeholder:"SCOPE"`
+	Remove *string `help:"These no more." xor:"change" placeholder:"SCOPE"`
+}
+
+// Run shows or changes a scope. Records that come into it or leave it are sealed anew.
+func (c scopeCmd) Run(a *app) error {
+	defer a.interruptible()()
+	change, err := c.change()
+	if err != nil {
+		return err
+	}
+	o, err := a.owner()
+	if err != nil {
+		return err
+	}
+	if change != nil {
+		m, err := o.SetScope(a.ctx, c.Agent, change)
+		if err != nil {
+			return err
+		}
+		return a.print(lineOf(m), "%s", m.Scope)
+	}
+	w, err := o.Resolve(a.ctx, c.Agent)
+	if err != nil {
+		return err
+	}
+	m, err := o.Manifest(a.ctx, w)
+	if err != nil {
+		return err
+	}
+	return a.print(lineOf(m), "%s", m.Scope)
+}
+
+// change is nil where the scope is only to be shown.
+func (c scopeCmd) change() (owner.ScopeChange, error) {
+	for _, way := range []struct {
+		text *string
+		make func(scope.Scope) owner.ScopeChange
+	}{{c.Set, owner.ReplaceScope}, {c.Add, owner.WidenScope}, {c.Remove, owner.NarrowScope}} {
+		if way.text == nil {
+			continue
+		}
+		if c.Agent == "" {
+			return nil, usageError{message: "your own wallet always has everything: name an agent", hint: "agentkeys scope --agent IDENTITY --set SCOPE"}
+		}
+		s, err := scope.Parse(*way.text)
+		return way.make(s), err
+	}
+	return nil, nil
+}
+
+type linkCmd struct {
+	Agent string `required:"" help:"The agent." placeholder:"IDENTITY"`
+	Alias string `help:"Its new alias." placeholder:"NAME"`
+	Email string `help:"One more e-mail address." placeholder:"ADDRESS"`
+}
+
+// Run signs a manifest with the new names.
+func (c linkCmd) Run(a *app) error {
+	defer a.interruptible()()
+	if c.Alias == "" && c.Email == "" {
+		return usageError{message: "give --alias or --email", hint: "agentkeys link --agent IDENTITY --alias NAME"}
+	}
+	o, err := a.owner()
+	if err != nil {
+		return err
+	}
+	m, err := o.Link(a.ctx, c.Agent, owner.Link{Alias: c.Alias, Email: c.Email})
+	if err != nil {
+		return err
+	}
+	return a.print(struct {
+		Wallet string   `json:"wallet"`
+		Alias  string   `json:"alias"`
+		Emails []string `json:"emails"`
+	}{m.Wallet.String(), m.Alias, m.Emails}, "linked %s%s", m.Wallet.Display(), aliasText(m.Alias))
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/protocol"
+)
+
+type usageCmd struct {
+	Agent   string `help:"Only this agent." placeholder:"IDENTITY"`
+	Service string `help:"Only this service." placeholder:"SERVICE"`
+	Action  string `help:"Only this action, like access_denied." placeholder:"ACTION"`
+	Since   string `help:"Not older than this: 24h, 2026-01-31, 2026-01-31T12:00:00Z or Unix seconds." placeholder:"TIME"`
+}
+
+// usageEntry is one element of `usage --json`.
+type usageEntry struct {
+	Time    int64  `json:"time"`
+	Agent   string `json:"agent"`
+	Service string `json:"service"`
+	Action  string `json:"action"`
+	Result  string `json:"result"`
+	Where   string `json:"where"`
+}
+
+// Run checks the whole chain and prints what the filters leave, oldest first.
+func (c usageCmd) Run(a *app) error {
+	defer a.interruptible()()
+	since, err := parseSince(c.Since, time.Now())
+	if err != nil {
+		return err
+	}
+	o, err := a.owner()
+	if err != nil {
+		return err
+	}
+	q := protocol.AuditQuery{Service: c.Service, Action: c.Action, Since: since}
+	if c.Agent != "" {
+		if q.Agent, err = o.Resolve(a.ctx, c.Agent); err != nil {
+			return err
+		}
+	}
+	found, err := o.Usage(a.ctx, q)
+	if err != nil {
+		return err
+	}
+	list, rows := []usageEntry{}, [][]string{}
+	for _, r := range found {
+		e := usageEntry{Time: r.Time, Service: r.Service, Action: r.Action, Result: r.Result, Where: r.Where}
+		if !r.Agent.IsZero() {
+			e.Agent = r.Agent.String()
+		}
+		list = append(list, e)
+		rows = append(rows, []string{when(r.Time), walletText(r.Agent), r.Service, r.Action, r.Result, r.Where, r.Detail})
+	}
+	return a.table(list, []string{"TIME", "AGENT", "SERVICE", "ACTION", "RESULT", "WHERE", "DETAIL"}, rows)
+}
+
+// parseSince reads a time in one of the forms of the help; 0 for none.
+func parseSince(text string, now time.Time) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+		return now.Add(-d).Unix(), nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.Unix(), nil
+		}
+	}
+	if unix, err := strconv.ParseInt(text, 10, 64); err == nil && unix >= 0 {
+		return unix, nil
+	}
+	return 0, usageError{message: fmt.Sprintf("--since %.64q is no time", text), hint: "agentkeys usage --since 24h"}
+}

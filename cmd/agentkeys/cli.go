@@ -1,0 +1,53 @@
+package main
+
+const description = "AgentKeys gives every agent a wallet, a session and only the credentials in its scope."
+
+// global holds the flags of every command.
+type global struct {
+	Broker    string  `help:"Address of the broker ($$AGENTKEYS_BROKER)." placeholder:"URL"`
+	SessionID *string `name:"session-id" help:"Slot to work with, master by default; daemon-<wallet> acts as that agent ($$AGENTKEYS_SESSION_ID)." placeholder:"ID"`
+	Wallet    string  `help:"Ask the daemon of this wallet: read, list, run ($$AGENTKEYS_WALLET)." placeholder:"WALLET"`
+	JSON      bool    `name:"json" help:"Print JSON, errors too."`
+	Verbose   bool    `help:"Say on standard error what happens."`
+
+	walletFlag bool // Wallet was typed, not in the environment
+}
+
+// withEnvironment fills in what was not typed.
+func (g global) withEnvironment(getenv func(string) string) global {
+	g.walletFlag = g.Wallet != ""
+	if g.Broker == "" {
+		g.Broker = getenv("AGENTKEYS_BROKER")
+	}
+	if id := getenv("AGENTKEYS_SESSION_ID"); g.SessionID == nil && id != "" {
+		g.SessionID = &id
+	}
+	if g.Wallet == "" {
+		g.Wallet = getenv("AGENTKEYS_WALLET")
+	}
+	return g
+}
+
+// cli is the grammar; kong reads it. One struct for each command, beside its Run.
+type cli struct {
+	global `embed:""`
+
+	Init     initCmd     `cmd:"" help:"Make an account, bring it back with the recovery key, or say who you are."`
+	Whoami   whoamiCmd   `cmd:"" help:"Say whose session this is and where it is stored."`
+	Approve  approveCmd  `cmd:"" help:"Approve the board that shows CODE."`
+	Deny     denyCmd     `cmd:"" help:"Deny the board that shows CODE."`
+	Pairings pairingsCmd `cmd:"" help:"List what was approved and denied."`
+	Agents   agentsCmd   `cmd:"" help:"List the agents."`
+	Store    storeCmd    `cmd:"" help:"Store a credential; its value comes from standard input, a prompt or a file."`
+	Remove   removeCmd   `cmd:"" help:"Remove a credential."`
+	Read     readCmd     `cmd:"" help:"Print a credential."`
+	List     listCmd     `cmd:"" help:"List the credentials, without their values."`
+	Run      runCmd      `cmd:"" help:"Start a program with credentials in its environment or in files."`
+	Scope    scopeCmd    `cmd:"" help:"Show or change which services an agent may have."`
+	Link     linkCmd     `cmd:"" help:"Give an agent an alias or an e-mail address."`
+	Revoke   revokeCmd   `cmd:"" help:"End the session of an agent, or your own."`
+	Teardown teardownCmd `cmd:"" help:"End an agent for good, with its credentials."`
+	Reopen   reopenCmd   `cmd:"" help:"Let an agent go on whose session lapsed."`
+	Usage    usageCmd    `cmd:"" help:"Show the audit trail."`
+	Version  versionCmd  `cmd:"" help:"Say which build this is."`
+}

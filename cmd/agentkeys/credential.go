@@ -1,0 +1,161 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/agentkeys/agentkeys/internal/scope"
+	"github.com/agentkeys/agentkeys/internal/secret"
+)
+
+type storeCmd struct {
+	Service  string `arg:"" help:"Name of the credential: a-z, 0-9 and -."`
+	Agent    string `help:"The agent whose wallet takes it; default: your own." placeholder:"IDENTITY"`
+	FromFile string `help:"Take the value from this file, byte for byte." placeholder:"FILE"`
+}
+
+// Run stores one value. It is never an argument: others can see those.
+func (c storeCmd) Run(a *app) error {
+	defer a.interruptible()()
+	if err := scope.CheckService(c.Service); err != nil {
+		return err
+	}
+	o, err := a.owner()
+	if err != nil {
+		return err
+	}
+	value, err := c.value(a)
+	if err != nil {
+		return err
+	}
+	m, err := o.Store(a.ctx, c.Agent, c.Service, value)
+	if err != nil {
+		return err
+	}
+	entry, _ := m.Entry(c.Service)
+	note := ""
+	if !m.Scope.Allows(c.Service) {
+		note = "; it is not in the agent's scope, so only you can open it"
+	}
+	return a.print(struct {
+		Agent    string `json:"agent"`
+		Service  string `json:"service"`
+		Revision uint64 `json:"revision"`
+	}{m.Wallet.String(), c.Service, entry.Revision}, "stored %s for %s, revision %d%s", c.Service, m.Wallet.Display(), entry.Revision, note)
+}
+
+func (c storeCmd) value(a *app) (value secret.String, err error) {
+	if c.FromFile != "" {
+		value, err = a.readSecretFile(c.FromFile)
+	} else {
+		value, err = a.prompt("Value of " + c.Service)
+	}
+	if err == nil && value.IsZero() {
+		err = usageError{message: "the value is empty", hint: "agentkeys store " + c.Service + " < FILE"}
+	}
+	return value, err
+}
+
+type removeCmd struct {
+	Service string `arg:"" help:"Name of the credential."`
+	Agent   string `help:"The agent; default: your own wallet." placeholder:"IDENTITY"`
+}
+
+// Run takes a credential out of a wallet.
+func (c removeCmd) Run(a *app) error {
+	defer a.interruptible()()
+	o, err := a.owner()
+	if err != nil {
+		return err
+	}
+	m, err := o.Remove(a.ctx, c.Agent, c.Service)
+	if err != nil {
+		return err
+	}
+	return a.print(map[string]string{"agent": m.Wallet.String(), "service": c.Service}, "removed %s from %s", c.Service, m.Wallet.Display())
+}
+
+type readCmd struct {
+	Service string `arg:"" help:"Name of the credential."`
+	Agent   string `help:"The agent, through the broker." placeholder:"IDENTITY"`
+}
+
+// Run prints one value, with a newline on a terminal only.
+func (c readCmd) Run(a *app) error {
+	defer a.interruptible()()
+	if err := scope.CheckService(c.Service); err != nil {
+		return err
+	}
+	src, err := a.source(c.Agent)
+	if err != nil {
+		return err
+	}
+	value, err := src.Read(a.ctx, c.Service)
+	if err != nil {
+		return err
+	}
+	if a.global.JSON {
+		return a.printJSON(valueJSON(src.Wallet().String(), c.Service, value))
+	}
+	end := ""
+	if a.stdoutIsTerminal() {
+		end = "\n"
+	}
+	_, err = fmt.Fprint(a.stdout, value.Reveal(), end)
+	return err
+}
+
+// credentialJSON is what `read --json` prints.
+type credentialJSON struct {
+	Agent            string  `json:"agent"`
+	Service          string  `json:"service"`
+	Credential       *string `json:"credential,omitempty"`
+	CredentialBase64 []byte  `json:"credential_base64,omitempty"`
+}
+
+func valueJSON(agent, service string, value secret.String) credentialJSON {
+	out := credentialJSON{Agent: agent, Service: service}
+	text := value.Reveal()
+	if utf8.ValidString(text) {
+		out.Credential = &text
+	} else {
+		out.CredentialBase64 = []byte(text)
+	}
+	return out
+}
+
+type listCmd struct {
+	Agent string `help:"The agent, through the broker." placeholder:"IDENTITY"`
+}
+
+// listEntry is one element of `list --json`.
+type listEntry struct {
+	Service    string `json:"service"`
+	Revision   uint64 `json:"revision"`
+	AgeSeconds int64  `json:"age_seconds"`
+}
+
+// Run names the credentials.
+func (c listCmd) Run(a *app) error {
+	defer a.interruptible()()
+	src, err := a.source(c.Agent)
+	if err != nil {
+		return err
+	}
+	found, err := src.List(a.ctx)
+	if err != nil {
+		return err
+	}
+	list, rows := []listEntry{}, [][]string{}
+	for _, e := range found {
+		list = append(list, listEntry(e))
+		age := (time.Duration(e.AgeSeconds) * time.Second).String()
+		if e.AgeSeconds < 0 {
+			age = "not confirmed in this run"
+		}
+		rows = append(rows, []string{e.Service, strconv.FormatUint(e.Revision, 10), age})
+	}
+	return a.table(list, []string{"SERVICE", "REVISION", "AGE"}, rows)
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/agentkeys/agentkeys/internal/brokerclient"
+	"github.com/agentkeys/agentkeys/internal/localclient"
+	"github.com/agentkeys/agentkeys/internal/owner"
+	"github.com/agentkeys/agentkeys/internal/pairing"
+	"github.com/agentkeys/agentkeys/internal/paths"
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/scope"
+	"github.com/agentkeys/agentkeys/internal/seal"
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+// Exit codes (design 5, manners).
+const (
+	exitOK          = 0
+	exitFault       = 1
+	exitUsage       = 64
+	exitUnreachable = 69
+	exitDenied      = 77
+	exitNoSession   = 78
+)
+
+const hintInit = "agentkeys init"
+
+// usageError is a mistake in what was typed.
+type usageError struct{ message, hint string }
+
+func (e usageError) Error() string { return e.message }
+
+// exitError ends the program with the code of the child that `run` started.
+type exitError struct{ code int }
+
+func (e exitError) Error() string { return fmt.Sprintf("exit %d", e.code) }
+
+// hintedError adds the next command to an error.
+type hintedError struct {
+	error
+	hint string
+}
+
+func (e hintedError) Unwrap() error { return e.error }
+
+// fault is how an error is told.
+type fault struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Hint    string `json:"hint"`
+	exit    int
+}
+
+// fail tells err on standard error and gives the exit code.
+func (a *app) fail(err error, asJSON bool) int {
+	var child exitError
+	if errors.As(err, &child) {
+		return child.code
+	}
+	f := faultOf(err)
+	if asJSON || a.global.JSON {
+		line, encodeErr := json.Marshal(map[string]fault{"error": f})
+		if encodeErr == nil {
+			_, _ = fmt.Fprintf(a.stderr, "%s\n", line) // nowhere left to complain
+		}
+		return f.exit
+	}
+	_, _ = fmt.Fprintf(a.stderr, "agentkeys: error: %s\n", f.Message)
+	if f.Hint != "" {
+		_, _ = fmt.Fprintf(a.stderr, "agentkeys: hint: %s\n", f.Hint)
+	}
+	return f.exit
+}
+
+// faultOf translates an error once, here.
+func faultOf(err error) fault {
+	f := fault{Code: "fault", Message: err.Error(), exit: exitFault}
+	var usage usageError
+	var p *protocol.Problem
+	var away *localclient.UnreachableError
+	switch {
+	case errors.As(err, &usage):
+		f.Code, f.Hint, f.exit = "usage", usage.hint, exitUsage
+	case errors.As(err, &p):
+		f = problemFault(err, p)
+	case errors.As(err, &away):
+		f.Code, f.exit = "daemon_away", exitUnreachable
+	default:
+		for _, known := range knownFaults() {
+			if errors.Is(err, known.err) {
+				f.Code, f.exit, f.Hint = known.code, known.exit, known.hint
+				break
+			}
+		}
+	}
+	var insecure *store.InsecureError
+	if errors.As(err, &insecure) {
+		f.Hint = insecure.Fix
+	}
+	var hinted hintedError
+	if errors.As(err, &hinted) {
+		f.Hint = hinted.hint
+	}
+	return f
+}
+
+type knownFault struct {
+	err  error
+	code string
+	exit int
+	hint string
+}
+
+// knownFaults is tried from the top; the more special error stands first.
+func knownFaults() []knownFault {
+	return []knownFault{
+		{owner.ErrNoAccount, "no_session", exitNoSession, hintInit},
+		{store.ErrNoSession, "no_session", exitNoSession, hintInit},
+		{owner.ErrNotOwner, protocol.CodeDenied, exitDenied, "agentkeys --session-id master whoami"},
+		{owner.ErrOtherAccount, protocol.CodeConflict, exitFault, "agentkeys --session-id second init --recovery-key -"},
+		{owner.ErrSetupToken, "usage", exitUsage, "agentkeys init --broker URL --setup-token-file FILE"},
+		{owner.ErrBrokerURL, "usage", exitUsage, "agentkeys init --broker URL --setup-token-file FILE"},
+		{owner.ErrKind, "usage", exitUsage, ""},
+		{owner.BothError{}, "usage", exitUsage, ""},
+		{brokerclient.ErrURL, "usage", exitUsage, ""},
+		{pairing.ErrForged, protocol.CodePairingForged, exitFault, "compare the code with the board's screen; if it is right, do not trust this broker"},
+		{pairing.ErrCode, "usage", exitUsage, ""},
+		{owner.ErrWithheld, protocol.CodeRecordWithheld, exitFault, ""},
+		{seal.ErrManifest, protocol.CodeManifestRefused, exitFault, ""},
+		{owner.ErrRewritten, "audit_rewritten", exitFault, ""},
+		{owner.ErrNotFound, protocol.CodeNotFound, exitFault, "agentkeys agents"},
+		{owner.ErrTaken, protocol.CodeConflict, exitFault, "agentkeys agents"},
+		{owner.ErrLimit, protocol.CodeConflict, exitFault, "agentkeys list"},
+		{session.ErrID, "usage", exitUsage, ""},
+		{wallet.ErrFormat, "usage", exitUsage, ""},
+		{wallet.ErrChecksum, "usage", exitUsage, ""},
+		{scope.ErrService, "usage", exitUsage, ""},
+		{scope.ErrScope, "usage", exitUsage, ""},
+		{seal.ErrAlias, "usage", exitUsage, ""},
+		{seal.ErrEmail, "usage", exitUsage, ""},
+		{seal.ErrRecoveryKey, "usage", exitUsage, ""},
+		{paths.ErrHome, "usage", exitUsage, ""},
+		{store.ErrConfig, "usage", exitUsage, ""},
+		{store.ErrUnavailable, "keychain_unavailable", exitFault, "unlock the keychain, or set AGENTKEYS_SESSION_STORE=file before `agentkeys init`"},
+		{store.ErrInDoubt, "store_in_doubt", exitFault, ""},
+		{store.ErrInconsistent, "slot_inconsistent", exitFault, "agentkeys init --recovery-key -"},
+		{store.ErrInsecure, "slot_insecure", exitFault, ""},
+		{store.ErrCorrupt, "slot_corrupt", exitFault, "agentkeys init --recovery-key -"},
+		{store.ErrBusy, "busy", exitFault, ""},
+		{store.ErrNewer, "slot_newer", exitFault, "upgrade agentkeys"},
+		{protocol.ErrCertificate, protocol.CodeCertificate, exitUnreachable, ""},
+		{protocol.ErrUnreachable, protocol.CodeUnreachable, exitUnreachable, ""},
+	}
+}
+
+// problemFault tells the broker's (or the daemon's) own answer.
+func problemFault(err error, p *protocol.Problem) fault {
+	f := fault{Code: p.Code, Message: err.Error(), exit: exitFault}
+	switch p.Code {
+	case protocol.CodeDenied, protocol.CodeDeniedScope, protocol.CodePairingDenied, protocol.CodeApprovalNeeded:
+		f.exit = exitDenied
+	case protocol.CodeSessionRevoked:
+		f.exit, f.Hint = exitDenied, hintInit
+	case protocol.CodeTokenRetired:
+		f.Message, f.exit, f.Hint = "this account was opened elsewhere, and its session there replaced this one", exitNoSession, hintInit
+	case protocol.CodeTokenUnknown, protocol.CodeSessionExpired:
+		f.exit, f.Hint = exitNoSession, hintInit
+	case protocol.CodeSlowDown:
+		f.Message = fmt.Sprintf("%s; try again in %d s", f.Message, p.RetryAfter)
+	case protocol.CodeUnavailable, protocol.CodeRestored:
+		f.exit = exitUnreachable
+	}
+	return f
+}
+
+// whichFault tells a person who named no wallet what to type.
+func whichFault(err error) error {
+	var many owner.ManyError
+	if errors.As(err, &many) {
+		return usageError{message: err.Error(), hint: "agentkeys COMMAND --wallet " + many.Wallets[0].String()}
+	}
+	if errors.Is(err, owner.ErrNoAccount) {
+		return hintedError{error: fmt.Errorf("this machine has neither an account nor an agent: %w", err), hint: hintPair + "   (or, on your own machine: agentkeys init)"}
+	}
+	return err
+}
+
+// daemonFault makes the hint of a daemon's refusal the daemon's.
+func daemonFault(err error, w wallet.Wallet) error {
+	var p *protocol.Problem
+	if errors.As(err, &p) {
+		return hintedError{error: err, hint: "agentkeys-daemon status --wallet " + w.String()}
+	}
+	return err
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode"
+
+	"golang.org/x/term"
+
+	"github.com/agentkeys/agentkeys/internal/pairing"
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/secret"
+)
+
+// terminal is the file descriptor of standard input where a person sits at it.
+func (a *app) terminal() (fd int, ok bool) {
+	f, ok := a.stdin.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return 0, false
+	}
+	return int(f.Fd()), true
+}
+
+// stdoutIsTerminal decides about the newline after a credential.
+func (a *app) stdoutIsTerminal() bool {
+	f, ok := a.stdout.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// prompt asks a person for a secret without echo; from a pipe it reads everything and
+// drops one final newline.
+func (a *app) prompt(question string) (secret.String, error) {
+	fd, ok := a.terminal()
+	if !ok {
+		data, err := readLimited(a.lines, "standard input")
+		return secret.New(strings.TrimSuffix(string(data), "\n")), err
+	}
+	if _, err := fmt.Fprint(a.stderr, question+": "); err != nil {
+		return secret.String{}, err
+	}
+	data, err := term.ReadPassword(fd)
+	_, _ = fmt.Fprintln(a.stderr) // the newline that was not echoed
+	if err != nil {
+		return secret.String{}, fmt.Errorf("read from the terminal: %w", err)
+	}
+	return secret.New(string(data)), nil
+}
+
+// readSecretFile reads a secret from a file as it is; "-" is standard input.
+func (a *app) readSecretFile(name string) (secret.String, error) {
+	if name == "-" {
+		data, err := readLimited(a.lines, "standard input")
+		return secret.New(string(data)), err
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return secret.String{}, err
+	}
+	defer func() { _ = f.Close() }() // read only
+	data, err := readLimited(f, name)
+	return secret.New(string(data)), err
+}
+
+// readLimited refuses more than the largest credential, before it is held in memory.
+func readLimited(r io.Reader, name string) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, protocol.MaxRecord+2))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	if len(data) > protocol.MaxRecord+1 {
+		return nil, usageError{message: fmt.Sprintf("a value has at most %d bytes", protocol.MaxRecord)}
+	}
+	return data, nil
+}
+
+// confirm asks y/N on standard error; anything but y or yes, and no answer, is no.
+func (a *app) confirm(question string) (bool, error) {
+	if _, err := fmt.Fprint(a.stderr, question+" [y/N] "); err != nil {
+		return false, err
+	}
+	line, err := a.lines.ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, fmt.Errorf("read the answer: %w", err)
+	}
+	answer := strings.ToLower(strings.TrimSpace(line))
+	return answer == "y" || answer == "yes", nil
+}
+
+// printable is text that a broker or a board named, safe for a terminal.
+func printable(text string) string {
+	if pairing.CheckText(text) == nil {
+		return text
+	}
+	return strings.Map(func(r rune) rune {
+		if r != ' ' && !unicode.IsGraphic(r) || unicode.Is(unicode.Bidi_Control, r) || unicode.Is(unicode.Cf, r) {
+			return '?'
+		}
+		return r
+	}, text)
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+
+	"github.com/agentkeys/agentkeys/internal/scope"
+	"github.com/agentkeys/agentkeys/internal/secret"
+)
+
+var envName = regexp.MustCompile(`\A[A-Za-z_][A-Za-z0-9_]*\z`)
+
+type runCmd struct {
+	Env     []string `help:"Only these: the value of SERVICE as variable KEY. May be repeated; default: every service, as <SERVICE>_API_KEY." placeholder:"KEY=SERVICE" sep:"none"`
+	Files   bool     `help:"Put the values into files of a private directory ($$CREDENTIALS_DIRECTORY) instead."`
+	Agent   string   `help:"The agent, through the broker." placeholder:"IDENTITY"`
+	Command []string `arg:"" help:"The program and its arguments, after --."`
+}
+
+// wanted is one credential and the name under which the program gets it.
+type wanted struct {
+	name    string // of the variable or the file
+	service string
+	value   secret.String
+}
+
+// Run reads all values first and starts the program only if every one came.
+//
+// Without --files the program replaces this process (execve): its exit code and its
+// signals are its own by nature, and no second process waits on a board of 512 MB.
+func (c runCmd) Run(a *app) error {
+	list, err := parseEnv(c.Env)
+	if err != nil {
+		return err
+	}
+	program, err := exec.LookPath(c.Command[0])
+	if err != nil {
+		return fmt.Errorf("find program: %w", err)
+	}
+	if list, err = c.fetch(a, list); err != nil {
+		return err
+	}
+	if c.Files {
+		return a.runWithFiles(program, c.Command, list)
+	}
+	environ, err := withValues(a.environ, list)
+	if err != nil {
+		return err
+	}
+	err = syscall.Exec(program, c.Command, environ)
+	return fmt.Errorf("start %s: %w", program, err)
+}
+
+// parseEnv refuses a bad --env before any request.
+func parseEnv(texts []string) ([]wanted, error) {
+	seen := map[string]bool{}
+	var list []wanted
+	for _, text := range texts {
+		name, service, ok := strings.Cut(text, "=")
+		if !ok || !envName.MatchString(name) {
+			return nil, usageError{message: fmt.Sprintf("--env %.64q is not KEY=SERVICE", text), hint: "agentkeys run --env OPENAI_API_KEY=openai -- CMD"}
+		}
+		if err := scope.CheckService(service); err != nil {
+			return nil, err
+		}
+		if seen[name] {
+			return nil, usageError{message: fmt.Sprintf("--env names %s twice", name)}
+		}
+		seen[name] = true
+		list = append(list, wanted{name: name, service: service})
+	}
+	return list, nil
+}
+
+// fetch reads the values of list; of everything there is where list is empty.
+func (c runCmd) fetch(a *app, list []wanted) ([]wanted, error) {
+	src, err := a.source(c.Agent)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.Env) == 0 {
+		found, err := src.List(a.ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range found {
+			list = append(list, wanted{name: c.defaultName(e.Service), service: e.Service})
+		}
+	}
+	for i := range list {
+		if list[i].value, err = src.Read(a.ctx, list[i].service); err != nil {
+			return nil, fmt.Errorf("read %s: %w", list[i].service, err)
+		}
+	}
+	return list, nil
+}
+
+func (c runCmd) defaultName(service string) string {
+	if c.Files {
+		return service // as LoadCredential=SERVICE does
+	}
+	return scope.EnvName(service)
+}
+
+var errNUL = errors.New("it holds a NUL byte, which no environment variable can; use --files")
+
+// withValues replaces the variables in environ.
+func withValues(environ []string, list []wanted) ([]string, error) {
+	taken := map[string]bool{}
+	var added []string
+	for _, w := range list {
+		if strings.ContainsRune(w.value.Reveal(), 0) {
+			return nil, fmt.Errorf("credential %s: %w", w.service, errNUL)
+		}
+		taken[w.name] = true
+		added = append(added, w.name+"="+w.value.Reveal())
+	}
+	var out []string
+	for _, entry := range environ {
+		if name, _, _ := strings.Cut(entry, "="); !taken[name] {
+			out = append(out, entry)
+		}
+	}
+	return append(out, added...), nil
+}

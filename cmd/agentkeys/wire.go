@@ -1,0 +1,106 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/brokerclient"
+	"github.com/agentkeys/agentkeys/internal/buildinfo"
+	"github.com/agentkeys/agentkeys/internal/localclient"
+	"github.com/agentkeys/agentkeys/internal/owner"
+	"github.com/agentkeys/agentkeys/internal/paths"
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/store/keychain"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+// slots opens the session store of this user. In file mode there is no keychain
+// adapter at all: no D-Bus, no process.
+func (a *app) slots() (*store.Store, error) {
+	home, err := paths.Home(a.getenv, os.Geteuid())
+	if err != nil {
+		return nil, err
+	}
+	mode, err := store.ParseMode(a.getenv("AGENTKEYS_SESSION_STORE"))
+	if err != nil {
+		return nil, err
+	}
+	cfg := store.Config{Home: home, Mode: mode, Logger: a.log}
+	if mode != store.ModeFile {
+		cfg.Keychain = keychain.New(keychain.Config{Env: a.getenv, Logger: a.log})
+	}
+	return store.New(cfg)
+}
+
+func (a *app) config() (owner.Config, error) {
+	id, err := a.sessionID()
+	if err != nil {
+		return owner.Config{}, err
+	}
+	s, err := a.slots()
+	if err != nil {
+		return owner.Config{}, err
+	}
+	return owner.Config{ID: id, BrokerURL: a.global.Broker, Slots: s, Dial: dial, Now: time.Now, Log: a.log}, nil
+}
+
+func dial(brokerURL string) (owner.Broker, error) {
+	return brokerclient.New(brokerclient.Config{URL: brokerURL, Version: buildinfo.Version()})
+}
+
+// owner opens the owner's account, for commands that only an owner may give.
+func (a *app) owner() (*owner.Owner, error) {
+	if a.global.walletFlag {
+		return nil, usageError{message: "--wallet names a daemon, and is for read, list and run", hint: "agentkeys COMMAND --agent IDENTITY"}
+	}
+	cfg, err := a.config()
+	if err != nil {
+		return nil, err
+	}
+	if _, agent := cfg.ID.Wallet(); agent {
+		return nil, owner.ErrNotOwner
+	}
+	return owner.Open(a.ctx, cfg)
+}
+
+// daemon is the client of the daemon of w.
+func (a *app) daemon(w wallet.Wallet) (*localclient.Client, error) {
+	home, err := paths.Home(a.getenv, os.Geteuid())
+	if err != nil {
+		return nil, err
+	}
+	if path, ok := paths.FindSocket(a.getenv, home, w); ok {
+		return localclient.New(path), nil
+	}
+	err = &localclient.UnreachableError{
+		Path: filepath.Join(paths.SocketDir(a.getenv, home, w), paths.AgentSocket), Err: errors.New("nobody listens"),
+	}
+	return nil, hintedError{error: err, hint: "systemctl start agentkeys-daemon@" + w.String() + " (or: agentkeys-daemon run --wallet " + w.String() + ")"}
+}
+
+// present is what this machine has: live sockets, and slots whose daemon may be down.
+func (a *app) present() (owner.Present, error) {
+	s, err := a.slots()
+	if err != nil {
+		return owner.Present{}, err
+	}
+	found, err := s.List()
+	if err != nil {
+		return owner.Present{}, err
+	}
+	p := owner.Present{Daemons: paths.FindSockets(a.getenv, s.Home())}
+	for _, slot := range found {
+		if slot.Tombstone {
+			continue
+		}
+		p.Master = p.Master || slot.ID == session.Master()
+		if w, ok := slot.ID.Wallet(); ok && !slices.Contains(p.Daemons, w) {
+			p.Daemons = append(p.Daemons, w)
+		}
+	}
+	return p, nil
+}
