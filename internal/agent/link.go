@@ -28,14 +28,14 @@ type link struct {
 	broker Broker
 
 	info    protocol.SessionInfo // of the next token's first use
-	unsure  bool      // the slot's next token may be the current one by now
-	drop    bool      // the slot's next token is of no use: make another
-	renewAt time.Time // when the next renewal is due
-	renewed int       // failed renewals in a row
-	failing time.Time // the first of them
-	fetchAt time.Time // when to ask again for withheld records; zero: nothing is missing
-	fetched int       // failed fetches in a row
-	etag    string    // of the last answer, refused manifests included
+	unsure  bool                 // the slot's next token may be the current one by now
+	drop    bool                 // the slot's next token is of no use: make another
+	renewAt time.Time            // when the next renewal is due
+	renewed int                  // failed renewals in a row
+	failing time.Time            // the first of them
+	fetchAt time.Time            // when to ask again for withheld records; zero: nothing is missing
+	fetched int                  // failed fetches in a row
+	etag    string               // of the last answer, refused manifests included
 }
 
 func newLink(d *Daemon, b Broker) *link {

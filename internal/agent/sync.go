@@ -13,14 +13,21 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 )
 
+// tooSoon is how soon a long poll may end without slowing the next one down.
+const tooSoon = 500 * time.Millisecond
+
 // sync asks for news and makes them true here. The first question of a run, and
 // after every silence, does not wait: its answer says that the broker is there.
 func (l *link) sync(ctx context.Context) error {
-	reply, etag, err := l.broker.Sync(ctx, l.d.bearer(), l.etag, l.wait())
+	start, wait := time.Now(), l.wait()
+	reply, etag, err := l.broker.Sync(ctx, l.d.bearer(), l.etag, wait)
 	if err != nil {
 		return l.refused(ctx, err)
 	}
 	l.d.contact(false)
+	if time.Since(start) < min(wait, tooSoon) {
+		pause(ctx, tooSoon) // a broker that does not wait must not keep the board busy
+	}
 	if reply != nil {
 		l.etag = etag
 		if err := l.accept(ctx, reply.SignedManifest); err != nil {

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"os"
+	"time"
+
+	"golang.org/x/term"
+	"rsc.io/qr"
+
+	"github.com/agentkeys/agentkeys/internal/agent"
+	"github.com/agentkeys/agentkeys/internal/pairing"
+	"github.com/agentkeys/agentkeys/internal/scope"
+)
+
+// announcer says the steps of a pairing: JSON lines for scripts, else sentences.
+type announcer struct{ p *program }
+
+func (p *program) announcer() announcer { return announcer{p} }
+
+type codeEvent struct {
+	Event     string `json:"event"` // pair_code
+	Code      string `json:"code"`
+	ExpiresIn int64  `json:"expires_in"` // seconds
+}
+
+type pairedEvent struct {
+	Event          string   `json:"event"` // paired
+	Wallet         string   `json:"wallet"`
+	SessionID      string   `json:"session_id"`
+	Owner          string   `json:"owner"`
+	Scope          []string `json:"scope"` // null: all
+	StorageBackend string   `json:"storage_backend"`
+}
+
+type failedEvent struct {
+	Event   string `json:"event"` // failed
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// code shows what the owner types.
+func (a announcer) code(c pairing.Code, life time.Duration) {
+	if a.p.flags.JSON {
+		_ = a.p.writeJSON(codeEvent{"pair_code", c.Show(), int64(life / time.Second)}) // plain fields: cannot fail
+		return
+	}
+	a.p.printf("The owner approves this machine with\n\n    agentkeys approve %s\n\n", c.Show())
+	if f, ok := a.p.stdout.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		a.p.printf("%s\n", qrBlocks(c.Show()))
+	}
+	a.p.printf("The code is good for %d minutes. Waiting ...\n", int(life.Round(time.Minute)/time.Minute))
+}
+
+func (a announcer) paired(out agent.Paired) {
+	if a.p.flags.JSON {
+		_ = a.p.writeJSON(pairedEvent{ // plain fields: cannot fail
+			"paired", out.Wallet.String(), sessionName(out), out.Owner.String(), scopeList(out.Scope), string(out.Backend),
+		})
+		return
+	}
+	a.p.printf("Paired as %s\n  owner    %s\n  scope    %s\n  session  %s, in the %s\n\n",
+		out.Wallet.Display(), out.Owner.Display(), out.Scope, sessionName(out), out.Backend)
+	a.p.printf("Next:  %s run --wallet %s\n", name, out.Wallet)
+}
+
+// scopeList keeps null for all, as the session file does; none is the empty list.
+func scopeList(s scope.Scope) []string {
+	if s.IsAll() {
+		return nil
+	}
+	return append([]string{}, s.Services()...)
+}
+
+func (a announcer) failed(f *failure) {
+	if a.p.flags.JSON {
+		_ = a.p.writeJSON(failedEvent{"failed", f.code, f.err.Error()}) // plain fields: cannot fail
+	}
+}
+
+// qrBlocks draws a QR code with half blocks: two rows of modules a line, dark
+// modules blank, so that it reads on a dark terminal.
+func qrBlocks(text string) string {
+	code, err := qr.Encode(text, qr.M)
+	if err != nil {
+		return ""
+	}
+	const quiet = 2
+	light := func(x, y int) bool { return !code.Black(x, y) } // outside the code: light
+	out := ""
+	for y := -quiet; y < code.Size+quiet; y += 2 {
+		for x := -quiet; x < code.Size+quiet; x++ {
+			switch top, bottom := light(x, y), light(x, y+1); {
+			case top && bottom:
+				out += "█"
+			case top:
+				out += "▀"
+			case bottom:
+				out += "▄"
+			default:
+				out += " "
+			}
+		}
+		out += "\n"
+	}
+	return out
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/agentkeys/agentkeys/internal/agent"
+	"github.com/agentkeys/agentkeys/internal/brokerclient"
+	"github.com/agentkeys/agentkeys/internal/localapi"
+	"github.com/agentkeys/agentkeys/internal/paths"
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/scope"
+	"github.com/agentkeys/agentkeys/internal/seal"
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/settings"
+	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+// Exit codes (design 5).
+const (
+	exitOK          = 0
+	exitFault       = 1
+	exitUsage       = 64
+	exitUnreachable = 69
+	exitDenied      = 77
+	exitNoSession   = 78
+)
+
+// failure is an error with what a script and a person need beside it.
+type failure struct {
+	exit int
+	code string // stable
+	hint string // the command that helps; may be empty
+	err  error
+	said bool // the outcome was printed; only the exit code is left
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+func usage(err error, hint string) error {
+	return &failure{exit: exitUsage, code: "usage", hint: hint, err: err}
+}
+
+// outcome ends the program with exit where the output has said everything.
+func outcome(exit int) error {
+	if exit == exitOK {
+		return nil
+	}
+	return &failure{exit: exit, said: true, err: errors.New("see the output")}
+}
+
+// classify gives every error its exit code, stable code and hint.
+func classify(err error) *failure {
+	var f *failure
+	if errors.As(err, &f) {
+		return f
+	}
+	f = &failure{exit: exitFault, code: "error", err: err}
+	for _, known := range decisions() {
+		if errors.Is(err, known.is) {
+			f.exit, f.code, f.hint = known.exit, known.code, known.hint
+			break
+		}
+	}
+	var insecure *store.InsecureError
+	if errors.As(err, &insecure) {
+		f.hint = insecure.Fix
+	}
+	var pairing *agent.Failure
+	var problem *protocol.Problem
+	switch {
+	case errors.As(err, &pairing):
+		f.code = pairing.Code
+	case errors.As(err, &problem):
+		f.code = problem.Code
+	default:
+		return f
+	}
+	if exit, ok := exitOfCode(f.code); ok {
+		f.exit = exit
+	}
+	return f
+}
+
+func exitOfCode(code string) (int, bool) {
+	switch code {
+	case protocol.CodePairingDenied, protocol.CodeDenied, protocol.CodeDeniedScope, protocol.CodeSessionRevoked:
+		return exitDenied, true
+	case protocol.CodeUnreachable, protocol.CodeCertificate, protocol.CodeUnavailable, protocol.CodeRestored, protocol.CodeSlowDown:
+		return exitUnreachable, true
+	}
+	return 0, false
+}
+
+type decision struct {
+	is   error
+	exit int
+	code string
+	hint string
+}
+
+func decisions() []decision {
+	return []decision{
+		{settings.ErrSettings, exitUsage, "usage", name + " run --print-config"},
+		{wallet.ErrFormat, exitUsage, "usage", ""},
+		{wallet.ErrChecksum, exitUsage, "usage", ""},
+		{scope.ErrScope, exitUsage, "usage", ""},
+		{scope.ErrService, exitUsage, "usage", ""},
+		{seal.ErrAlias, exitUsage, "usage", ""},
+		{session.ErrID, exitUsage, "usage", ""},
+		{brokerclient.ErrURL, exitUsage, "usage", name + " pair --broker https://HOST:8420"},
+		{paths.ErrHome, exitUsage, "usage", "export AGENTKEYS_HOME=/absolute/path"},
+		{store.ErrConfig, exitUsage, "usage", ""},
+		{store.ErrNoSession, exitNoSession, "no_session", name + " pair --broker URL"},
+		{store.ErrBusy, exitFault, "busy", ""},
+		{store.ErrUnavailable, exitFault, "keychain_unavailable", name + " probe"},
+		{store.ErrInsecure, exitFault, "slot_insecure", ""},
+		{store.ErrCorrupt, exitFault, "slot_corrupt", name + " recover WALLET --broker URL"},
+		{store.ErrInDoubt, exitFault, "store_in_doubt", name + " probe"},
+		{localapi.ErrInUse, exitFault, "busy", name + " status"},
+		{localapi.ErrPath, exitFault, "socket", ""},
+		{protocol.ErrCertificate, exitUnreachable, protocol.CodeCertificate, ""},
+		{protocol.ErrUnreachable, exitUnreachable, protocol.CodeUnreachable, ""},
+	}
+}
+
+// report tells the person or script what went wrong and returns the exit code.
+func (p *program) report(err error) int {
+	if err == nil {
+		return exitOK
+	}
+	f := classify(err)
+	if f.said {
+		return f.exit
+	}
+	if p.flags.JSON {
+		data, err := json.Marshal(map[string]map[string]string{
+			"error": {"code": f.code, "message": f.err.Error(), "hint": f.hint},
+		})
+		if err == nil {
+			_, _ = fmt.Fprintf(p.stderr, "%s\n", data)
+			return f.exit
+		}
+	}
+	_, _ = fmt.Fprintf(p.stderr, "%s: error: %v\n", name, f.err)
+	if f.hint != "" {
+		_, _ = fmt.Fprintf(p.stderr, "%s: hint: %s\n", name, f.hint)
+	}
+	return f.exit
+}
+
+func (p *program) writeJSON(v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode output: %w", err)
+	}
+	p.printf("%s\n", data)
+	return nil
+}

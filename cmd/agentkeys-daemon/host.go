@@ -1,0 +1,30 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"strings"
+)
+
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return name
+}
+
+// machineHash names the board to its owner without saying its serial number. It is
+// empty where the system does not tell.
+func machineHash() string {
+	for _, path := range machineFiles() {
+		data, err := os.ReadFile(path) //nolint:gosec // constant paths
+		id := strings.Trim(string(data), "\x00 \n")
+		if err == nil && id != "" {
+			sum := sha256.Sum256([]byte("agentkeys machine v1\n" + id))
+			return hex.EncodeToString(sum[:])
+		}
+	}
+	return ""
+}

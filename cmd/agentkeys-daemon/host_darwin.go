@@ -1,0 +1,17 @@
+package main
+
+import "golang.org/x/sys/unix"
+
+// machineFiles: macOS keeps its serial number behind a tool; none is started for it.
+func machineFiles() []string { return nil }
+
+func bootID() string {
+	id, err := unix.Sysctl("kern.bootsessionuuid")
+	if err != nil {
+		return ""
+	}
+	return id
+}
+
+// clockSynced is false: the kernel of macOS does not tell.
+func clockSynced() bool { return false }

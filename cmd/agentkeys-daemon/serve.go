@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/access"
+	"github.com/agentkeys/agentkeys/internal/agent"
+	"github.com/agentkeys/agentkeys/internal/buildinfo"
+	"github.com/agentkeys/agentkeys/internal/health"
+	"github.com/agentkeys/agentkeys/internal/localapi"
+	"github.com/agentkeys/agentkeys/internal/paths"
+	"github.com/agentkeys/agentkeys/internal/sdnotify"
+	"github.com/agentkeys/agentkeys/internal/settings"
+	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/supervise"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+// gcPercent keeps the heap of a program that does little small.
+const gcPercent = 40
+
+// errStuck is a stop that took too long.
+var errStuck = errors.New("a part of the daemon did not stop in time")
+
+// instance is the running daemon of one wallet with everything around it.
+type instance struct {
+	p       *program
+	w       wallet.Wallet
+	flags   map[string]string
+	log     *slog.Logger
+	level   *slog.LevelVar
+	set     settings.Settings
+	policy  atomic.Pointer[access.Policy]
+	metrics *health.Metrics
+	notify  *sdnotify.Notifier
+	storage *storage
+	daemon  *agent.Daemon
+	server  *localapi.Server
+}
+
+// serve runs the daemon of w until a signal ends it.
+func (p *program) serve(ctx context.Context, w wallet.Wallet, flags map[string]string) error {
+	debug.SetGCPercent(gcPercent)
+	i, err := p.newInstance(w, flags)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := i.daemon.Start(ctx); err != nil {
+		return i.explain(err)
+	}
+	defer i.daemon.Close()
+	agentListener, metricsListener, err := i.listen()
+	if err != nil {
+		return err
+	}
+	tasks, err := i.tasks(agentListener, metricsListener)
+	if err != nil {
+		return err
+	}
+	return i.explain(i.run(ctx, tasks))
+}
+
+func (p *program) newInstance(w wallet.Wallet, flags map[string]string) (*instance, error) {
+	i := &instance{p: p, w: w, flags: flags}
+	set, origins, err := p.loadSettings(w.String(), flags)
+	if err != nil {
+		return nil, err
+	}
+	i.set = set
+	i.log, i.level = p.logger(set)
+	i.log = i.log.With("wallet", w.String())
+	i.adopt(set, origins)
+	i.notify = sdnotify.New(p.getenv, os.Getpid())
+	conditions := health.NewConditions(time.Now, i.log, w.String())
+	i.metrics = health.NewMetrics(w.String(), buildinfo.Version(), conditions)
+	if i.storage, err = p.openStore(set, i.log, i.metrics); err != nil {
+		return nil, err
+	}
+	i.metrics.KeychainState(i.storage.keychainState())
+	i.daemon = agent.New(i.agentConfig(conditions))
+	i.server = localapi.New(localapi.Config{
+		Source: source{i.daemon}, Policy: func() access.Policy { return *i.policy.Load() },
+		Metrics: i.metrics.Handler(), Observe: i.metrics.CredentialRequest, Logger: i.log,
+	})
+	return i, nil
+}
+
+func (i *instance) agentConfig(conditions *health.Conditions) agent.Config {
+	d := &dialer{metrics: i.metrics, conditions: conditions, fallback: i.set.Broker}
+	d.checkClock()
+	c := agent.Config{
+		Wallet: i.w, Store: i.storage, Dial: d.dial, KeychainState: i.storage.keychainState,
+		Conditions: conditions, Observer: i.metrics, Notifier: notifier{i.notify}, Logger: i.log,
+		Host: hostName(), Version: buildinfo.Version(), BootID: bootID(), ClockSynced: clockSynced,
+		Floor: func() time.Time { return time.Unix(d.floor.Load(), 0) }, SetFloor: d.setFloor,
+		Random: random, Settings: i.reload, Watchdog: i.notify.WatchdogInterval(),
+	}
+	if i.storage.keychain != nil {
+		c.Keychain = i.storage.keychain
+	}
+	return c
+}
+
+// adopt makes what may change while the daemon runs true: rules and log level.
+func (i *instance) adopt(set settings.Settings, origins settings.Origins) {
+	policy := i.p.policy(set, origins, i.log)
+	i.policy.Store(&policy)
+	i.level.Set(levelOf(set.LogLevel))
+}
+
+// reload keeps the old settings when the new ones are wrong.
+func (i *instance) reload() {
+	set, origins, err := i.p.loadSettings(i.w.String(), i.flags)
+	if err != nil {
+		i.log.Error("settings not loaded", "error", err)
+		return
+	}
+	i.adopt(set, origins)
+	i.log.Info("settings loaded")
+}
+
+// explain names the command that makes a session.
+func (i *instance) explain(err error) error {
+	if errors.Is(err, store.ErrNoSession) {
+		return &failure{
+			exit: exitNoSession, code: "no_session", hint: name + " recover " + i.w.String() + " --broker URL",
+			err: fmt.Errorf("wallet %s is not paired on this machine: %w", i.w, err),
+		}
+	}
+	return err
+}
+
+// listen makes the sockets: open to all in the directory that systemd made, where
+// the peer check decides, and private in a user's own.
+func (i *instance) listen() (agentListener, metricsListener net.Listener, err error) {
+	dir := paths.SocketDir(i.p.getenv, i.storage.Home(), i.w)
+	mode := os.FileMode(0o600)
+	if i.p.getenv("RUNTIME_DIRECTORY") != "" {
+		mode = 0o666
+	}
+	if agentListener, err = localapi.Listen(dir, paths.AgentSocket, mode); err != nil {
+		return nil, nil, err
+	}
+	if metricsListener, err = localapi.Listen(dir, paths.MetricsSocket, mode); err != nil {
+		_ = agentListener.Close() // nobody was answered yet
+		return nil, nil, err
+	}
+	return agentListener, metricsListener, nil
+}
+
+func (i *instance) tasks(agentListener, metricsListener net.Listener) ([]supervise.Task, error) {
+	tasks := []supervise.Task{
+		supervise.Func("agent", i.daemon.Run),
+		supervise.Func("local interface", func(ctx context.Context) error {
+			return i.server.Serve(ctx, agentListener, metricsListener)
+		}),
+		supervise.Func("signals", i.hangups),
+	}
+	if i.storage.keychain != nil {
+		tasks = append(tasks, supervise.Func("keychain", i.storage.keychainTask))
+	}
+	if i.set.MetricsListen != "" {
+		task, err := i.metricsTask(i.set.MetricsListen)
+		if err != nil {
+			return nil, err
+		}
+		tasks = append(tasks, task)
+	}
+	return tasks, nil
+}
+
+// hangups turns SIGHUP into a reload.
+func (i *instance) hangups(ctx context.Context) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hup:
+			i.daemon.Reload()
+		}
+	}
+}
+
+// run supervises the tasks; after a signal they have stopTime to end.
+func (i *instance) run(ctx context.Context, tasks []supervise.Task) error {
+	done := make(chan error, 1)
+	go func() {
+		done <- supervise.Run(ctx, i.log, func() {
+			i.log.Info("ready", "version", buildinfo.Version())
+			i.notify.Ready()
+		}, tasks...)
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	i.notify.Stopping()
+	timer := time.NewTimer(stopTime)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+		return errStuck
+	}
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/localclient"
+	"github.com/agentkeys/agentkeys/internal/paths"
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+// stateNotRunning is what `status` says where only the slot can be looked at.
+const stateNotRunning = "not_running"
+
+type statusCommand struct {
+	Wallet string `help:"The agent to ask about; otherwise all of this machine." placeholder:"0x.."`
+}
+
+// Run prints one status a wallet, as a line of JSON or for people.
+func (c statusCommand) Run(ctx context.Context, p *program) error {
+	s, err := p.slots()
+	if err != nil {
+		return err
+	}
+	wallets, err := c.wallets(p, s)
+	if err != nil {
+		return err
+	}
+	exit := exitOK
+	for _, w := range wallets {
+		code, err := p.status(ctx, s, w)
+		if err != nil {
+			return err
+		}
+		exit = max(exit, code)
+	}
+	return outcome(exit)
+}
+
+// slots is the store for commands that only look at directories.
+func (p *program) slots() (*store.Store, error) {
+	set, _, err := p.loadSettings("", p.flags.settings())
+	if err != nil {
+		return nil, err
+	}
+	log, _ := p.logger(set)
+	set.SessionStore = store.ModeFile
+	s, err := p.openStore(set, log, nil)
+	if err != nil {
+		return nil, err
+	}
+	return s.Store, nil
+}
+
+func (c statusCommand) wallets(p *program, s *store.Store) ([]wallet.Wallet, error) {
+	if c.Wallet != "" {
+		w, err := p.parseWallet(c.Wallet)
+		return []wallet.Wallet{w}, err
+	}
+	all, err := agents(s)
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, paths.FindSockets(p.getenv, s.Home())...)
+	slices.SortFunc(all, func(a, b wallet.Wallet) int { return strings.Compare(a.String(), b.String()) })
+	all = slices.Compact(all)
+	if len(all) == 0 {
+		_, err := onlyAgent(s)
+		return nil, err
+	}
+	return all, nil
+}
+
+// status prints what one daemon says and returns the exit code.
+func (p *program) status(ctx context.Context, s *store.Store, w wallet.Wallet) (int, error) {
+	path, running := paths.FindSocket(p.getenv, s.Home(), w)
+	if !running {
+		return p.slotStatus(s, w)
+	}
+	client := localclient.New(path)
+	st, err := client.Status(ctx)
+	if err != nil {
+		return 0, err
+	}
+	ready, err := client.Ready(ctx)
+	if err != nil {
+		return 0, err
+	}
+	exit := exitFault
+	switch {
+	case st.State == "revoked":
+		exit = exitDenied
+	case ready:
+		exit = exitOK
+	}
+	return exit, p.printStatus(st)
+}
+
+// slotStatus tells of a wallet whose daemon does not run.
+func (p *program) slotStatus(s *store.Store, w wallet.Wallet) (int, error) {
+	slots, err := s.List()
+	if err != nil {
+		return 0, err
+	}
+	for _, slot := range slots {
+		if slot.ID != session.DaemonID(w) || slot.Tombstone {
+			continue
+		}
+		st := protocol.Status{
+			Wallet: w, State: stateNotRunning, Sync: protocol.StatusSync{AgeSeconds: -1},
+			Storage:    protocol.StatusStorage{Backend: string(slot.Backend), KeychainState: ""},
+			Conditions: []protocol.StatusCondition{},
+		}
+		return exitUnreachable, p.printStatus(st)
+	}
+	return 0, &failure{
+		exit: exitNoSession, code: "no_session", hint: name + " recover " + w.String() + " --broker URL",
+		err: errors.New("wallet " + w.String() + " is not paired on this machine"),
+	}
+}
+
+func (p *program) printStatus(st protocol.Status) error {
+	if p.flags.JSON {
+		return p.writeJSON(st)
+	}
+	p.printf("%s\n  state    %s\n", st.Wallet.Display(), st.State)
+	if st.Session != nil {
+		p.printf("  scope    %s\n  expires  %s\n", st.Session.Scope, time.Unix(st.Session.ExpiresAt, 0).UTC().Format(time.RFC3339))
+	}
+	p.printf("  session  in the %s, keychain %s\n", st.Storage.Backend, orNone(st.Storage.KeychainState))
+	if st.Sync.AgeSeconds >= 0 {
+		p.printf("  synced   %s ago\n", time.Duration(st.Sync.AgeSeconds)*time.Second)
+	}
+	for _, c := range st.Conditions {
+		p.printf("  %s  %s: %s\n", c.Severity, c.Code, c.Message)
+		if c.Hint != "" {
+			p.printf("           try: %s\n", c.Hint)
+		}
+	}
+	return nil
+}
+
+func orNone(text string) string {
+	if text == "" {
+		return "not looked at"
+	}
+	return text
+}

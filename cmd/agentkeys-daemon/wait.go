@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/localclient"
+	"github.com/agentkeys/agentkeys/internal/paths"
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+const waitPause = 100 * time.Millisecond
+
+type waitCommand struct {
+	Wallet  string        `help:"The agent to wait for." placeholder:"0x.." required:""`
+	Timeout time.Duration `help:"How long to wait." default:"30s"`
+}
+
+// Run returns once the daemon can serve.
+func (c waitCommand) Run(ctx context.Context, p *program) error {
+	if err := checkTimeout(c.Timeout); err != nil {
+		return err
+	}
+	w, err := p.parseWallet(c.Wallet)
+	if err != nil {
+		return err
+	}
+	s, err := p.slots()
+	if err != nil {
+		return err
+	}
+	if !p.known(s, w) {
+		return &failure{
+			exit: exitNoSession, code: "no_session", hint: name + " recover " + w.String() + " --broker URL",
+			err: fmt.Errorf("wallet %s is not paired on this machine", w),
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	for {
+		if done, err := p.isReady(ctx, s, w); done {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return &failure{
+				exit: exitUnreachable, code: "timeout", hint: name + " status --wallet " + w.String(),
+				err: fmt.Errorf("the daemon of %s was not ready within %s", w, c.Timeout),
+			}
+		case <-time.After(waitPause):
+		}
+	}
+}
+
+// known reports whether the machine has a slot or a socket directory of w.
+func (p *program) known(s *store.Store, w wallet.Wallet) bool {
+	slots, err := s.List()
+	if err != nil {
+		return true // it cannot be ruled out
+	}
+	for _, slot := range slots {
+		if slot.ID == session.DaemonID(w) {
+			return !slot.Tombstone
+		}
+	}
+	for _, dir := range paths.SocketDirs(p.getenv, s.Home(), w) {
+		if _, err := os.Stat(dir); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *program) isReady(ctx context.Context, s *store.Store, w wallet.Wallet) (done bool, err error) {
+	path, running := paths.FindSocket(p.getenv, s.Home(), w)
+	if !running {
+		return false, nil
+	}
+	client := localclient.New(path)
+	if ready, err := client.Ready(ctx); err == nil && ready {
+		return true, nil
+	}
+	if st, err := client.Status(ctx); err == nil && st.State == "revoked" {
+		return true, &failure{exit: exitDenied, code: "session_revoked", hint: name + " recover " + w.String(), err: errors.New("the owner revoked this agent")}
+	}
+	return false, nil
+}

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/user"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/access"
+	"github.com/agentkeys/agentkeys/internal/agent"
+	"github.com/agentkeys/agentkeys/internal/brokerclient"
+	"github.com/agentkeys/agentkeys/internal/buildinfo"
+	"github.com/agentkeys/agentkeys/internal/health"
+	"github.com/agentkeys/agentkeys/internal/localapi"
+	"github.com/agentkeys/agentkeys/internal/paths"
+	"github.com/agentkeys/agentkeys/internal/sdnotify"
+	"github.com/agentkeys/agentkeys/internal/settings"
+	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/store/keychain"
+)
+
+const (
+	packageHome = "/var/lib/agentkeys"
+	packageUser = "agentkeys"
+)
+
+// loadSettings reads all layers for one wallet (empty: none is known yet).
+func (p *program) loadSettings(w string, flags map[string]string) (settings.Settings, settings.Origins, error) {
+	return settings.Load(settings.Source{
+		Wallet: w, Dir: paths.ConfigDir(p.getenv), Getenv: p.getenv, Flags: flags, ReadFile: os.ReadFile,
+	})
+}
+
+// storage is the store with the keychain behind it; keychain is nil in mode file,
+// where it is not even made.
+type storage struct {
+	*store.Store
+	keychain *keychain.Keychain
+	probe    atomic.Pointer[store.Probe]
+}
+
+// keychainState is what the last look said.
+func (s *storage) keychainState() string {
+	if p := s.probe.Load(); p != nil {
+		return string(p.State)
+	}
+	if s.keychain == nil {
+		return string(store.StateDisabled)
+	}
+	return string(store.StateNoBus)
+}
+
+// openStore makes the store. metrics may be nil. Root on a machine with the package
+// makes slots for the units' user, which has no keychain of its own.
+func (p *program) openStore(set settings.Settings, log *slog.Logger, metrics *health.Metrics) (*storage, error) {
+	home, err := p.home()
+	if err != nil {
+		return nil, err
+	}
+	out := &storage{}
+	cfg := store.Config{Home: home, Mode: set.SessionStore, KeychainTimeout: set.KeychainTimeout, Logger: log}
+	if metrics != nil {
+		cfg.Observer = storeObserver{metrics}
+	}
+	if os.Geteuid() == 0 && home == packageHome {
+		cfg.SlotUser = slotUser()
+	}
+	if cfg.SlotUser != nil && cfg.Mode == store.ModeAuto {
+		cfg.Mode = store.ModeFile
+	}
+	if cfg.Mode != store.ModeFile {
+		out.keychain = keychain.New(keychain.Config{
+			Timeout: set.KeychainTimeout, Env: p.getenv, Logger: log, Observe: out.observe(metrics),
+		})
+		cfg.Keychain = out.keychain
+	}
+	out.Store, err = store.New(cfg)
+	return out, err
+}
+
+func (s *storage) observe(metrics *health.Metrics) func(store.Probe) {
+	return func(probe store.Probe) {
+		s.probe.Store(&probe)
+		if metrics != nil {
+			metrics.Probe(probe.Provider, string(probe.State), probe.Seconds)
+			metrics.KeychainState(string(probe.State))
+		}
+	}
+}
+
+func slotUser() *store.Ids {
+	u, err := user.Lookup(packageUser)
+	if err != nil {
+		return nil
+	}
+	uid, uidErr := strconv.Atoi(u.Uid)
+	gid, gidErr := strconv.Atoi(u.Gid)
+	if uidErr != nil || gidErr != nil {
+		return nil
+	}
+	return &store.Ids{UID: uid, GID: gid}
+}
+
+// storeObserver gives the store's counts their metrics.
+type storeObserver struct{ m *health.Metrics }
+
+// Operation counts one call of the store.
+func (o storeObserver) Operation(operation, backend, result string) {
+	o.m.StoreOperation(operation, backend, result)
+}
+
+// Fallback counts one save to the file.
+func (o storeObserver) Fallback(reason string) { o.m.StoreFallback(reason) }
+
+// Write counts one synced file.
+func (o storeObserver) Write() { o.m.StateWrite() }
+
+// dialer makes clients for brokers, with the clock floor that all of them share.
+type dialer struct {
+	floor      atomic.Int64 // Unix seconds
+	metrics    *health.Metrics
+	conditions *health.Conditions
+	fallback   string // broker of the settings, for a session that names none
+}
+
+// clockSlack is how far the clock may be from the broker's before it is named.
+const clockSlack = 5 * time.Minute
+
+func (d *dialer) dial(url string) (agent.Broker, error) {
+	if url == "" {
+		url = d.fallback
+	}
+	return brokerclient.New(brokerclient.Config{
+		URL: url, Version: buildinfo.Version(),
+		Floor:       func() time.Time { return time.Unix(d.floor.Load(), 0) },
+		ObserveLeaf: d.setFloor,
+		Observe:     d.metrics.BrokerRequest,
+		ObserveDate: func(offset time.Duration) {
+			d.metrics.ClockOffset(offset.Seconds())
+			d.conditions.Set(health.ClockWrong, math.Abs(offset.Seconds()) > clockSlack.Seconds(), offset.Round(time.Second).String())
+			d.checkClock()
+		},
+	})
+}
+
+// checkClock names a clock that was never set: a board without a battery starts in 1970.
+func (d *dialer) checkClock() {
+	d.conditions.Set(health.ClockNotSet, time.Now().Year() < 2024, "")
+}
+
+func (d *dialer) setFloor(t time.Time) {
+	if t.Unix() > d.floor.Load() {
+		d.floor.Store(t.Unix())
+	}
+}
+
+// pairBroker is the broker of a pairing, which has no metrics yet.
+func pairBroker(url string) (*brokerclient.Client, error) {
+	return brokerclient.New(brokerclient.Config{URL: url, Version: buildinfo.Version()})
+}
+
+// source gives localapi what it asks of the agent.
+type source struct{ *agent.Daemon }
+
+// Credentials lists what is in scope.
+func (s source) Credentials() ([]localapi.Credential, error) {
+	all, err := s.Daemon.Credentials()
+	out := make([]localapi.Credential, len(all))
+	for i, c := range all {
+		out[i] = localapi.Credential(c)
+	}
+	return out, err
+}
+
+// Credential reads one.
+func (s source) Credential(service string) (localapi.Credential, error) {
+	c, err := s.Daemon.Credential(service)
+	return localapi.Credential(c), err
+}
+
+// Accessed counts one read for the audit.
+func (s source) Accessed(a localapi.Access) { s.Daemon.Accessed(agent.Access(a)) }
+
+// notifier gives the agent systemd's words.
+type notifier struct{ *sdnotify.Notifier }
+
+// Reloading carries the time that systemd asks for.
+func (n notifier) Reloading() { n.Notifier.Reloading(sdnotify.Monotonic()) }
+
+// machineNames resolves the names of rules; a number stands for itself.
+type machineNames struct{}
+
+// UserID finds a user's number.
+func (machineNames) UserID(name string) (uint32, bool) {
+	if id, err := strconv.ParseUint(name, 10, 32); err == nil {
+		return uint32(id), true
+	}
+	u, err := user.Lookup(name)
+	if err != nil {
+		return 0, false
+	}
+	id, err := strconv.ParseUint(u.Uid, 10, 32)
+	return uint32(id), err == nil
+}
+
+// GroupID finds a group's number.
+func (machineNames) GroupID(name string) (uint32, bool) {
+	if id, err := strconv.ParseUint(name, 10, 32); err == nil {
+		return uint32(id), true
+	}
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return 0, false
+	}
+	id, err := strconv.ParseUint(g.Gid, 10, 32)
+	return uint32(id), err == nil
+}
+
+// policy is the rules of the settings. In a per-user instance the user itself is
+// the default; the units' common user has no privilege.
+func (p *program) policy(set settings.Settings, origins settings.Origins, log *slog.Logger) access.Policy {
+	base := set.Allow
+	if origins["allow"] == "default" && !p.sharedUser() {
+		base = []access.Rule{{Kind: access.User, Name: strconv.Itoa(os.Geteuid())}}
+	}
+	policy, unknown := access.NewPolicy(set.AllowRoot, base, set.Credentials, machineNames{})
+	for _, rule := range unknown {
+		log.Warn("rule names nobody on this machine", "rule", rule.String())
+	}
+	return policy
+}
+
+// sharedUser reports whether this process runs as every instance's user.
+func (p *program) sharedUser() bool {
+	u, err := user.Lookup(packageUser)
+	return err == nil && p.getenv("RUNTIME_DIRECTORY") != "" && u.Uid == strconv.Itoa(os.Geteuid())
+}
+
+func random() float64 { return rand.Float64() }
+
+// keychainTask keeps the keychain's state fresh.
+func (s *storage) keychainTask(ctx context.Context) error { return s.keychain.Run(ctx) }

@@ -1,0 +1,124 @@
+package agent
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/pairing"
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/retry"
+	"github.com/agentkeys/agentkeys/internal/session"
+)
+
+const (
+	pollWait  = 25 * time.Second
+	pollPause = 2 * time.Second // after an answer that says nothing
+)
+
+// pairBackoff is how a broker that is away is asked again while a person waits.
+func pairBackoff() retry.Backoff { return retry.Backoff{Min: time.Second, Max: 10 * time.Second} }
+
+// post sends the request until the broker took it, and shows the code. The same
+// bytes again are the same pairing, so a lost answer costs nothing.
+func (p *pairer) post(ctx context.Context) error {
+	start := time.Now()
+	body := protocol.OpenPairing{
+		Lookup: p.code.Lookup(), TokenSHA256: session.TokenHash(p.s.Token),
+		Request: p.s.Pairing.Request, MAC: p.key.RequestMAC(),
+	}
+	for attempt := 0; ; attempt++ {
+		opened, err := p.c.Broker.OpenPairing(ctx, body)
+		if err == nil {
+			p.show(opened)
+			return nil
+		}
+		if !passing(err) || time.Since(start) >= p.c.Patience || ctx.Err() != nil {
+			return err
+		}
+		pause(ctx, pairBackoff().After(attempt, p.c.Random(), retryAfter(err)))
+	}
+}
+
+// show gives the code its life: the broker's and the requester's patience are one
+// number, counted here by the monotonic clock.
+func (p *pairer) show(opened protocol.PairingOpened) {
+	life := time.Duration(opened.ExpiresIn) * time.Second
+	if life <= 0 || life > protocol.PairingLife*time.Second {
+		life = protocol.PairingLife * time.Second
+	}
+	p.until = time.Now().Add(life)
+	p.c.ShowCode(p.code, life)
+}
+
+// passing reports whether an error of the broker may be gone in a moment.
+func passing(err error) bool {
+	if errors.Is(err, protocol.ErrCertificate) {
+		return false
+	}
+	return errors.Is(err, protocol.ErrUnreachable) || hasCode(err, protocol.CodeSlowDown) ||
+		hasCode(err, protocol.CodeUnavailable) || hasCode(err, protocol.CodeRestored)
+}
+
+// await polls until the owner decided or the code's life is over.
+func (p *pairer) await(ctx context.Context) (Paired, error) {
+	for attempt := 0; ; {
+		left := time.Until(p.until)
+		if left <= 0 {
+			return Paired{}, p.expired(ctx)
+		}
+		asked := time.Now()
+		granted, err := p.c.Broker.PollPairing(ctx, p.s.Token, min(pollWait, left))
+		switch {
+		case ctx.Err() != nil:
+			return Paired{}, ctx.Err() // the pending slot stays: `pair` goes on with it
+		case err == nil && granted != nil && time.Now().Before(p.until):
+			return p.promote(ctx, granted)
+		case err == nil && time.Since(asked) >= pollPause:
+			attempt = 0
+			continue
+		case p.isDenied(err):
+			p.discard(ctx)
+			return Paired{}, &Failure{protocol.CodePairingDenied, ErrPairingDenied}
+		case hasCode(err, protocol.CodePairingExpired):
+			return Paired{}, p.expired(ctx)
+		case hasCode(err, protocol.CodeTokenUnknown):
+			if err := p.reopen(ctx); err != nil {
+				return Paired{}, err
+			}
+		}
+		pause(ctx, min(pollPause+pairBackoff().After(attempt, p.c.Random(), retryAfter(err)), max(time.Until(p.until), 0)))
+		attempt++
+	}
+}
+
+func (p *pairer) expired(ctx context.Context) error {
+	p.discard(ctx)
+	return &Failure{protocol.CodePairingExpired, ErrPairingExpired}
+}
+
+// isDenied believes a denial only if it was made by who typed the code; any other
+// is the broker's invention, and an approval after it still counts.
+func (p *pairer) isDenied(err error) bool {
+	var problem *protocol.Problem
+	if !errors.As(err, &problem) || problem.Code != protocol.CodePairingDenied {
+		return false
+	}
+	mac, err := base64.RawURLEncoding.Strict().DecodeString(problem.DenyMAC)
+	return err == nil && pairing.Equal(mac, p.key.DenyMAC())
+}
+
+// reopen tells a broker that lost the request (its database was put back) about it
+// again; the code on the screen stays the same.
+func (p *pairer) reopen(ctx context.Context) error {
+	_, err := p.c.Broker.OpenPairing(ctx, protocol.OpenPairing{
+		Lookup: p.code.Lookup(), TokenSHA256: session.TokenHash(p.s.Token),
+		Request: p.s.Pairing.Request, MAC: p.key.RequestMAC(),
+	})
+	if hasCode(err, protocol.CodeConflict) {
+		p.discard(ctx)
+		return failure(err)
+	}
+	return nil // whatever else it is, the next poll meets it too
+}
