@@ -24,8 +24,7 @@ type Backoff struct{ Min, Max time.Duration }
 // (up to MaxRetryAfter), and the jitter comes on top of it.
 func (b Backoff) After(attempt int, random float64, retryAfter time.Duration) time.Duration {
 	low, high := b.bounds()
-	spread := ceiling(attempt, low, high) - low
-	jitter := time.Duration(clamp(random) * float64(spread))
+	jitter := part(ceiling(attempt, low, high)-low, random)
 	if retryAfter > 0 {
 		return max(low, min(retryAfter, MaxRetryAfter)) + jitter
 	}
@@ -46,7 +45,7 @@ func (b Backoff) bounds() (low, high time.Duration) {
 // ceiling doubles by steps, so no attempt number overflows it.
 func ceiling(attempt int, low, high time.Duration) time.Duration {
 	c := low
-	for range max(attempt, 0) + 1 {
+	for i := 0; i <= max(attempt, 0); i++ {
 		if c >= high/2 {
 			return high
 		}
@@ -55,11 +54,14 @@ func ceiling(attempt int, low, high time.Duration) time.Duration {
 	return c
 }
 
-// clamp takes a random number out of range, or none at all (NaN), to the nearest
-// sense it can have.
-func clamp(random float64) float64 {
-	if random > 0 {
-		return min(random, 1)
+// part is a share of d; a random number out of range, or none at all (NaN), counts
+// as the nearest one that is.
+func part(d time.Duration, random float64) time.Duration {
+	switch {
+	case random >= 1:
+		return d
+	case random > 0:
+		return time.Duration(random * float64(d))
 	}
 	return 0
 }
