@@ -1,0 +1,101 @@
+package e2e_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// tree is every file below a directory with its content; sockets and locks by name.
+func tree(t testing.TB, dir string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		name, _ := filepath.Rel(dir, path)
+		if out[name] = info.Mode().String(); info.Mode().IsRegular() {
+			data, err := os.ReadFile(path)
+			out[name] += " " + string(data)
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// headFile is session.json as design 2 describes it; the order of its keys is free.
+func headFile(t testing.TB, dir string) map[string]json.RawMessage {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, "session.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var head map[string]json.RawMessage
+	if err := json.Unmarshal(data, &head); err != nil {
+		t.Fatal(err)
+	}
+	return head
+}
+
+// payload is the session in a slot of the file backend.
+func payload(t testing.TB, dir string) map[string]json.RawMessage {
+	t.Helper()
+	var p map[string]json.RawMessage
+	if err := json.Unmarshal(headFile(t, dir)["payload"], &p); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func text(t testing.TB, raw json.RawMessage) string {
+	t.Helper()
+	var s string
+	if err := json.Unmarshal(raw, &s); err != nil {
+		t.Fatalf("%v in %s", err, raw)
+	}
+	return s
+}
+
+// age makes a stored session look renewed two days ago, so that a renewal is due.
+func age(t testing.TB, dir string) {
+	t.Helper()
+	head, p := headFile(t, dir), payload(t, dir)
+	var created int64
+	if err := json.Unmarshal(p["created_at"], &created); err != nil {
+		t.Fatal(err)
+	}
+	old, changed := head["payload"], []byte(nil)
+	from, err1 := json.Marshal(created)
+	to, err2 := json.Marshal(created - 2*24*3600)
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
+	}
+	changed = bytes.Replace(old, append([]byte(`"created_at":`), from...), append([]byte(`"created_at":`), to...), 1)
+	if bytes.Equal(old, changed) {
+		t.Fatalf("no created_at in %d bytes", len(old))
+	}
+	sum := sha256.Sum256(changed)
+	path := filepath.Join(dir, "session.json")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data = bytes.Replace(data, old, changed, 1)
+	data = bytes.Replace(data, []byte(text(t, head["sha256"])), []byte(hex.EncodeToString(sum[:])), 1)
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

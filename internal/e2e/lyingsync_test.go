@@ -1,0 +1,152 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// lied pairs one agent whose broker is a liar, with two credentials.
+func lied(t *testing.T) (l *liar, o *owner, pi *machine, wallet string) {
+	t.Helper()
+	b := startBroker(t)
+	l = newLiar(t, b)
+	o, pi = newOwner(t, b), newMachine(t)
+	through := &owner{machine: o.with("AGENTKEYS_BROKER", l.url)}
+	wallet = through.adopt(pi, "bot", "anthropic,openrouter")
+	o.put("bot", "openrouter", keyOpenRouter)
+	o.put("bot", "anthropic", keyAnthropic)
+	return l, o, pi, wallet
+}
+
+func syncs(change func(map[string]any)) func(*exchange) {
+	return func(e *exchange) {
+		if e.is(http.MethodGet, "/v1/agent/sync") && e.status == http.StatusOK {
+			e.edit(change)
+		}
+	}
+}
+
+func TestALyingBrokerIsCaughtBySync(t *testing.T) {
+	t.Parallel()
+	l, o, pi, w := lied(t)
+	d := pi.daemon(w)
+	d.serves("openrouter", keyOpenRouter)
+	d.serves("anthropic", keyAnthropic)
+	var old map[string]any
+	l.tell(syncs(func(doc map[string]any) {
+		if old == nil {
+			raw, err := json.Marshal(doc)
+			if err != nil || json.Unmarshal(raw, &old) != nil {
+				old = nil
+			}
+		}
+	}))
+	o.must("scope", "--agent", "bot", "--set", "openrouter") // the daemon hears this one
+	d.denies("anthropic")
+	for name, lie := range map[string]func(map[string]any){
+		"a scope wider than signed": func(doc map[string]any) { inner("manifest", set("scope", "all"))(doc) },
+		"an old manifest": func(doc map[string]any) {
+			for k, v := range old {
+				doc[k] = v
+			}
+			doc["revision"] = 99
+		},
+		"a swapped signature": func(doc map[string]any) {
+			bytesOf(doc, "signature", func(s []byte) []byte { s[0] ^= 1; return s })
+		},
+	} {
+		if name == "an old manifest" && old == nil {
+			t.Fatal("no manifest was seen")
+		}
+		l.tell(syncs(lie))
+		o.must("link", "--agent", "bot", "--email", strings.ReplaceAll(name, " ", "-")+"@example.com") // something to hear
+		d.condition("manifest_refused")
+		if got, code := d.value("openrouter"); got != keyOpenRouter {
+			t.Errorf("%s: the good manifest is no longer served: %d", name, code)
+		}
+		d.denies("anthropic")
+		l.tell(nil)
+		o.must("link", "--agent", "bot", "--email", "honest@example.com")
+		eventually(t, patience, name+": the condition ends with the lie", func() (string, bool) {
+			for _, c := range d.status().Conditions {
+				if c.Code == "manifest_refused" {
+					return fmt.Sprintf("%+v\n%s", c, d.err), false
+				}
+			}
+			return "", true
+		})
+	}
+}
+
+func TestAWithheldOrForeignRecordIsNamedAndTheRestServed(t *testing.T) {
+	t.Parallel()
+	l, o, pi, w := lied(t)
+	records := "/v1/agents/" + w + "/records"
+	foreign := func(doc map[string]any) {
+		if doc["service"] == "anthropic" {
+			bytesOf(doc, "data", func(d []byte) []byte { d[len(d)-1] ^= 1; return d })
+		}
+	}
+	each := func(change func(list []any) []any) func(map[string]any) {
+		return func(doc map[string]any) {
+			if list, ok := doc["records"].([]any); ok {
+				doc["records"] = change(list)
+			}
+		}
+	}
+	for name, lie := range map[string]func(*exchange){
+		"withheld": func(e *exchange) {
+			if e.is(http.MethodGet, records+"/anthropic") {
+				e.problem(http.StatusNotFound, "not_found")
+			}
+			if e.method == http.MethodGet && e.path == records {
+				e.edit(each(func(list []any) []any {
+					var kept []any
+					for _, r := range list {
+						if one, ok := r.(map[string]any); ok && one["service"] != "anthropic" {
+							kept = append(kept, r)
+						}
+					}
+					return kept
+				}))
+			}
+		},
+		"foreign": func(e *exchange) {
+			if !e.is(http.MethodGet, records) {
+				return
+			}
+			e.edit(func(doc map[string]any) {
+				foreign(doc)
+				each(func(list []any) []any {
+					for _, r := range list {
+						if one, ok := r.(map[string]any); ok {
+							foreign(one)
+						}
+					}
+					return list
+				})(doc)
+			})
+		},
+	} {
+		l.tell(lie)
+		board := pi
+		d := board.daemon(w)
+		d.condition("record_withheld")
+		d.serves("openrouter", keyOpenRouter)
+		if got, code := d.value("anthropic"); code == http.StatusOK {
+			t.Errorf("%s: served %q", name, got)
+		}
+		if l.tell(nil) == 0 {
+			t.Errorf("%s: the lie was not told", name)
+		}
+		d.stop()
+		d = board.daemon(w)
+		d.serves("anthropic", keyAnthropic)
+		d.stop()
+		o.put("bot", "anthropic", "newer")
+		o.put("bot", "anthropic", keyAnthropic) // so that the next lie meets a record that is not in the cache
+	}
+}
