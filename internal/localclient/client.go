@@ -29,7 +29,9 @@ type UnreachableError struct {
 	Err  error
 }
 
-func (e *UnreachableError) Error() string { return "no daemon answers on " + e.Path + ": " + e.Err.Error() }
+func (e *UnreachableError) Error() string {
+	return "no daemon answers on " + e.Path + ": " + e.Err.Error()
+}
 
 // Is makes errors.Is(err, protocol.ErrUnreachable) true.
 func (e *UnreachableError) Is(target error) bool { return target == protocol.ErrUnreachable }

@@ -1,0 +1,191 @@
+package paths_test
+
+import (
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/agentkeys/agentkeys/internal/paths"
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+func env(pairs ...string) func(string) string {
+	m := map[string]string{}
+	for i := 0; i < len(pairs); i += 2 {
+		m[pairs[i]] = pairs[i+1]
+	}
+	return func(k string) string { return m[k] }
+}
+
+func TestHome(t *testing.T) {
+	t.Parallel()
+	system := t.TempDir()
+	tests := map[string]struct {
+		getenv func(string) string
+		euid   int
+		system string
+		want   string // empty: ErrHome
+	}{
+		"a user":                          {env("HOME", "/home/pi"), 1000, system, "/home/pi/.agentkeys"},
+		"root with the package":           {env("HOME", "/root"), 0, system, system},
+		"root without the package":        {env("HOME", "/root"), 0, filepath.Join(system, "none"), "/root/.agentkeys"},
+		"set":                             {env("HOME", "/home/pi", "AGENTKEYS_HOME", "/srv/keys/"), 1000, system, "/srv/keys"},
+		"set, for root with the package":  {env("AGENTKEYS_HOME", "/srv/keys"), 0, system, "/srv/keys"},
+		"set to a relative path":          {env("HOME", "/home/pi", "AGENTKEYS_HOME", "keys"), 1000, system, ""},
+		"set to dots":                     {env("AGENTKEYS_HOME", "../keys"), 0, system, ""},
+		"no HOME (a container, systemd)":  {env(), 1000, system, ""},
+		"a relative HOME":                 {env("HOME", "pi"), 1000, system, ""},
+		"no HOME, but set":                {env("AGENTKEYS_HOME", "/data"), 1000, system, "/data"},
+		"root with the package, no HOME":  {env(), 0, system, system},
+		"root, the package's is no place": {env("HOME", "/root"), 0, "/dev/null", "/root/.agentkeys"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := paths.HomeIn(tt.getenv, tt.euid, tt.system)
+			if got != tt.want || errors.Is(err, paths.ErrHome) != (tt.want == "") {
+				t.Errorf("got %q, %v; want %q", got, err, tt.want)
+			}
+		})
+	}
+}
+
+func TestSocketDirs(t *testing.T) {
+	t.Parallel()
+	w := wallet.New()
+	name := w.String()
+	slot := "/home/pi/.agentkeys/" + session.DaemonID(w).String()
+	tests := map[string]struct {
+		getenv  func(string) string
+		daemon  string
+		clients []string
+	}{
+		"a system unit":               {env("RUNTIME_DIRECTORY", "/run/agentkeys/"+name), "/run/agentkeys/" + name, []string{"/run/agentkeys/" + name, slot}},
+		"several runtime directories": {env("RUNTIME_DIRECTORY", "/run/other:/run/agentkeys/"+name), "/run/agentkeys/" + name, []string{"/run/agentkeys/" + name, slot}},
+		"a runtime directory of own":  {env("RUNTIME_DIRECTORY", "/run/mine"), "/run/mine", []string{"/run/agentkeys/" + name, slot}},
+		"a desktop": {
+			env("XDG_RUNTIME_DIR", "/run/user/1000"), "/run/user/1000/agentkeys/" + name,
+			[]string{"/run/agentkeys/" + name, "/run/user/1000/agentkeys/" + name, slot},
+		},
+		"macOS, a container":            {env(), slot, []string{"/run/agentkeys/" + name, slot}},
+		"relative values are not taken": {env("RUNTIME_DIRECTORY", "run", "XDG_RUNTIME_DIR", "run"), slot, []string{"/run/agentkeys/" + name, slot}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := paths.SocketDir(tt.getenv, "/home/pi/.agentkeys", w); got != tt.daemon {
+				t.Errorf("daemon: %q, want %q", got, tt.daemon)
+			}
+			if diff := cmp.Diff(tt.clients, paths.SocketDirs(tt.getenv, "/home/pi/.agentkeys", w)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestConfigDir(t *testing.T) {
+	t.Parallel()
+	home, brew := t.TempDir(), t.TempDir()
+	own := filepath.Join(home, ".config", "agentkeys")
+	mkdir(t, filepath.Join(brew, "etc", "agentkeys"))
+	homeWithOwn := t.TempDir()
+	mkdir(t, filepath.Join(homeWithOwn, ".config", "agentkeys"))
+	tests := map[string]struct {
+		getenv func(string) string
+		goos   string
+		want   string
+	}{
+		"Linux":                  {env("HOME", home), "linux", "/etc/agentkeys"},
+		"set":                    {env("AGENTKEYS_CONFIG_DIR", "/srv/etc/"), "linux", "/srv/etc"},
+		"set on macOS":           {env("AGENTKEYS_CONFIG_DIR", "/srv/etc"), "darwin", "/srv/etc"},
+		"macOS":                  {env("HOME", home), "darwin", own},
+		"macOS, Homebrew's only": {env("HOME", home, "HOMEBREW_PREFIX", brew), "darwin", filepath.Join(brew, "etc", "agentkeys")},
+		"macOS, both":            {env("HOME", homeWithOwn, "HOMEBREW_PREFIX", brew), "darwin", filepath.Join(homeWithOwn, ".config", "agentkeys")},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := paths.ConfigDirOn(tt.getenv, tt.goos); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func mkdir(t *testing.T, path string) {
+	t.Helper()
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// shortDir is a directory whose sockets fit into the system's 104 bytes.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ak")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+func listen(t *testing.T, dir string) *net.UnixListener {
+	t.Helper()
+	mkdir(t, dir)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, paths.AgentSocket), Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l
+}
+
+func TestOnlyLiveSocketsAreFound(t *testing.T) {
+	t.Parallel()
+	system, run, home := shortDir(t), shortDir(t), shortDir(t)
+	getenv := env("XDG_RUNTIME_DIR", run)
+	a, b, c, stale, gone := wallet.New(), wallet.New(), wallet.New(), wallet.New(), wallet.New()
+
+	listen(t, filepath.Join(system, a.String()))
+	listen(t, filepath.Join(run, "agentkeys", b.String()))
+	listen(t, filepath.Join(home, "daemon-"+c.String()))
+	listen(t, filepath.Join(home, "daemon-"+a.String())) // in two places: one wallet
+	crashed := listen(t, filepath.Join(home, "daemon-"+stale.String()))
+	crashed.SetUnlinkOnClose(false)
+	_ = crashed.Close()
+	mkdir(t, filepath.Join(home, "daemon-"+gone.String()))
+	listen(t, filepath.Join(home, "master"))
+	listen(t, filepath.Join(system, a.Display())) // not the canonical form
+	if err := os.WriteFile(filepath.Join(home, "daemon-"+gone.String(), paths.AgentSocket), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	got := map[wallet.Wallet]bool{}
+	list := paths.FindSocketsIn(getenv, home, system)
+	for _, w := range list {
+		got[w] = true
+	}
+	if len(list) != 3 || !got[a] || !got[b] || !got[c] {
+		t.Errorf("%v, want %v %v %v", list, a, b, c)
+	}
+	if path, ok := paths.FindSocket(getenv, home, c); !ok || path != filepath.Join(home, "daemon-"+c.String(), paths.AgentSocket) {
+		t.Errorf("%q, %v", path, ok)
+	}
+	if path, ok := paths.FindSocket(getenv, home, stale); ok {
+		t.Errorf("a stale socket was found: %q", path)
+	}
+}
+
+func TestNothingIsFoundWhereNothingIs(t *testing.T) {
+	t.Parallel()
+	none := filepath.Join(t.TempDir(), "none")
+	if got := paths.FindSocketsIn(env(), none, none); len(got) != 0 {
+		t.Error(got)
+	}
+}
