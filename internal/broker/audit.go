@@ -55,7 +55,7 @@ func (b *Broker) Audit(ctx context.Context, c Credentials, q protocol.AuditQuery
 		if err != nil {
 			return err
 		}
-		out = protocol.Audit{Rows: rows}
+		out = protocol.Audit{Rows: append([]protocol.AuditRow{}, rows...)}
 		if len(rows) > auditPage {
 			out.Rows = rows[:auditPage]
 			out.Next = rows[auditPage-1].Number
