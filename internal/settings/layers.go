@@ -62,11 +62,26 @@ func (r *raw) addFile(path string, read func(string) ([]byte, error)) []error {
 		return []error{problem(path, "%v", err)}
 	}
 	var problems []error
-	for _, key := range meta.Undecoded() {
+	for _, key := range meta.Keys() {
+		if known(key) {
+			continue
+		}
 		problems = append(problems, problem(path, "unknown key %s (known: %s, [credentials.<service>] allow)", key, strings.Join(Keys(), " ")))
 	}
 	r.addDocument(path, d)
 	return problems
+}
+
+// known compares exactly. The decoder takes a key in any case, so of `allow` and
+// `Allow` in one file either might win.
+func known(key toml.Key) bool {
+	switch len(key) {
+	case 1:
+		return key[0] == "credentials" || slices.Contains(Keys(), key[0])
+	case 2:
+		return key[0] == "credentials"
+	}
+	return len(key) == 3 && key[0] == "credentials" && key[2] == "allow"
 }
 
 func (r *raw) addDocument(path string, d document) {

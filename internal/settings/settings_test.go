@@ -102,6 +102,30 @@ func TestBrokenFilesAreNamed(t *testing.T) {
 	}
 }
 
+func TestKeysAreComparedExactly(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"another case":            "Allow_Root = true\n",
+		"both cases":              "allow = []\nALLOW = [\"user=eve\"]\n",
+		"another case of a table": "[Credentials.openrouter]\nallow = [\"user=eve\"]\n",
+		"another case within":     "[credentials.openrouter]\nAllow = [\"user=eve\"]\n",
+		"inline":                  "credentials = { openrouter = { ALLOW = [\"user=eve\"] } }\n",
+		"too deep":                "[credentials.openrouter.allow]\nx = 1\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, _, err := settings.Load(source(map[string]string{"/etc/agentkeys/daemon.toml": text}, nil, nil))
+			if !errors.Is(err, settings.ErrSettings) {
+				t.Error(err)
+			}
+		})
+	}
+	s, _, err := settings.Load(source(map[string]string{"/etc/agentkeys/daemon.toml": "credentials.openrouter.allow = [\"user=pi\"]\n"}, nil, nil))
+	if err != nil || len(s.Credentials["openrouter"]) != 1 {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
 func FuzzLoad(f *testing.F) {
 	f.Add("session_store = \"file\"\n[credentials.a]\nallow = [\"user=x\"]\n")
 	f.Fuzz(func(t *testing.T, text string) {

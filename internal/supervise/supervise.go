@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"runtime/debug"
 )
 
@@ -78,15 +79,25 @@ func allReady(ctx context.Context, tasks []Task) bool {
 // ErrPanic is wrapped by the error of a task that panicked.
 var ErrPanic = errors.New("task panicked")
 
+// describe is the text of the runtime's own panics (an index, a nil map), which hold
+// no data; of any other value only the type, since it may hold a secret.
+func describe(r any) string {
+	if fault, ok := r.(runtime.Error); ok {
+		return fault.Error()
+	}
+	return fmt.Sprintf("a %T", r)
+}
+
 func guard(ctx context.Context, log *slog.Logger, t Task) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			log.Error("task panicked", "task", t.Name(), "stack", string(debug.Stack()))
-			err = fmt.Errorf("%s: %w", t.Name(), ErrPanic)
+			log.Error("task panicked", "task", t.Name(), "panic", describe(r), "stack", string(debug.Stack()))
+			err = fmt.Errorf("%s: %w: %s", t.Name(), ErrPanic, describe(r))
 		}
 	}()
-	if err := t.Run(ctx); err != nil && !(errors.Is(err, context.Canceled) && ctx.Err() != nil) {
-		return fmt.Errorf("%s: %w", t.Name(), err)
+	err = t.Run(ctx)
+	if err == nil || (ctx.Err() != nil && errors.Is(err, ctx.Err())) {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%s: %w", t.Name(), err)
 }

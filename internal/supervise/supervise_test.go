@@ -1,9 +1,11 @@
 package supervise_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,14 +59,66 @@ func TestOneFailureEndsAll(t *testing.T) {
 	})
 }
 
-func TestAPanicIsAnError(t *testing.T) {
+func TestTheEndIsNoError(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		waits := func(ctx context.Context) error {
+			<-ctx.Done()
+			time.Sleep(4 * time.Second) // its last requests
+			return ctx.Err()
+		}
+		start := time.Now()
+		err := supervise.Run(ctx, slog.New(slog.DiscardHandler), func() {}, supervise.Func("waits", waits))
+		if took := time.Since(start); err != nil || took != time.Minute+4*time.Second {
+			t.Errorf("%v after %v", err, took)
+		}
+	})
+}
+
+func TestTheFirstErrorIsTheResult(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		first, second := errors.New("first"), errors.New("second")
 		err := supervise.Run(t.Context(), slog.New(slog.DiscardHandler), func() {},
-			supervise.Func("bad", func(context.Context) error { panic("x") }),
-			supervise.Func("waits", func(ctx context.Context) error { <-ctx.Done(); return nil }))
-		if !errors.Is(err, supervise.ErrPanic) {
+			supervise.Func("a", func(ctx context.Context) error { <-ctx.Done(); return second }),
+			supervise.Func("b", func(context.Context) error { time.Sleep(time.Second); return first }))
+		if !errors.Is(err, first) || !strings.HasPrefix(err.Error(), "b: ") {
 			t.Fatal(err)
 		}
 	})
+}
+
+func TestAPanicEndsTheProgram(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		panics func()
+		want   string
+	}{
+		"the runtime's own":   {func() { var s []int; _ = s[len(s)] }, "index out of range"},
+		"a value of the code": {func() { panic("geheim") }, "a string"},
+		"an error":            {func() { panic(errors.New("geheim")) }, "a *errors.errorString"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var out bytes.Buffer
+				err := supervise.Run(t.Context(), slog.New(slog.NewTextHandler(&out, nil)), func() {},
+					supervise.Func("bad", func(context.Context) error { tt.panics(); return nil }),
+					supervise.Func("waits", func(ctx context.Context) error { <-ctx.Done(); return nil }))
+				if !errors.Is(err, supervise.ErrPanic) || !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("%v", err)
+				}
+				for _, want := range []string{"task=bad", "supervise_test.go", tt.want} {
+					if !strings.Contains(out.String(), want) {
+						t.Errorf("the log lacks %q: %s", want, out.String())
+					}
+				}
+				if strings.Contains(out.String()+err.Error(), "geheim") {
+					t.Errorf("the value is shown: %v\n%s", err, out.String())
+				}
+			})
+		})
+	}
 }
