@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -8,19 +10,52 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 )
 
-// TestRandomHistories checks invariants 1 to 6, 9 and 10 on random histories.
-// `go test -run RandomHistories -rapid.checks=100000` runs as long as wanted.
+// modes are run one by one by every random test.
+func modes() []store.Mode { return []store.Mode{store.ModeAuto, store.ModeFile, store.ModeKeychain} }
+
+// TestRandomHistories checks invariants 1 to 6, 9 and 10 on random histories, and
+// makes a short one of what it finds. For a long run:
+// go test -run RandomHistories -rapid.checks=100000 -rapid.steps=60
 func TestRandomHistories(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []store.Mode{store.ModeAuto, store.ModeFile, store.ModeKeychain} {
+	for _, mode := range modes() {
 		t.Run(string(mode), func(t *testing.T) {
 			t.Parallel()
 			rapid.Check(t, func(t *rapid.T) {
 				m := newMachine(mode, storeMaker)
-				for range rapid.IntRange(1, 50).Draw(t, "steps") {
-					m.step(t, func(label string, n int) int { return rapid.IntRange(0, n-1).Draw(t, label) })
-				}
+				draw := func(label string, n int) int { return rapid.IntRange(0, n-1).Draw(t, label) }
+				t.Repeat(map[string]func(*rapid.T){
+					"":      func(t *rapid.T) { m.run(t, 1, allSteps(), draw) },
+					"steps": func(t *rapid.T) { m.run(t, 3, allSteps(), draw) },
+				})
 			})
 		})
 	}
+}
+
+// histories runs histories of a mixture that favours what an invariant is about.
+// They are the same in every run; their number is what fits into a short test.
+func histories(t *testing.T, mixture []string) {
+	t.Helper()
+	for _, mode := range modes() {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
+			for seed := range uint64(60) {
+				random := rand.New(rand.NewPCG(seed, uint64(len(mixture))))
+				draw := func(_ string, n int) int { return random.IntN(n) }
+				newMachine(mode, storeMaker).run(named{t, seed}, 40, mixture, draw)
+			}
+		})
+	}
+}
+
+// named puts the history's number before the words of a violation.
+type named struct {
+	t    *testing.T
+	seed uint64
+}
+
+func (n named) Fatalf(format string, args ...any) {
+	n.t.Helper()
+	n.t.Fatalf("history %d: %s", n.seed, fmt.Sprintf(format, args...))
 }

@@ -141,6 +141,8 @@ func (m *machine) load(t fatal, i int) error {
 		m.sawSession(t, v, info)
 	case errors.Is(err, store.ErrNoSession):
 		m.sawNothing(t)
+	case errors.Is(err, store.ErrInconsistent) && m.ring.Healthy():
+		t.Fatalf("LOST: %v", err)
 	}
 	return err
 }
@@ -244,80 +246,5 @@ func (m *machine) checkOneCopy(t fatal) {
 	}
 	if want := len(token) / session.TokenLength; copies != want {
 		t.Fatalf("LEFT OVER: %d copies of the session, want %d", copies, want)
-	}
-}
-
-// steps names the steps of a history; a name twice is drawn twice as often.
-var steps = []string{
-	"save", "save", "save", "load", "load", "delete", "reconcile", "reconcile", "crash soon", "kill", "power cut",
-	"keychain state", "keychain faults", "keychain faults", "late write lands", "late write lands", "provider restarts", "heal",
-}
-
-// step takes one step of a history, and then looks. draw(label, n) gives a number
-// below n.
-func (m *machine) step(t fatal, draw func(label string, n int) int) {
-	m.act(t, steps[draw("step", len(steps))], draw)
-	_ = m.load(t, draw("reader", 2))
-}
-
-func (m *machine) act(t fatal, step string, draw func(label string, n int) int) {
-	process := func() int { return draw("process", 2) }
-	switch step {
-	case "save":
-		_ = m.save(t, process()) // an error is one more attempt that may show
-	case "load":
-		_ = m.load(t, process())
-	case "delete":
-		m.remove(process())
-	case "reconcile":
-		m.clock = m.clock.Add(time.Duration(draw("seconds", 700)) * time.Second)
-		m.reconcile(process())
-	case "crash soon":
-		m.procs[process()].CrashAfter(draw("operations", 60))
-	case "kill":
-		i := process()
-		m.procs[i].Kill()
-		m.revive(i)
-	case "power cut":
-		m.powerCut(func(n int) int { return draw("choice", n) })
-	case "keychain state":
-		m.ring.SetState(states[draw("state", len(states))])
-	case "keychain faults":
-		faults := storetest.Faults()
-		script := make([]storetest.Fault, 1+draw("faults", 4))
-		for i := range script {
-			script[i] = faults[draw("fault", len(faults))]
-		}
-		m.ring.SetFault(inTurn(draw("after calls", 3), script))
-	case "late write lands":
-		if n := m.ring.Late(); n > 0 {
-			m.ring.Land(draw("which", n))
-		}
-	case "provider restarts":
-		m.ring.Restart()
-	case "heal":
-		m.heal(t)
-	}
-}
-
-// states are drawn for the keychain; a healthy one is the most frequent.
-var states = []store.KeychainState{
-	store.StateUnlocked, store.StateUnlocked, store.StateUnlocked, store.StateUnlocked, store.StateLocked,
-	store.StateNoOwner, store.StateNoBus, store.StateHung, store.StatePromptsOnWrite,
-}
-
-// inTurn lets some calls pass and then fails the next ones.
-func inTurn(skip int, faults []storetest.Fault) func(storetest.Operation) storetest.Fault {
-	return func(storetest.Operation) storetest.Fault {
-		if skip > 0 {
-			skip--
-			return storetest.FaultNone
-		}
-		if len(faults) == 0 {
-			return storetest.FaultNone
-		}
-		f := faults[0]
-		faults = faults[1:]
-		return f
 	}
 }

@@ -127,8 +127,6 @@ func naiveHistory(seed int) (first violation) {
 	random := rand.New(rand.NewPCG(uint64(seed), 0))
 	m := newMachine(store.ModeAuto, naiveMaker)
 	m.noGenerations = true
-	for range 40 {
-		m.step(keepFirst{}, func(_ string, n int) int { return random.IntN(n) })
-	}
+	m.run(keepFirst{}, 40, allSteps(), func(_ string, n int) int { return random.IntN(n) })
 	return ""
 }

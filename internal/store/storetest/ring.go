@@ -100,6 +100,12 @@ func (r *Ring) Items() (items map[string]string) {
 // denied what is there.
 func (r *Ring) Calls(kind string) (n int) { r.locked(func() { n = r.calls[kind] }); return n }
 
+// Healthy reports whether every call will be done and answered truly.
+func (r *Ring) Healthy() (healthy bool) {
+	r.locked(func() { healthy = r.fault == nil && r.state == store.StateUnlocked })
+	return healthy
+}
+
 // Late is how many writes may still land.
 func (r *Ring) Late() (n int) { r.locked(func() { n = len(r.late) }); return n }
 
