@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/agentkeys/agentkeys/internal/harden"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
 )
@@ -18,6 +19,9 @@ func TestMain(m *testing.M) {
 		os.Exit(keychain.Child(os.Stdin, os.Stdout))
 	}
 	if os.Getenv(parentVariable) != "" {
+		if err := harden.Process(); err != nil {
+			panic(err)
+		}
 		for k := keychain.New(keychain.Config{Timeout: time.Minute}); ; {
 			_, _ = k.Get(context.Background(), "master") // until it is killed
 		}

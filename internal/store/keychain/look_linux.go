@@ -25,7 +25,7 @@ func (s secretService) look(ctx context.Context) (store.Probe, string) {
 // inspect finds the provider and its collection, and says how they are. The service
 // is complete only when the state is readable.
 func inspect(ctx context.Context, conn *dbus.Conn) (store.Probe, *service) {
-	s := &service{ctx: ctx, conn: conn}
+	s := &service{conn: conn}
 	p := store.Probe{Provider: providerUnknown}
 	err := func() (err error) {
 		if err = askBus(ctx, conn, &p.BusID, "GetId"); err != nil {
@@ -36,10 +36,10 @@ func inspect(ctx context.Context, conn *dbus.Conn) (store.Probe, *service) {
 		}
 		s.owner = p.Owner
 		p.Provider = providerOf(ctx, conn, p.Owner)
-		if err = s.findCollection(); err != nil {
+		if err = s.findCollection(ctx); err != nil {
 			return err
 		}
-		p.State, err = s.state()
+		p.State, err = s.state(ctx)
 		return err
 	}()
 	switch {

@@ -188,6 +188,15 @@ func TestABusThatCannotBeUsedIsSaidInTime(t *testing.T) {
 	}
 }
 
+func TestNewTouchesNothing(t *testing.T) {
+	t.Parallel()
+	address := serveSocket(t, func(net.Conn) { t.Error("somebody connected") })
+	k := newKeychain(t, "DBUS_SESSION_BUS_ADDRESS="+address)
+	if p, ok := k.Last(); ok || k.MaxValue() != 0 {
+		t.Errorf("last %+v, at most %d bytes", p, k.MaxValue())
+	}
+}
+
 // serveSocket accepts connections and keeps them open until the test ends.
 func serveSocket(t *testing.T, serve func(net.Conn)) string {
 	t.Helper()

@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	busName      = "org.freedesktop.DBus"
-	busPath      = dbus.ObjectPath("/org/freedesktop/DBus")
-	propertyGet  = "org.freedesktop.DBus.Properties.Get"
-	secretsName  = "org.freedesktop.secrets"
-	secretsPath  = dbus.ObjectPath("/org/freedesktop/secrets")
-	serviceIface = "org.freedesktop.Secret.Service"
-	collection   = "org.freedesktop.Secret.Collection"
-	itemIface    = "org.freedesktop.Secret.Item"
-	promptIface  = "org.freedesktop.Secret.Prompt"
+	busName         = "org.freedesktop.DBus"
+	busPath         = dbus.ObjectPath("/org/freedesktop/DBus")
+	propertyGet     = "org.freedesktop.DBus.Properties.Get"
+	secretsName     = "org.freedesktop.secrets"
+	secretsPath     = dbus.ObjectPath("/org/freedesktop/secrets")
+	serviceIface    = "org.freedesktop.Secret.Service"
+	collectionIface = "org.freedesktop.Secret.Collection"
+	itemIface       = "org.freedesktop.Secret.Item"
+	promptIface     = "org.freedesktop.Secret.Prompt"
 
 	loginPath   = dbus.ObjectPath("/org/freedesktop/secrets/collection/login")
 	sessionPath = dbus.ObjectPath("/org/freedesktop/secrets/collection/session") // gone at logout
@@ -35,20 +35,19 @@ var errShape = errors.New("not a secret service answer")
 // service is one provider, addressed by its unique name: nobody is started by a
 // call, and a provider that takes the name over meanwhile is not talked to.
 type service struct {
-	ctx        context.Context //nolint:containedctx // one look or one operation
 	conn       *dbus.Conn
 	owner      string
 	collection dbus.ObjectPath
 }
 
-func (s *service) call(path dbus.ObjectPath, method string, args ...any) *dbus.Call {
-	return s.conn.Object(s.owner, path).CallWithContext(s.ctx, method, dbus.FlagNoAutoStart, args...)
+func (s *service) call(ctx context.Context, path dbus.ObjectPath, method string, args ...any) *dbus.Call {
+	return s.conn.Object(s.owner, path).CallWithContext(ctx, method, dbus.FlagNoAutoStart, args...)
 }
 
 // property decodes a property into out; errShape when its type is another one.
-func (s *service) property(path dbus.ObjectPath, iface, name string, out any) error {
+func (s *service) property(ctx context.Context, path dbus.ObjectPath, iface, name string, out any) error {
 	var v dbus.Variant
-	if err := s.call(path, propertyGet, iface, name).Store(&v); err != nil {
+	if err := s.call(ctx, path, propertyGet, iface, name).Store(&v); err != nil {
 		return err
 	}
 	if dbus.Store([]any{v.Value()}, out) != nil {
@@ -65,9 +64,9 @@ func askBus(ctx context.Context, conn *dbus.Conn, out any, method string, args .
 
 // findCollection is go-keyring's rule: `login` where it is listed, else the alias
 // `default`; but never the session collection. errNoCollection when there is none.
-func (s *service) findCollection() error {
+func (s *service) findCollection(ctx context.Context) error {
 	var listed []dbus.ObjectPath
-	if err := s.property(secretsPath, serviceIface, "Collections", &listed); err != nil {
+	if err := s.property(ctx, secretsPath, serviceIface, "Collections", &listed); err != nil {
 		return err
 	}
 	if slices.Contains(listed, loginPath) {
@@ -75,7 +74,7 @@ func (s *service) findCollection() error {
 		return nil
 	}
 	var path dbus.ObjectPath
-	if err := s.call(secretsPath, serviceIface+".ReadAlias", "default").Store(&path); err != nil {
+	if err := s.call(ctx, secretsPath, serviceIface+".ReadAlias", "default").Store(&path); err != nil {
 		return err
 	}
 	if path == noPath || path == sessionPath {
@@ -88,8 +87,8 @@ func (s *service) findCollection() error {
 // state of the collection. A keyring without a password says Locked until somebody
 // asks for Unlock, which it then does without a prompt. Unlock alone shows no
 // window; only Prompt would, and it is never called.
-func (s *service) state() (store.KeychainState, error) {
-	locked, err := s.locked()
+func (s *service) state(ctx context.Context) (store.KeychainState, error) {
+	locked, err := s.locked(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -98,15 +97,15 @@ func (s *service) state() (store.KeychainState, error) {
 	}
 	var unlocked []dbus.ObjectPath
 	var prompt dbus.ObjectPath
-	call := s.call(secretsPath, serviceIface+".Unlock", []dbus.ObjectPath{s.collection})
+	call := s.call(ctx, secretsPath, serviceIface+".Unlock", []dbus.ObjectPath{s.collection})
 	if err := call.Store(&unlocked, &prompt); err != nil {
 		return "", err
 	}
 	if prompt != noPath {
-		s.dismiss(prompt)
+		s.dismiss(ctx, prompt)
 		return store.StateLocked, nil
 	}
-	if locked, err = s.locked(); err != nil {
+	if locked, err = s.locked(ctx); err != nil {
 		return "", err
 	}
 	if locked {
@@ -115,13 +114,13 @@ func (s *service) state() (store.KeychainState, error) {
 	return store.StateUnlocked, nil
 }
 
-func (s *service) locked() (locked bool, err error) {
-	err = s.property(s.collection, collection, "Locked", &locked)
+func (s *service) locked(ctx context.Context) (locked bool, err error) {
+	err = s.property(ctx, s.collection, collectionIface, "Locked", &locked)
 	return locked, err
 }
 
 // dismiss tells the provider that its prompt will not be shown. Its answer does
 // not matter: a prompt that nobody asks for stays hidden.
-func (s *service) dismiss(prompt dbus.ObjectPath) {
-	_ = s.call(prompt, promptIface+".Dismiss").Err
+func (s *service) dismiss(ctx context.Context, prompt dbus.ObjectPath) {
+	_ = s.call(ctx, prompt, promptIface+".Dismiss").Err
 }

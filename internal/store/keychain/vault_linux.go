@@ -28,8 +28,8 @@ func openVault(getenv func(string) string) vault {
 }
 
 func (v secretVault) get(account string) (value []byte, err error) {
-	err = v.with(store.KeychainState.Readable, func(s *service) error {
-		found, err := s.search(account)
+	err = v.with(store.KeychainState.Readable, func(ctx context.Context, s *service) error {
+		found, err := s.search(ctx, account)
 		if err != nil {
 			return err
 		}
@@ -40,27 +40,28 @@ func (v secretVault) get(account string) (value []byte, err error) {
 }
 
 func (v secretVault) put(account, value string) error {
-	return v.with(store.KeychainState.Writable, func(*service) error {
+	return v.with(store.KeychainState.Writable, func(context.Context, *service) error {
 		return keyring.Set(serviceName, account, value)
 	})
 }
 
 func (v secretVault) delete(account string) error {
-	return v.with(store.KeychainState.Writable, func(s *service) error { return s.remove(account) })
+	return v.with(store.KeychainState.Writable, func(ctx context.Context, s *service) error { return s.remove(ctx, account) })
 }
 
 // with runs do when the state allows it; the child has no deadline of its own here.
-func (v secretVault) with(allowed func(store.KeychainState) bool, do func(*service) error) error {
-	conn, _, err := v.bus.dial(context.Background(), noSignals{})
+func (v secretVault) with(allowed func(store.KeychainState) bool, do func(context.Context, *service) error) error {
+	ctx := context.Background()
+	conn, _, err := v.bus.dial(ctx, noSignals{})
 	if err != nil {
 		return vaultError(err)
 	}
 	defer func() { _ = conn.Close() }()
-	probe, s := inspect(context.Background(), conn)
+	probe, s := inspect(ctx, conn)
 	if !allowed(probe.State) {
 		return &store.UnavailableError{State: probe.State, Reason: probe.Reason}
 	}
-	return vaultError(do(s))
+	return vaultError(do(ctx, s))
 }
 
 // vaultError: a D-Bus error is a state only where it says more than that the
@@ -87,16 +88,16 @@ type matches struct {
 
 // search asks the collection; the service's own SearchItems opens windows in
 // KeePassXC. A search matches every entry that has at least these attributes.
-func (s *service) search(account string) (matches, error) {
+func (s *service) search(ctx context.Context, account string) (matches, error) {
 	want := map[string]string{"service": serviceName, "username": account}
 	var paths []dbus.ObjectPath
-	if err := s.call(s.collection, collection+".SearchItems", want).Store(&paths); err != nil {
+	if err := s.call(ctx, s.collection, collectionIface+".SearchItems", want).Store(&paths); err != nil {
 		return matches{}, err
 	}
 	var found matches
 	for i, path := range paths {
 		var attributes map[string]string
-		if err := s.property(path, itemIface, "Attributes", &attributes); err != nil {
+		if err := s.property(ctx, path, itemIface, "Attributes", &attributes); err != nil {
 			return matches{}, err
 		}
 		delete(attributes, schemaAttribute)
@@ -140,18 +141,18 @@ func readItem(path dbus.ObjectPath) ([]byte, error) {
 
 // remove deletes until a search shows no entry of ours. go-keyring's Delete takes
 // the first match only, whoever's it is.
-func (s *service) remove(account string) error {
+func (s *service) remove(ctx context.Context, account string) error {
 	for range maxEntries {
-		found, err := s.search(account)
+		found, err := s.search(ctx, account)
 		if err != nil || len(found.exact) == 0 {
 			return err
 		}
 		var prompt dbus.ObjectPath
-		if err := s.call(found.exact[0], itemIface+".Delete").Store(&prompt); err != nil {
+		if err := s.call(ctx, found.exact[0], itemIface+".Delete").Store(&prompt); err != nil {
 			return err
 		}
 		if prompt != noPath {
-			s.dismiss(prompt)
+			s.dismiss(ctx, prompt)
 			return &store.UnavailableError{State: store.StatePromptsOnWrite, Reason: "the keyring wants to ask before it deletes"}
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 )
@@ -130,6 +129,11 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 
 // Kill ends it at once and waits until it is gone.
 func (p *Process) Kill() {
+	select {
+	case <-p.done: // its number may be another's by now
+		return
+	default:
+	}
 	kill(p.PID())
 	select {
 	case <-p.done:
@@ -137,6 +141,3 @@ func (p *Process) Kill() {
 		p.t.Errorf("%s does not end", p.cmd.Path)
 	}
 }
-
-// Errors is what it wrote to stderr; only after Kill.
-func (p *Process) Errors() string { return strings.TrimSpace(p.errors.String()) }

@@ -121,7 +121,8 @@ func startDaemon(t testing.TB, address, home string, password *string) *GnomeKey
 // Lock locks the login collection, as a person would.
 func (g *GnomeKeyring) Lock() {
 	g.t.Helper()
-	conn := Connect(g.t, g.Address)
+	conn := g.connect()
+	defer func() { _ = conn.Close() }()
 	call := conn.Object(secretsName, secretsPath).Call("org.freedesktop.Secret.Service.Lock", 0, []dbus.ObjectPath{loginPath})
 	if call.Err != nil {
 		g.t.Fatal(call.Err)
@@ -132,7 +133,8 @@ func (g *GnomeKeyring) Lock() {
 // a person has typed it.
 func (g *GnomeKeyring) Unlock() {
 	g.t.Helper()
-	conn := Connect(g.t, g.Address)
+	conn := g.connect()
+	defer func() { _ = conn.Close() }()
 	object := conn.Object(secretsName, secretsPath)
 	var nothing dbus.Variant
 	var session dbus.ObjectPath
@@ -148,6 +150,15 @@ func (g *GnomeKeyring) Unlock() {
 	if call.Err != nil {
 		g.t.Fatal(call.Err)
 	}
+}
+
+func (g *GnomeKeyring) connect() *dbus.Conn {
+	g.t.Helper()
+	conn, err := dbus.Connect(g.Address)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return conn
 }
 
 // Connect opens a connection to a bus, closed when the test ends.

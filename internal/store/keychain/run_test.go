@@ -1,0 +1,294 @@
+package keychain_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/store/keychain"
+)
+
+// script is a platform that says what the test sets and notes when it was asked.
+type script struct {
+	mu    sync.Mutex
+	begin time.Time
+	state store.KeychainState
+	looks []time.Duration // since begin
+	takes time.Duration
+	poke  func()
+	lose  chan struct{} // ends a watch
+}
+
+func newScript(state store.KeychainState) *script {
+	return &script{begin: time.Now(), state: state, lose: make(chan struct{})}
+}
+
+func (s *script) Look(ctx context.Context) (store.Probe, string) {
+	s.mu.Lock()
+	s.looks = append(s.looks, time.Since(s.begin).Round(time.Millisecond))
+	p, takes := store.Probe{State: s.state, Provider: "unknown"}, s.takes
+	s.mu.Unlock()
+	select {
+	case <-time.After(takes):
+	case <-ctx.Done():
+		p.State = store.StateHung
+	}
+	return p, "unix:path=/bus"
+}
+
+func (s *script) Watch(ctx context.Context, poke func()) bool {
+	s.mu.Lock()
+	s.poke = poke
+	s.mu.Unlock()
+	poke()
+	select {
+	case <-ctx.Done():
+	case <-s.lose:
+	}
+	return true
+}
+
+func (s *script) set(state store.KeychainState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state = state
+}
+
+func (s *script) signal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.poke()
+}
+
+// seen returns the looks so far and forgets them.
+func (s *script) seen() []time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer func() { s.looks = nil }()
+	return slices.Clone(s.looks)
+}
+
+// running starts Run in the bubble and returns what ends it.
+func running(t *testing.T, k *keychain.Keychain) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- k.Run(ctx) }()
+	return func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	}
+}
+
+func wantLooks(t *testing.T, s *script, want ...time.Duration) {
+	t.Helper()
+	if diff := cmp.Diff(want, s.seen()); diff != "" {
+		t.Errorf("looks (-want +got):\n%s", diff)
+	}
+}
+
+const ms = time.Millisecond
+
+func TestRunLooksAtAHealthyKeychainEveryTwoMinutes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(store.StateUnlocked)
+		k := keychain.NewWith(keychain.Config{}, s)
+		defer running(t, k)()
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		// The second look is for what happened before the signals were listened to.
+		wantLooks(t, s, 0, 250*ms, 120*time.Second+250*ms, 240*time.Second+250*ms)
+	})
+}
+
+func TestRunBacksOffFromAnUnhealthyKeychainUnlessASessionWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(store.StateLocked)
+		k := keychain.NewWith(keychain.Config{}, s)
+		defer running(t, k)()
+		time.Sleep(20 * time.Minute)
+		synctest.Wait()
+		var gaps []time.Duration
+		looks := s.seen()
+		for i := 2; i < len(looks); i++ {
+			gaps = append(gaps, (looks[i] - looks[i-1]).Round(time.Second))
+		}
+		want := []time.Duration{10 * time.Second, 20 * time.Second, 40 * time.Second, 80 * time.Second, 160 * time.Second, 300 * time.Second, 300 * time.Second}
+		if diff := cmp.Diff(want, gaps); diff != "" {
+			t.Errorf("gaps (-want +got):\n%s", diff)
+		}
+		k.SetWaiting(true)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if n := len(s.seen()); n < 4 || n > 5 {
+			t.Errorf("%d looks in a minute while a session waits", n)
+		}
+	})
+}
+
+func TestASignalIsFollowedByALookWithinASecondAndChangedIsToldOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(store.StateLocked)
+		var observed []store.KeychainState
+		k := keychain.NewWith(keychain.Config{Observe: func(p store.Probe) { observed = append(observed, p.State) }}, s)
+		stop := running(t, k)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		<-k.Changed() // the first look
+		s.set(store.StateUnlocked)
+		s.signal()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		select {
+		case <-k.Changed():
+		default:
+			t.Error("the change was not told")
+		}
+		if p, ok := k.Last(); !ok || p.State != store.StateUnlocked {
+			t.Errorf("last %+v", p)
+		}
+		s.seen()
+		for range 100 { // a provider that never stops signalling
+			s.signal()
+			time.Sleep(100 * ms)
+		}
+		synctest.Wait()
+		if n := len(s.seen()); n > 14 {
+			t.Errorf("%d looks in 10 s", n)
+		}
+		select {
+		case <-k.Changed():
+			t.Error("told without a change")
+		default:
+		}
+		stop()
+		if len(observed) < 3 {
+			t.Errorf("observed %v", observed)
+		}
+	})
+}
+
+func TestALostBusIsLookedAtAtOnceAndListenedToAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(store.StateUnlocked)
+		k := keychain.NewWith(keychain.Config{}, s)
+		defer running(t, k)()
+		time.Sleep(10 * time.Second)
+		s.seen()
+		s.set(store.StateNoBus)
+		s.lose <- struct{}{}
+		time.Sleep(ms)
+		synctest.Wait()
+		wantLooks(t, s, 10*time.Second)
+		s.set(store.StateUnlocked)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		s.seen()
+		s.signal() // only if the second watch stands
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if len(s.seen()) == 0 {
+			t.Error("no look after the signal")
+		}
+	})
+}
+
+func TestManyCallersShareOneLookAndAreNotHeldLonger(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(store.StateUnlocked)
+		s.takes = time.Second
+		k := keychain.NewWith(keychain.Config{Timeout: 2 * time.Second}, s)
+		var callers sync.WaitGroup
+		for range 50 {
+			callers.Go(func() { wantState(t, k.Probe(t.Context()), store.StateUnlocked) })
+		}
+		callers.Wait()
+		wantLooks(t, s, 0)
+		for range 50 {
+			callers.Go(func() { wantState(t, k.ProbeNow(t.Context()), store.StateUnlocked) })
+		}
+		callers.Wait()
+		if n := len(s.seen()); n != 1 {
+			t.Errorf("%d looks for 50 callers", n)
+		}
+		s.takes = time.Hour
+		begin := time.Now()
+		for range 50 {
+			callers.Go(func() { wantState(t, k.ProbeNow(t.Context()), store.StateHung) })
+		}
+		callers.Wait()
+		if took := time.Since(begin); took > 2*time.Second+10*ms {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
+func TestACallersImpatienceIsNotKeptAsTheKeychainsState(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(store.StateUnlocked)
+		k := keychain.NewWith(keychain.Config{}, s)
+		k.Probe(t.Context())
+		time.Sleep(ms)
+		s.takes = time.Second
+		ctx, cancel := context.WithTimeout(t.Context(), 10*ms)
+		defer cancel()
+		wantState(t, k.ProbeNow(ctx), store.StateHung)
+		wantState(t, k.Probe(t.Context()), store.StateUnlocked)
+	})
+}
+
+func TestTheClockMayJumpByYears(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(store.StateUnlocked)
+		k := keychain.NewWith(keychain.Config{}, s)
+		k.Probe(t.Context())
+		time.Sleep(20 * 365 * 24 * time.Hour)
+		s.set(store.StateLocked)
+		wantState(t, k.Probe(t.Context()), store.StateLocked)
+	})
+}
+
+func TestStepsAndJitter(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		state   store.KeychainState
+		step    time.Duration
+		changed bool
+		want    time.Duration
+	}{
+		"healthy":              {store.StateUnlocked, 5 * time.Second, false, 2 * time.Minute},
+		"KeePassXC":            {store.StatePromptsOnWrite, 0, true, 2 * time.Minute},
+		"first failure":        {store.StateLocked, 2 * time.Minute, true, 5 * time.Second},
+		"second failure":       {store.StateLocked, 5 * time.Second, false, 10 * time.Second},
+		"another failure":      {store.StateHung, 5 * time.Minute, true, 5 * time.Second},
+		"no more than 5 min":   {store.StateNoBus, 5 * time.Minute, false, 5 * time.Minute},
+		"never where disabled": {store.StateDisabled, 0, true, 24 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := keychain.NextStep(tt.state, tt.step, tt.changed); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+	for r, want := range map[float64]time.Duration{0: 80 * time.Second, 0.5: 100 * time.Second, 0.999999: 120 * time.Second} {
+		if got := keychain.Spread(100*time.Second, r).Round(time.Second); got != want {
+			t.Errorf("spread at %v is %v, want %v", r, got, want)
+		}
+	}
+}

@@ -1,0 +1,95 @@
+package keychain_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/store/keychain"
+)
+
+// standIn is a `security` of the test's own.
+func standIn(t *testing.T, script string) (path, dir string) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("the stand-in is a shell script")
+	}
+	dir = t.TempDir()
+	path = filepath.Join(dir, "security")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path, dir
+}
+
+func TestTheMacOSProbeReadsTheExitCodeOfSecurity(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		script string
+		want   store.KeychainState
+	}{
+		"the entry is there":                {"exit 0", store.StateUnlocked},
+		"44: no such entry, so it answers":  {"exit 44", store.StateUnlocked},
+		"36: no interaction allowed":        {"exit 36", store.StateLocked},
+		"51: authorisation failed":          {"exit 51", store.StateDenied},
+		"128: the user cancelled":           {"exit 128", store.StateDenied},
+		"37: no default keychain":           {"exit 37", store.StateNoCollection},
+		"50: no such keychain":              {"exit 50", store.StateNoCollection},
+		"53: not available in this session": {"exit 53", store.StateNoOwner},
+		"a code that nobody knows":          {"exit 3", store.StateDenied},
+		"a window that waits for a click":   {"sleep 60 & wait", store.StateHung},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path, dir := standIn(t, `echo "$@" > "`+"$HOME"+`/asked"; `+tt.script)
+			ctx, cancel := context.WithTimeout(t.Context(), quick)
+			defer cancel()
+			begin := time.Now()
+			p := keychain.LookSecurity(ctx, path, []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH")})
+			wantState(t, p, tt.want)
+			if took := time.Since(begin); took > quick+slack {
+				t.Errorf("took %v", took)
+			}
+			asked, err := os.ReadFile(filepath.Join(dir, "asked"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.TrimSpace(string(asked)); got != "find-generic-password -s agentkeys -a probe" {
+				t.Errorf("asked %q: -w would ask for the secret, and for a click", got)
+			}
+			if p.Provider != "macos" || (p.State == store.StateUnlocked) != (p.Reason == "") {
+				t.Errorf("probe %+v", p)
+			}
+		})
+	}
+	p := keychain.LookSecurity(t.Context(), "/nonexistent/security", nil)
+	wantState(t, p, store.StateNoOwner)
+}
+
+func TestAMacOSValueFitsWhenGoKeyringsCommandIsBelow4096Bytes(t *testing.T) {
+	t.Parallel()
+	const wallet = "daemon-0x52908400098527886e0f7030069857d2e4169ee7"
+	for name, tt := range map[string]struct {
+		account string
+		size    int
+		want    bool
+	}{
+		"a wallet's largest value":          {wallet, keychain.MaxValueMacOS, true},
+		"one byte more":                     {wallet, keychain.MaxValueMacOS + 1, false},
+		"the longest account that fits":     {strings.Repeat("a", 52), keychain.MaxValueMacOS, true},
+		"a command of exactly 4096":         {strings.Repeat("a", 53), keychain.MaxValueMacOS, false},
+		"a longer account, a smaller value": {strings.Repeat("a", 64), keychain.MaxValueMacOS - 12, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := keychain.SecurityFits(tt.account, strings.Repeat("v", tt.size)); got != tt.want {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+}
