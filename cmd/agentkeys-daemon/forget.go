@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -13,19 +14,24 @@ import (
 )
 
 type forgetCommand struct {
-	Wallet string `help:"The agent whose session is removed." placeholder:"0x.." required:""`
-	Yes    bool   `help:"Do not ask."`
+	wallet string
+	yes    bool
+}
+
+func (c *forgetCommand) define(fs *flag.FlagSet) {
+	fs.StringVar(&c.wallet, "wallet", "", "the agent whose session is removed, `0x..`")
+	fs.BoolVar(&c.yes, "yes", false, "do not ask")
 }
 
 var errNotConfirmed = errors.New("nothing was removed")
 
-// Run removes a slot: only a person may.
-func (c forgetCommand) Run(ctx context.Context, p *program) error {
-	w, err := p.parseWallet(c.Wallet)
+// run removes a slot: only a person may.
+func (c *forgetCommand) run(ctx context.Context, p *program) error {
+	w, err := p.parseWallet(c.wallet)
 	if err != nil {
 		return err
 	}
-	set, _, err := p.loadSettings(w.String(), p.flags.settings())
+	set, _, err := p.loadSettings(w.String())
 	if err != nil {
 		return err
 	}
@@ -45,7 +51,7 @@ func (c forgetCommand) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	defer release()
-	if !c.Yes && !p.confirmed("Remove the session of "+w.Display()+" from this machine? Its owner must approve it again.") {
+	if !c.yes && !p.confirmed("Remove the session of "+w.Display()+" from this machine? Its owner must approve it again.") {
 		return errNotConfirmed
 	}
 	if err := s.Delete(ctx, id); err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
@@ -29,56 +30,53 @@ var (
 )
 
 type pairCommand struct {
-	Broker *string `help:"Base URL of the broker, with its key pin if it has one." placeholder:"URL"`
-	Alias  string  `help:"The name that the owner is asked to give." placeholder:"NAME"`
-	Scope  string  `help:"The services that the owner is asked for: a,b, all or none." placeholder:"a,b" default:"none"`
+	alias string
+	scope string
 }
 
-type recoverCommand struct {
-	Identity string  `arg:"" help:"Wallet, alias or e-mail address of the agent."`
-	Broker   *string `help:"Base URL of the broker, with its key pin if it has one." placeholder:"URL"`
+func (c *pairCommand) define(fs *flag.FlagSet) {
+	fs.StringVar(&c.alias, "alias", "", "the `NAME` that the owner is asked to give")
+	fs.StringVar(&c.scope, "scope", "none", "the services that the owner is asked for, `LIST`: a,b, all or none")
 }
 
-// Run pairs a new agent.
-func (c pairCommand) Run(ctx context.Context, p *program) error {
+func (c *pairCommand) run(ctx context.Context, p *program) error {
 	request, err := c.request()
 	if err != nil {
 		return err
 	}
-	_, err = p.pair(ctx, c.Broker, request, patience)
+	_, err = p.pair(ctx, request, patience)
 	return err
 }
 
-func (c pairCommand) request() (agent.PairRequest, error) {
-	wish, err := scope.Parse(c.Scope)
-	if err != nil {
-		return agent.PairRequest{}, usage(err, "")
-	}
-	if c.Alias != "" {
-		if err := seal.CheckAlias(c.Alias); err != nil {
-			return agent.PairRequest{}, usage(err, "")
-		}
-	}
-	return agent.PairRequest{Kind: pairing.KindPair, Alias: c.Alias, Scope: wish}, nil
-}
+type recoverCommand struct{ identity string }
 
-// Run becomes an agent that there is.
-func (c recoverCommand) Run(ctx context.Context, p *program) error {
-	request, err := recoverRequest(c.Identity)
+func (*recoverCommand) define(*flag.FlagSet) {}
+
+func (c *recoverCommand) run(ctx context.Context, p *program) error {
+	request, err := recoverRequest(c.identity)
 	if err != nil {
 		return err
 	}
-	_, err = p.pair(ctx, c.Broker, request, patience)
+	_, err = p.pair(ctx, request, patience)
 	return err
 }
 
-// pair runs one pairing to its end and says each step.
-func (p *program) pair(ctx context.Context, broker *string, r agent.PairRequest, wait time.Duration) (agent.Paired, error) {
-	flags := p.flags.settings()
-	if broker != nil {
-		flags["broker"] = *broker
+func (c *pairCommand) request() (agent.PairRequest, error) {
+	wish, err := scope.Parse(c.scope)
+	if err != nil {
+		return agent.PairRequest{}, usage(err, "")
 	}
-	set, _, err := p.loadSettings("", flags)
+	if c.alias != "" {
+		if err := seal.CheckAlias(c.alias); err != nil {
+			return agent.PairRequest{}, usage(err, "")
+		}
+	}
+	return agent.PairRequest{Kind: pairing.KindPair, Alias: c.alias, Scope: wish}, nil
+}
+
+// pair runs one pairing to its end and says each step.
+func (p *program) pair(ctx context.Context, r agent.PairRequest, wait time.Duration) (agent.Paired, error) {
+	set, _, err := p.loadSettings("")
 	if err != nil {
 		return agent.Paired{}, err
 	}

@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"flag"
 
 	"github.com/agentkeys/agentkeys/internal/store"
 )
 
 type probeCommand struct{}
+
+func (*probeCommand) define(*flag.FlagSet) {}
 
 type probeReport struct {
 	State           string  `json:"state"`
@@ -14,9 +17,9 @@ type probeReport struct {
 	DurationSeconds float64 `json:"duration_seconds"`
 }
 
-// Run looks at the keychain once. 0: unlocked, or not used by the settings.
-func (probeCommand) Run(ctx context.Context, p *program) error {
-	set, _, err := p.loadSettings("", p.flags.settings())
+// run looks at the keychain once. 0: unlocked, or not used by the settings.
+func (*probeCommand) run(ctx context.Context, p *program) error {
+	set, _, err := p.loadSettings("")
 	if err != nil {
 		return err
 	}

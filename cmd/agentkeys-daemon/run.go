@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"time"
 
@@ -16,55 +17,44 @@ import (
 var errPairOrRecover = errors.New("--pair and --recover exclude each other")
 
 type runCommand struct {
-	Wallet        string  `help:"The agent to run; may be left out when there is only one." placeholder:"0x.."`
-	Pair          bool    `help:"Pair first when no agent is paired here."`
-	Recover       string  `help:"Recover this agent first when it is not paired here." placeholder:"IDENTITY"`
-	Broker        *string `help:"Broker for --pair and --recover." placeholder:"URL"`
-	Alias         string  `help:"With --pair: the name that the owner is asked to give." placeholder:"NAME"`
-	Scope         string  `help:"With --pair: the services that the owner is asked for." placeholder:"a,b" default:"none"`
-	Allow         *string `help:"Who may ask: user=NAME, group=NAME or unit=NAME.service, separated by commas." placeholder:"RULES"`
-	AllowRoot     *string `help:"Whether root may ask: true or false." placeholder:"BOOL"`
-	MetricsListen *string `help:"A TCP address for /metrics of this instance alone." placeholder:"HOST:PORT"`
-	PrintConfig   bool    `help:"Print each setting and where it came from, and end."`
+	walletText string
+	pair       bool
+	recover    string
+	pairCommand
 }
 
-func (c runCommand) settings(p *program) map[string]string {
-	flags := p.flags.settings()
-	for key, value := range map[string]*string{
-		"broker": c.Broker, "allow": c.Allow, "allow_root": c.AllowRoot, "metrics_listen": c.MetricsListen,
-	} {
-		if value != nil {
-			flags[key] = *value
-		}
-	}
-	return flags
+func (c *runCommand) define(fs *flag.FlagSet) {
+	fs.StringVar(&c.walletText, "wallet", "", "the agent to run, `0x..`; may be left out when there is only one")
+	fs.BoolVar(&c.pair, "pair", false, "pair first when no agent is paired here")
+	fs.StringVar(&c.recover, "recover", "", "recover the agent `IDENTITY` first when none is paired here")
+	c.pairCommand.define(fs)
 }
 
-// Run keeps one agent until it is told to stop.
-func (c runCommand) Run(ctx context.Context, p *program) error {
-	if c.Pair && c.Recover != "" {
+func (c *runCommand) run(ctx context.Context, p *program) error {
+	if c.pair && c.recover != "" {
 		return usage(errPairOrRecover, name+" run --help")
 	}
-	if c.PrintConfig {
-		return c.printConfig(p)
+	if p.flags.printConfig {
+		return p.printConfig(c.walletText)
 	}
 	w, err := c.wallet(ctx, p)
 	if err != nil {
 		return err
 	}
-	return p.serve(ctx, w, c.settings(p))
+	return p.serve(ctx, w)
 }
 
-func (c runCommand) printConfig(p *program) error {
+// printConfig shows the settings of one wallet, or those that all share.
+func (p *program) printConfig(walletText string) error {
 	canonical := ""
-	if c.Wallet != "" {
-		w, err := p.parseWallet(c.Wallet)
+	if walletText != "" {
+		w, err := p.parseWallet(walletText)
 		if err != nil {
 			return err
 		}
 		canonical = w.String()
 	}
-	set, origins, err := p.loadSettings(canonical, c.settings(p))
+	set, origins, err := p.loadSettings(canonical)
 	if err != nil {
 		return err
 	}
@@ -73,23 +63,23 @@ func (c runCommand) printConfig(p *program) error {
 }
 
 // wallet finds the agent to run, pairing first where that is asked for and needed.
-func (c runCommand) wallet(ctx context.Context, p *program) (wallet.Wallet, error) {
-	if c.Wallet != "" {
-		return p.parseWallet(c.Wallet)
+func (c *runCommand) wallet(ctx context.Context, p *program) (wallet.Wallet, error) {
+	if c.walletText != "" {
+		return p.parseWallet(c.walletText)
 	}
-	set, _, err := p.loadSettings("", c.settings(p))
+	set, _, err := p.loadSettings("")
 	if err != nil {
 		return wallet.Wallet{}, err
 	}
 	w, err := p.pairedAgent(set)
-	if !errors.Is(err, store.ErrNoSession) || !c.Pair && c.Recover == "" {
+	if !errors.Is(err, store.ErrNoSession) || !c.pair && c.recover == "" {
 		return w, err
 	}
 	request, err := c.request()
 	if err != nil {
 		return w, err
 	}
-	out, err := p.pair(ctx, c.Broker, request, patienceService)
+	out, err := p.pair(ctx, request, patienceService)
 	return out.Wallet, err
 }
 
@@ -103,11 +93,11 @@ func (p *program) pairedAgent(set settings.Settings) (wallet.Wallet, error) {
 	return onlyAgent(s.Store)
 }
 
-func (c runCommand) request() (agent.PairRequest, error) {
-	if c.Recover != "" {
-		return recoverRequest(c.Recover)
+func (c *runCommand) request() (agent.PairRequest, error) {
+	if c.recover != "" {
+		return recoverRequest(c.recover)
 	}
-	return pairCommand{Alias: c.Alias, Scope: c.Scope}.request()
+	return c.pairCommand.request()
 }
 
 func recoverRequest(identity string) (agent.PairRequest, error) {

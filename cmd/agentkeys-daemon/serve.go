@@ -36,7 +36,6 @@ var errStuck = errors.New("a part of the daemon did not stop in time")
 type instance struct {
 	p       *program
 	w       wallet.Wallet
-	flags   map[string]string
 	log     *slog.Logger
 	level   *slog.LevelVar
 	set     settings.Settings
@@ -49,9 +48,9 @@ type instance struct {
 }
 
 // serve runs the daemon of w until a signal ends it.
-func (p *program) serve(ctx context.Context, w wallet.Wallet, flags map[string]string) error {
+func (p *program) serve(ctx context.Context, w wallet.Wallet) error {
 	debug.SetGCPercent(gcPercent)
-	i, err := p.newInstance(w, flags)
+	i, err := p.newInstance(w)
 	if err != nil {
 		return err
 	}
@@ -72,9 +71,9 @@ func (p *program) serve(ctx context.Context, w wallet.Wallet, flags map[string]s
 	return i.explain(i.run(ctx, tasks))
 }
 
-func (p *program) newInstance(w wallet.Wallet, flags map[string]string) (*instance, error) {
-	i := &instance{p: p, w: w, flags: flags}
-	set, origins, err := p.loadSettings(w.String(), flags)
+func (p *program) newInstance(w wallet.Wallet) (*instance, error) {
+	i := &instance{p: p, w: w}
+	set, origins, err := p.loadSettings(w.String())
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +121,7 @@ func (i *instance) adopt(set settings.Settings, origins settings.Origins) {
 
 // reload keeps the old settings when the new ones are wrong.
 func (i *instance) reload() {
-	set, origins, err := i.p.loadSettings(i.w.String(), i.flags)
+	set, origins, err := i.p.loadSettings(i.w.String())
 	if err != nil {
 		i.log.Error("settings not loaded", "error", err)
 		return

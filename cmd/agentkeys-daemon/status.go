@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"slices"
 	"strings"
 	"time"
@@ -18,12 +19,14 @@ import (
 // stateNotRunning is what `status` says where only the slot can be looked at.
 const stateNotRunning = "not_running"
 
-type statusCommand struct {
-	Wallet string `help:"The agent to ask about; otherwise all of this machine." placeholder:"0x.."`
+type statusCommand struct{ wallet string }
+
+func (c *statusCommand) define(fs *flag.FlagSet) {
+	fs.StringVar(&c.wallet, "wallet", "", "the agent to ask about, `0x..`; otherwise all of this machine")
 }
 
-// Run prints one status a wallet, as a line of JSON or for people.
-func (c statusCommand) Run(ctx context.Context, p *program) error {
+// run prints one status a wallet, as a line of JSON or for people.
+func (c *statusCommand) run(ctx context.Context, p *program) error {
 	s, err := p.slots()
 	if err != nil {
 		return err
@@ -45,7 +48,7 @@ func (c statusCommand) Run(ctx context.Context, p *program) error {
 
 // slots is the store for commands that only look at directories.
 func (p *program) slots() (*store.Store, error) {
-	set, _, err := p.loadSettings("", p.flags.settings())
+	set, _, err := p.loadSettings("")
 	if err != nil {
 		return nil, err
 	}
@@ -58,9 +61,9 @@ func (p *program) slots() (*store.Store, error) {
 	return s.Store, nil
 }
 
-func (c statusCommand) wallets(p *program, s *store.Store) ([]wallet.Wallet, error) {
-	if c.Wallet != "" {
-		w, err := p.parseWallet(c.Wallet)
+func (c *statusCommand) wallets(p *program, s *store.Store) ([]wallet.Wallet, error) {
+	if c.wallet != "" {
+		w, err := p.parseWallet(c.wallet)
 		return []wallet.Wallet{w}, err
 	}
 	all, err := agents(s)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"time"
@@ -16,17 +17,24 @@ import (
 
 const waitPause = 100 * time.Millisecond
 
+var errNotPositive = errors.New("--timeout must be more than 0")
+
 type waitCommand struct {
-	Wallet  string        `help:"The agent to wait for." placeholder:"0x.." required:""`
-	Timeout time.Duration `help:"How long to wait." default:"30s"`
+	wallet  string
+	timeout time.Duration
 }
 
-// Run returns once the daemon can serve.
-func (c waitCommand) Run(ctx context.Context, p *program) error {
-	if err := checkTimeout(c.Timeout); err != nil {
-		return err
+func (c *waitCommand) define(fs *flag.FlagSet) {
+	fs.StringVar(&c.wallet, "wallet", "", "the agent to wait for, `0x..`")
+	fs.DurationVar(&c.timeout, "timeout", 30*time.Second, "how long to wait, `TIME` like 30s")
+}
+
+// run returns once the daemon can serve.
+func (c *waitCommand) run(ctx context.Context, p *program) error {
+	if c.timeout <= 0 {
+		return usage(errNotPositive, "")
 	}
-	w, err := p.parseWallet(c.Wallet)
+	w, err := p.parseWallet(c.wallet)
 	if err != nil {
 		return err
 	}
@@ -40,7 +48,7 @@ func (c waitCommand) Run(ctx context.Context, p *program) error {
 			err: fmt.Errorf("wallet %s is not paired on this machine", w),
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	for {
 		if done, err := p.isReady(ctx, s, w); done {
@@ -50,7 +58,7 @@ func (c waitCommand) Run(ctx context.Context, p *program) error {
 		case <-ctx.Done():
 			return &failure{
 				exit: exitUnreachable, code: "timeout", hint: name + " status --wallet " + w.String(),
-				err: fmt.Errorf("the daemon of %s was not ready within %s", w, c.Timeout),
+				err: fmt.Errorf("the daemon of %s was not ready within %s", w, c.timeout),
 			}
 		case <-time.After(waitPause):
 		}

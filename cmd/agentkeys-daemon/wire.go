@@ -30,9 +30,9 @@ const (
 )
 
 // loadSettings reads all layers for one wallet (empty: none is known yet).
-func (p *program) loadSettings(w string, flags map[string]string) (settings.Settings, settings.Origins, error) {
+func (p *program) loadSettings(w string) (settings.Settings, settings.Origins, error) {
 	return settings.Load(settings.Source{
-		Wallet: w, Dir: paths.ConfigDir(p.getenv), Getenv: p.getenv, Flags: flags, ReadFile: os.ReadFile,
+		Wallet: w, Dir: paths.ConfigDir(p.getenv), Getenv: p.getenv, Flags: p.flags.given, ReadFile: os.ReadFile,
 	})
 }
 

@@ -52,10 +52,7 @@ func (d *Daemon) Credential(service string) (Credential, error) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	v := &d.v
-	if v.loaded && v.manifest == nil && !v.session.Scope.Allows(service) {
-		return Credential{}, denied("this service is not in the agent's scope")
-	}
-	if v.manifest != nil && !v.manifest.Scope.Allows(service) {
+	if v.outOfScope(service) {
 		return Credential{}, denied("this service is not in the agent's scope")
 	}
 	if err := d.servable(now); err != nil {
@@ -69,6 +66,18 @@ func (d *Daemon) Credential(service string) (Credential, error) {
 		return Credential{}, unavailable("the broker has not sent this credential yet")
 	}
 	return Credential{}, &protocol.Problem{Status: http.StatusNotFound, Code: protocol.CodeNotFound, Detail: "there is no credential of this name"}
+}
+
+// outOfScope asks the owner's manifest, and before the first one the session. A
+// revoked agent is told that it is revoked.
+func (v *view) outOfScope(service string) bool {
+	switch {
+	case !v.loaded || v.session.Ended != nil:
+		return false
+	case v.manifest != nil:
+		return !v.manifest.Scope.Allows(service)
+	}
+	return !v.session.Scope.Allows(service)
 }
 
 // Credentials lists what is in scope, without values.
