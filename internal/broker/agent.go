@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/session"
@@ -206,21 +207,32 @@ func (b *Broker) reopen(tx Tx, a Agent, s Session) error {
 	if err != nil {
 		return err
 	}
-	for _, t := range tokens {
-		switch t.Kind {
-		case TokenNext:
-			err = tx.DropToken(t.Hash)
-		case TokenAsked:
-			t.Kind = TokenNext
-			err = tx.SetToken(s.Account, t)
-		}
-		if err != nil {
-			return err
-		}
+	if err := promoteAsked(tx, s, tokens); err != nil {
+		return err
 	}
 	s.State, s.ExpiresAt = StateActive, b.unix()+sessionLife
 	if err := tx.SetSession(s); err != nil {
 		return err
 	}
 	return b.record(tx, a.Account, protocol.AuditRow{Agent: a.Wallet, Action: protocol.ActionReopened})
+}
+
+// promoteAsked makes the token that the device asked for N, in the place of an
+// earlier N. A device that asked for none goes on with what it has.
+func promoteAsked(tx Tx, s Session, tokens []Token) error {
+	asked := slices.IndexFunc(tokens, func(t Token) bool { return t.Kind == TokenAsked })
+	if asked < 0 {
+		return nil
+	}
+	for _, t := range tokens {
+		if t.Kind != TokenNext {
+			continue
+		}
+		if err := tx.DropToken(t.Hash); err != nil {
+			return err
+		}
+	}
+	next := tokens[asked]
+	next.Kind = TokenNext
+	return tx.SetToken(s.Account, next)
 }

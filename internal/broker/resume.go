@@ -105,22 +105,26 @@ func (b *Broker) resumeAgent(tx Tx, c Credentials, s Session, hash string) (prot
 	return b.info(s), nil, b.record(tx, s.Account, row)
 }
 
-// ask remembers the token that a lapsed device would use if its owner reopens.
+// ask remembers the token that a lapsed device would use if its owner reopens; its
+// own C or N needs no remembering.
 func (b *Broker) ask(tx Tx, s Session, hash string) error {
 	tokens, err := tx.Tokens(s.Account, s.ID)
 	if err != nil {
 		return err
 	}
+	known := false
 	for _, t := range tokens {
-		if t.Kind != TokenAsked {
-			continue
+		switch {
+		case t.Hash == hash && t.Kind != TokenRetired:
+			known = true
+		case t.Kind == TokenAsked:
+			if err := tx.DropToken(t.Hash); err != nil {
+				return err
+			}
 		}
-		if t.Hash == hash {
-			return nil
-		}
-		if err := tx.DropToken(t.Hash); err != nil {
-			return err
-		}
+	}
+	if known {
+		return nil
 	}
 	return addToken(tx, s, hash, TokenAsked)
 }

@@ -187,3 +187,22 @@ func (s *Server) Open(d *Device) {
 		return
 	}
 }
+
+// OwnerResumes opens a session for o with its signing key, in the place of any other.
+func (s *Server) OwnerResumes(o *Owner) error {
+	s.t.Helper()
+	ctx := context.Background()
+	_, err := s.Broker.Session(ctx, As(session.NewToken()))
+	var p *protocol.Problem
+	if !errors.As(err, &p) {
+		return err
+	}
+	next := session.NewToken()
+	hash := session.TokenHash(next)
+	proof := Must(session.Prove(o.Signing, session.ResumeText(o.Wallet, hash, p.Challenge)))(s.t)
+	_, err = s.Broker.Resume(ctx, As(next), protocol.Resume{Wallet: o.Wallet, NextSHA256: hash, Challenge: p.Challenge, Proof: proof})
+	if err == nil {
+		o.Token = next
+	}
+	return err
+}

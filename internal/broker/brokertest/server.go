@@ -84,17 +84,24 @@ func (s *Server) stop() {
 	}
 }
 
-// Stop makes the broker unreachable until Restart.
+// Stop makes the broker unreachable until Restart; the long polls end.
 func (s *Server) Stop() { s.stop() }
 
-// Restart starts a broker over the same directory at the same address. Call Stop
-// before, or let Restart do it: running says which.
-func (s *Server) Restart(running bool) {
+// Restart starts a broker that was stopped, over the same directory at the same address.
+func (s *Server) Restart() {
 	s.t.Helper()
-	if running {
-		s.stop()
-	}
 	s.start()
+}
+
+// NewEpoch is what a restore of the database does: the broker begins a new epoch.
+func (s *Server) NewEpoch() {
+	s.t.Helper()
+	err := s.store.Update(context.Background(), func(tx broker.Tx) error { return tx.SetMeta("epoch", "") })
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.Stop()
+	s.Restart()
 }
 
 // SetupToken makes a set-up token that the next account may use; an unused earlier

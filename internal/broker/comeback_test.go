@@ -1,0 +1,129 @@
+package broker_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/broker"
+	"github.com/agentkeys/agentkeys/internal/broker/brokertest"
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/scope"
+	"github.com/agentkeys/agentkeys/internal/seal"
+	"github.com/agentkeys/agentkeys/internal/secret"
+	"github.com/agentkeys/agentkeys/internal/session"
+)
+
+func (g *stage) reopen(signing secret.String) error {
+	text := session.ReopenText(g.owner.Wallet, g.d.Wallet, session.TokenHash(g.owner.Token))
+	body := protocol.Reopen{Proof: brokertest.Must(session.Prove(signing, text))(g.t)}
+	return g.s.Broker.Reopen(ctx(g.t), g.owner.Credentials(), g.d.Wallet, body)
+}
+
+func TestReopenTakesTheOwnersKey(t *testing.T) {
+	t.Parallel()
+	g := newStage(t, broker.StateLapsed)
+	asked := session.NewToken()
+	g.want(g.resume(session.NewToken(), g.d.Sign), protocol.CodeApprovalNeeded)
+	g.want(g.resume(asked, g.d.Sign), protocol.CodeApprovalNeeded)
+	g.want(g.use(asked), protocol.CodeSessionExpired)
+	g.want(g.reopen(seal.NewSeed()), protocol.CodeDenied)
+	g.want(g.use(asked), protocol.CodeSessionExpired)
+	g.must(g.reopen(g.owner.Signing))
+	g.must(g.reopen(g.owner.Signing))
+	g.want(g.use(g.next), protocol.CodeTokenUnknown)
+	g.must(g.use(asked))
+	g.want(g.use(g.current), protocol.CodeTokenRetired)
+
+	parked := newStage(t, broker.StateParked)
+	parked.want(parked.reopen(parked.owner.Signing), protocol.CodeConflict)
+	ended := newStage(t, broker.StateEnded)
+	ended.want(ended.reopen(ended.owner.Signing), protocol.CodeConflict)
+}
+
+func TestResumeInANewEpoch(t *testing.T) {
+	t.Parallel()
+	g := newStage(t, broker.StateActive)
+	g.s.NewEpoch()
+	next := session.NewToken()
+	g.must(g.resume(next, g.d.Sign))
+	g.must(g.resume(next, g.d.Sign))
+	g.must(g.use(next))
+	g.want(g.use(g.current), protocol.CodeTokenRetired)
+	g.want(g.resume(session.NewToken(), g.d.Sign), protocol.CodeCloneSuspected)
+}
+
+func TestOwnerComesBackWithTheSigningKey(t *testing.T) {
+	t.Parallel()
+	for name, before := range map[string]func(*brokertest.Server, *brokertest.Owner) error{
+		"from a new machine": func(*brokertest.Server, *brokertest.Owner) error { return nil },
+		"after its own session": func(s *brokertest.Server, o *brokertest.Owner) error {
+			return s.Broker.EndSession(t.Context(), o.Credentials())
+		},
+		"after 31 days": func(s *brokertest.Server, _ *brokertest.Owner) error { s.Advance(31 * 24 * time.Hour); return nil },
+	} {
+		s := brokertest.Start(t)
+		o := s.Owner()
+		old := o.Token
+		if err := before(s, o); err != nil {
+			t.Fatal(name, err)
+		}
+		if err := s.OwnerResumes(o); err != nil {
+			t.Fatal(name, err)
+		}
+		if _, err := s.Broker.Agents(ctx(t), o.Credentials()); err != nil {
+			t.Error(name, err)
+		}
+		if got := code(t, func() error { _, err := s.Broker.Agents(ctx(t), brokertest.As(old)); return err }()); got == "" {
+			t.Error(name, "the old token is good still")
+		}
+	}
+}
+
+func TestAnApprovalThatNobodyUses(t *testing.T) {
+	t.Parallel()
+	s := brokertest.Start(t)
+	owner := s.Owner()
+	d := s.Agent(owner, scope.All())
+	s.Advance(24*time.Hour - time.Second)
+	agent, err := s.Broker.Agent(ctx(t), owner.Credentials(), d.Wallet)
+	if err != nil || agent.State != protocol.AgentNeverSeen {
+		t.Fatalf("%q %v", agent.State, err)
+	}
+	s.Advance(time.Second)
+	_, err = s.Broker.Session(ctx(t), d.Credentials())
+	if got := code(t, err); got != protocol.CodeSessionRevoked {
+		t.Errorf("after 24 h: %q", got)
+	}
+}
+
+func TestAClockThatJumpedLapsesNothing(t *testing.T) {
+	t.Parallel()
+	for name, jump := range map[string]time.Duration{"ten years ahead": 10 * 365 * 24 * time.Hour, "ahead by 31 days": 31 * 24 * time.Hour} {
+		s := brokertest.Start(t)
+		owner := s.Owner()
+		used, unused := s.Agent(owner, scope.All()), s.Agent(owner, scope.All())
+		use := func(d *brokertest.Device) string {
+			_, err := s.Broker.Session(ctx(t), d.Credentials())
+			return code(t, err)
+		}
+		if got := use(used); got != "" {
+			t.Fatal(name, got)
+		}
+		s.Clock.Jump(jump)
+		if got := use(used); got != "" {
+			t.Error(name, "before the sweep:", got)
+		}
+		if err := s.Broker.Sweep(ctx(t)); err != nil {
+			t.Fatal(err)
+		}
+		if got := use(used) + use(unused); got != "" {
+			t.Error(name, "after the sweep:", got)
+		}
+		if err := s.Broker.AcceptClock(ctx(t)); err != nil {
+			t.Fatal(err)
+		}
+		if got := use(used); got != protocol.CodeSessionExpired {
+			t.Error(name, "after it was accepted:", got)
+		}
+	}
+}
