@@ -57,8 +57,8 @@ func FuzzBytes(f *testing.F) {
 func TestAProblemNamesItsCode(t *testing.T) {
 	t.Parallel()
 	for want, p := range map[string]protocol.Problem{
-		"broker: denied (HTTP 403)":              {Status: 403, Code: protocol.CodeDenied},
-		"broker: slow_down: wait 3 s (HTTP 429)": {Status: 429, Code: protocol.CodeSlowDown, Detail: "wait 3 s", Challenge: "c", DenyMAC: "m"},
+		"denied (HTTP 403)":              {Status: 403, Code: protocol.CodeDenied},
+		"slow_down: wait 3 s (HTTP 429)": {Status: 429, Code: protocol.CodeSlowDown, Detail: "wait 3 s", Challenge: "c", DenyMAC: "m"},
 	} {
 		if got := p.Error(); got != want {
 			t.Errorf("got %q, want %q", got, want)

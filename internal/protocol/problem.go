@@ -49,7 +49,7 @@ type Problem struct {
 // Error is the code and the detail; neither holds a secret.
 func (p *Problem) Error() string {
 	if p.Detail == "" {
-		return fmt.Sprintf("broker: %s (HTTP %d)", p.Code, p.Status)
+		return fmt.Sprintf("%s (HTTP %d)", p.Code, p.Status)
 	}
-	return fmt.Sprintf("broker: %s: %s (HTTP %d)", p.Code, p.Detail, p.Status)
+	return fmt.Sprintf("%s: %s (HTTP %d)", p.Code, p.Detail, p.Status)
 }
