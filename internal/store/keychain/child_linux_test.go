@@ -21,15 +21,41 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
 )
 
-// childOf waits for the keychain child whose HOME is home and returns its pid.
-func childOf(t *testing.T, home string) string {
+// ownName makes another name for the test program, which tells a test's children
+// from those of the tests beside it: their argv can be read by anyone.
+func ownName(t *testing.T) string {
+	t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(keyringtest.Dir(t), "program")
+	if err := os.Symlink(program, name); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// childOf waits for the keychain child of that name and returns its pid.
+func childOf(t *testing.T, name string) string {
 	t.Helper()
 	var pid string
 	eventually(t, "a child", func() bool {
-		pid = findChild(home)
+		pid = findChild(name)
 		return pid != ""
 	})
 	return pid
+}
+
+func findChild(name string) string {
+	processes, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range processes {
+		argv, _ := os.ReadFile(path)
+		if string(argv) == name+"\x00"+keychain.ChildCommand+"\x00" {
+			return filepath.Base(filepath.Dir(path))
+		}
+	}
+	return ""
 }
 
 func eventually(t *testing.T, what string, done func() bool) {
@@ -41,32 +67,19 @@ func eventually(t *testing.T, what string, done func() bool) {
 	}
 }
 
-func findChild(home string) string {
-	processes, _ := filepath.Glob("/proc/[0-9]*")
-	for _, dir := range processes {
-		argv, _ := os.ReadFile(dir + "/cmdline")
-		if !bytes.HasSuffix(argv, []byte("\x00"+keychain.ChildCommand+"\x00")) {
-			continue
-		}
-		if env, _ := os.ReadFile(dir + "/environ"); bytes.Contains(env, []byte("HOME="+home+"\x00")) {
-			return filepath.Base(dir)
-		}
-	}
-	return ""
-}
-
 func TestTheSecretIsOnlyInTheChildsMemory(t *testing.T) {
 	t.Parallel()
 	const canary = "ak1.7.Y2FuYXJ5LWNhbmFyeQ"
 	g, _ := inKeyring(t, keyringtest.Unlocked)
 	env := append(keyringtest.Env(g.Address, g.Home), "AGENTKEYS_HOME=/x", "LD_PRELOAD=")
-	k := newKeychain(t, env...)
+	name := ownName(t)
+	k := keychain.New(keychain.Config{Env: lookup(env), Executable: name})
 	wantState(t, k.Probe(t.Context()), store.StateUnlocked)
 	g.Stop()
 	defer g.Continue()
 	put := make(chan error, 1)
 	go func() { put <- k.Put(t.Context(), account, canary) }()
-	proc := "/proc/" + childOf(t, g.Home)
+	proc := "/proc/" + childOf(t, name)
 
 	environ, err := os.ReadFile(proc + "/environ")
 	if errors.Is(err, os.ErrPermission) {
@@ -93,7 +106,7 @@ func TestTheSecretIsOnlyInTheChildsMemory(t *testing.T) {
 	if err := <-put; err == nil || strings.Contains(err.Error(), canary) {
 		t.Errorf("put: %v", err)
 	}
-	if pid := findChild(g.Home); pid != "" {
+	if pid := findChild(name); pid != "" {
 		t.Errorf("child %s is left", pid)
 	}
 }
@@ -101,17 +114,18 @@ func TestTheSecretIsOnlyInTheChildsMemory(t *testing.T) {
 func TestAChildDiesWithItsParent(t *testing.T) {
 	t.Parallel()
 	g, _ := inKeyring(t, keyringtest.Unlocked)
-	parent := exec.Command(os.Args[0])
-	parent.Env = append(keyringtest.Env(g.Address, g.Home), parentVariable+"=1")
+	name := ownName(t)
+	parent := exec.Command(name)
+	parent.Env = append(keyringtest.Env(g.Address, g.Home), parentVariable+"="+name)
 	if err := parent.Start(); err != nil {
 		t.Fatal(err)
 	}
-	childOf(t, g.Home)
+	childOf(t, name)
 	g.Stop()
 	defer g.Continue()
-	pid, since := childOf(t, g.Home), time.Now()
+	pid, since := childOf(t, name), time.Now()
 	eventually(t, "a child that waits for the frozen keyring", func() bool {
-		if now := childOf(t, g.Home); now != pid {
+		if now := childOf(t, name); now != pid {
 			pid, since = now, time.Now()
 		}
 		return time.Since(since) > 100*time.Millisecond
@@ -120,7 +134,7 @@ func TestAChildDiesWithItsParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = parent.Wait() // killed
-	eventually(t, "the child's end", func() bool { return findChild(g.Home) == "" })
+	eventually(t, "the child's end", func() bool { return findChild(name) == "" })
 }
 
 // Not parallel: it counts what the process holds.

@@ -51,11 +51,8 @@ const (
 func (e endpoint) Socket() string  { return e.socket }
 func (e endpoint) Address() string { return e.address }
 
-// ParseAnswerErr parses an answer and returns its error.
-func ParseAnswerErr(data []byte) error {
-	a, err := parseAnswer(data)
-	if err != nil {
-		return err
-	}
-	return a.err()
+// ParseAnswer parses an answer and returns its error.
+func ParseAnswer(data []byte) (ok bool, err error) {
+	a, ok := parseAnswer(data)
+	return ok, a.err()
 }

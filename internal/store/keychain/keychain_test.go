@@ -18,18 +18,19 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == keychain.ChildCommand {
 		os.Exit(keychain.Child(os.Stdin, os.Stdout))
 	}
-	if os.Getenv(parentVariable) != "" {
+	if name := os.Getenv(parentVariable); name != "" {
 		if err := harden.Process(); err != nil {
 			panic(err)
 		}
-		for k := keychain.New(keychain.Config{Timeout: time.Minute}); ; {
+		for k := keychain.New(keychain.Config{Timeout: time.Minute, Executable: name}); ; {
 			_, _ = k.Get(context.Background(), "master") // until it is killed
 		}
 	}
 	goleak.VerifyTestMain(m)
 }
 
-// parentVariable makes the test program a parent that reads for ever.
+// parentVariable makes the test program a parent that reads for ever,
+// with children of the name that it holds.
 const parentVariable = "KEYCHAIN_TEST_PARENT"
 
 // lookup makes a Config.Env of NAME=value lines.

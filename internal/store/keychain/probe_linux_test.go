@@ -78,7 +78,9 @@ func TestProbeReadsWhatTheSecretServiceSays(t *testing.T) {
 			address := keyringtest.StartBus(t)
 			f := startFake(t, address, tt.names...)
 			if tt.script != nil {
+				f.mu.Lock()
 				tt.script(f)
+				f.mu.Unlock()
 			}
 			monitor := keyringtest.StartMonitor(t, address)
 			p := newKeychain(t, "DBUS_SESSION_BUS_ADDRESS="+address).Probe(t.Context())

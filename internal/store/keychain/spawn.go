@@ -18,31 +18,34 @@ const reapDelay = 20 * time.Millisecond
 // errAnswer: the child died or said something else than an answer.
 var errAnswer = errors.New("the keychain child gave no answer")
 
-// spawn runs the child for one request. When ctx ends, its whole process group is
-// killed; it is always waited for.
+// spawn runs the child for one request. When it has answered or ctx ended, its
+// whole process group is killed; it is always waited for.
 func spawn(ctx context.Context, executable string, env []string, req request) (answer, error) {
 	message, err := json.Marshal(req)
 	if err != nil {
 		return answer{}, fmt.Errorf("encode request: %w", err)
 	}
 	defer clear(message)
+	ctx, answered := context.WithCancel(ctx)
+	defer answered()
 	cmd := command(ctx, executable, env, ChildCommand)
 	cmd.Stdin = bytes.NewReader(message)
-	var out limitedBuffer
-	cmd.Stdout = &out
-	defer out.wipe()
-	if err := runLocked(cmd); err != nil {
-		return answer{}, fmt.Errorf("%w: %w", errAnswer, err)
+	line := lineBuffer{complete: answered}
+	cmd.Stdout = &line
+	defer line.wipe()
+	err = runLocked(cmd)
+	if a, ok := parseAnswer(line.data); ok {
+		return a, nil
 	}
-	return parseAnswer(out.data)
+	return answer{}, fmt.Errorf("%w: %w", errAnswer, err)
 }
 
-func parseAnswer(data []byte) (answer, error) {
-	var a answer
-	if json.Unmarshal(data, &a) != nil || a.Outcome == "" {
-		return answer{}, errAnswer
+// parseAnswer takes one whole line.
+func parseAnswer(data []byte) (a answer, ok bool) {
+	if !bytes.HasSuffix(data, []byte("\n")) || json.Unmarshal(data, &a) != nil {
+		return answer{}, false
 	}
-	return a, nil
+	return a, a.Outcome != ""
 }
 
 // command is a program in a process group of its own with exactly env and no
@@ -64,15 +67,22 @@ func runLocked(cmd *exec.Cmd) error {
 	return cmd.Run()
 }
 
-// limitedBuffer takes maxMessage bytes and then fails, which breaks the pipe.
-type limitedBuffer struct{ data []byte }
+// lineBuffer takes one line of at most maxMessage bytes and says when it is there;
+// a longer one breaks the pipe.
+type lineBuffer struct {
+	data     []byte
+	complete func()
+}
 
-func (b *limitedBuffer) Write(p []byte) (int, error) {
+func (b *lineBuffer) Write(p []byte) (int, error) {
 	if len(b.data)+len(p) > maxMessage {
 		return 0, errAnswer
 	}
 	b.data = append(b.data, p...)
+	if bytes.HasSuffix(p, []byte("\n")) {
+		b.complete()
+	}
 	return len(p), nil
 }
 
-func (b *limitedBuffer) wipe() { clear(b.data[:cap(b.data)]) }
+func (b *lineBuffer) wipe() { clear(b.data[:cap(b.data)]) }

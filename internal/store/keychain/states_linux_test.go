@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/store/keychain"
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
 	"github.com/agentkeys/agentkeys/internal/store/storetest"
 )
@@ -116,13 +117,15 @@ func TestAKilledKeyringIsNoOwnerAndItsSuccessorIsAnother(t *testing.T) {
 
 func TestOneOperationAtATimeAndTheNextWaitsNoLongerThanItMay(t *testing.T) {
 	t.Parallel()
-	g, k := inKeyring(t, keyringtest.Unlocked)
+	g, _ := inKeyring(t, keyringtest.Unlocked)
+	name := ownName(t)
+	k := keychain.New(keychain.Config{Env: lookup(keyringtest.Env(g.Address, g.Home)), Executable: name})
 	wantState(t, k.Probe(t.Context()), store.StateUnlocked)
 	g.Stop()
 	defer g.Continue()
 	first := make(chan error, 1)
 	go func() { _, err := k.Get(t.Context(), account); first <- err }()
-	childOf(t, g.Home)
+	childOf(t, name)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_, err := k.Get(ctx, account)
