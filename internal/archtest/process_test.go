@@ -14,6 +14,7 @@ func mayStart() []string {
 		"internal/demo/",
 		"internal/e2e/",
 		"cmd/agentkeys/run",
+		"cmd/agentkeys/files.go", // run --files
 	}
 }
 
