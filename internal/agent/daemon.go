@@ -60,6 +60,7 @@ type Daemon struct {
 
 	events  *queue
 	reloads chan struct{}
+	turned  chan struct{} // the state is another one: the main loop arms its timer
 	cached  time.Time // last write of the cache; only the link and, after it, Run touch it
 }
 
@@ -70,6 +71,7 @@ func New(c Config) *Daemon {
 		v:       view{phase: Starting, reason: "the session is being loaded", records: map[string]held{}},
 		events:  newQueue(),
 		reloads: make(chan struct{}, 1),
+		turned:  make(chan struct{}, 1),
 	}
 }
 
@@ -126,6 +128,10 @@ func (d *Daemon) setView(change func(*view)) {
 	if after != before {
 		d.c.Logger.Info("state changed", "state", string(after), "previous", string(before))
 		d.events.wakeUp()
+		select {
+		case d.turned <- struct{}{}:
+		default:
+		}
 	}
 	if line != beforeLine {
 		d.c.Notifier.Status(line)

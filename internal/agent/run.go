@@ -55,6 +55,8 @@ func (l *loop) run(ctx context.Context) error {
 			return nil
 		case <-ping:
 			l.d.c.Notifier.Ping()
+		case <-l.d.turned:
+			l.arm()
 		case <-l.d.reloads:
 			err = l.reload(ctx)
 		case <-l.changed():
