@@ -54,6 +54,8 @@ type liar struct {
 	real string
 	t    testing.TB
 
+	hasty bool // long polls end at once
+
 	mu   sync.Mutex
 	lie  func(*exchange)
 	told int // how many answers were changed
@@ -122,7 +124,11 @@ func (l *liar) forward(r *http.Request) (*exchange, error) {
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(r.Context(), r.Method, l.real+r.URL.RequestURI(), bytes.NewReader(body))
+	target := l.real + r.URL.RequestURI()
+	if l.hasty {
+		target = l.real + r.URL.Path
+	}
+	req, err := http.NewRequestWithContext(r.Context(), r.Method, target, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}

@@ -97,6 +97,7 @@ func (s *transcript) String() string {
 type result struct {
 	stdout, stderr string
 	code           int
+	signal         syscall.Signal // that ended it, or 0
 	took           time.Duration
 }
 
@@ -115,7 +116,8 @@ type process struct {
 	out, err *stream
 	began    time.Time
 	done     chan struct{}
-	code     int // after done; -1 if a signal ended it
+	code     int           // after done; -1 if a signal ended it
+	took     time.Duration // after done
 }
 
 func (m *machine) start(stdin, program string, args ...string) *process {
@@ -152,6 +154,7 @@ func (p *process) reap() {
 	default:
 		p.code = -2
 	}
+	p.took = time.Since(p.began)
 	p.out.close()
 	p.err.close()
 	close(p.done)
@@ -165,7 +168,11 @@ func (p *process) wait() result {
 		p.kill()
 		p.t.Fatalf("%s does not end\nstdout: %s\nstderr: %s", p.name, p.out, p.err)
 	}
-	return result{p.out.String(), p.err.String(), p.code, time.Since(p.began)}
+	r := result{stdout: p.out.String(), stderr: p.err.String(), code: p.code, took: p.took}
+	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		r.signal = status.Signal()
+	}
+	return r
 }
 
 // running reports whether the process lives.
