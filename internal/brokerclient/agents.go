@@ -47,7 +47,9 @@ func (c *Client) Manifest(ctx context.Context, token secret.String, w wallet.Wal
 }
 
 // PutManifest replaces the manifest of revision ifMatch (0: there is none yet).
-func (c *Client) PutManifest(ctx context.Context, token secret.String, w wallet.Wallet, ifMatch uint64, m protocol.PutManifest) (protocol.ManifestReply, error) {
+func (c *Client) PutManifest(
+	ctx context.Context, token secret.String, w wallet.Wallet, ifMatch uint64, m protocol.PutManifest,
+) (protocol.ManifestReply, error) {
 	return ask[protocol.ManifestReply](ctx, c, call{
 		operation: "put_manifest", method: http.MethodPut, path: agentPath(w, "/manifest"), token: token,
 		condition: [2]string{"If-Match", `"` + strconv.FormatUint(ifMatch, 10) + `"`}, body: m,

@@ -21,7 +21,7 @@ const (
 
 var (
 	codePattern   = regexp.MustCompile(`\A[a-z][a-z0-9_]{0,39}\z`)
-	opaquePattern = regexp.MustCompile(`\A[!-~]*\z`)
+	opaquePattern = regexp.MustCompile(`\A[\x21-\x7e]*\z`)
 )
 
 // parseProblem reads a reply of type application/problem+json. One without a code

@@ -120,7 +120,7 @@ func TestTheStatesAreTheStores(t *testing.T) {
 	for _, s := range store.States() {
 		m.KeychainState(string(s))
 		text := scrape(t, m)
-		one := fmt.Sprintf(`agentkeys_keychain_state{state="%s",wallet="%s"} 1`, s, wallet)
+		one := fmt.Sprintf("agentkeys_keychain_state{state=%q,wallet=%q} 1", s, wallet)
 		if !strings.Contains(text, one) || strings.Count(text, "agentkeys_keychain_state{") != len(store.States()) {
 			t.Errorf("%s:\n%s", s, text)
 		}

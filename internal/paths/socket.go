@@ -1,6 +1,7 @@
 package paths
 
 import (
+	"context"
 	"net"
 	"os"
 	"path/filepath"
@@ -75,7 +76,8 @@ func (p place) live() []wallet.Wallet {
 
 // listens connects and hangs up: a socket file outlives a daemon that crashed.
 func listens(path string) bool {
-	conn, err := net.DialTimeout("unix", path, dialTimeout)
+	d := net.Dialer{Timeout: dialTimeout}
+	conn, err := d.DialContext(context.Background(), "unix", path)
 	if err != nil {
 		return false
 	}
