@@ -39,6 +39,7 @@ var (
 	Endpoints      = endpoints
 	ParseRequest   = parseRequest
 	SecurityFits   = securityFits
+	SecurityError  = securityExitError
 	NextStep       = nextStep
 	Spread         = spread
 )

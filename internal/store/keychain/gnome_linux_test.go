@@ -3,6 +3,7 @@ package keychain_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
@@ -54,4 +55,14 @@ func TestAnEntryOfAnUnlockedKeyringIsWrittenReadAndDeleted(t *testing.T) {
 	if _, err := k.Get(t.Context(), account); !errors.Is(err, store.ErrKeychainAbsent) {
 		t.Fatalf("after: %v", err)
 	}
+}
+
+func newKeychain(t testing.TB, env ...string) *keychain.Keychain {
+	t.Helper()
+	return keychain.New(keychain.Config{Env: lookup(env), Timeout: 2 * time.Second})
+}
+
+func newQuick(t testing.TB, env ...string) *keychain.Keychain {
+	t.Helper()
+	return keychain.New(keychain.Config{Env: lookup(env), Timeout: quick})
 }

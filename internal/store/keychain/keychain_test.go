@@ -45,11 +45,6 @@ func lookup(env []string) func(string) string {
 	}
 }
 
-func newKeychain(t testing.TB, env ...string) *keychain.Keychain {
-	t.Helper()
-	return keychain.New(keychain.Config{Env: lookup(env), Timeout: 2 * time.Second})
-}
-
 func wantState(t *testing.T, p store.Probe, want store.KeychainState) {
 	t.Helper()
 	if p.State != want {
@@ -63,8 +58,3 @@ const (
 	quick = 500 * time.Millisecond
 	slack = 400 * time.Millisecond
 )
-
-func newQuick(t testing.TB, env ...string) *keychain.Keychain {
-	t.Helper()
-	return keychain.New(keychain.Config{Env: lookup(env), Timeout: quick})
-}

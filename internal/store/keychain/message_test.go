@@ -3,7 +3,7 @@ package keychain_test
 import (
 	"bytes"
 	"errors"
-	"strings"
+	"slices"
 	"testing"
 
 	"github.com/agentkeys/agentkeys/internal/store"
@@ -50,7 +50,7 @@ func FuzzParseRequest(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		req, err := keychain.ParseRequest(data)
-		if err == nil && (req.Account == "" || req.Milliseconds <= 0 || !strings.Contains("get put delete", req.Operation)) {
+		if err == nil && (req.Account == "" || req.Milliseconds <= 0 || !slices.Contains([]string{"get", "put", "delete"}, req.Operation)) {
 			t.Fatalf("taken: %+v", req)
 		}
 	})

@@ -2,6 +2,7 @@ package keychain_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -69,6 +70,19 @@ func TestTheMacOSProbeReadsTheExitCodeOfSecurity(t *testing.T) {
 	}
 	p := keychain.LookSecurity(t.Context(), "/nonexistent/security", nil)
 	wantState(t, p, store.StateNoOwner)
+}
+
+func TestTheMacOSErrorOfAnOperationIsADecisionOfTheCaller(t *testing.T) {
+	t.Parallel()
+	if err := keychain.SecurityError(44); !errors.Is(err, store.ErrKeychainAbsent) {
+		t.Errorf("44: %v", err)
+	}
+	for code, want := range map[int]store.KeychainState{36: store.StateLocked, 51: store.StateDenied, 37: store.StateNoCollection, 1: store.StateDenied} {
+		var unavailable *store.UnavailableError
+		if err := keychain.SecurityError(code); !errors.As(err, &unavailable) || unavailable.State != want {
+			t.Errorf("%d: %v, want %s", code, err, want)
+		}
+	}
 }
 
 func TestAMacOSValueFitsWhenGoKeyringsCommandIsBelow4096Bytes(t *testing.T) {

@@ -180,7 +180,7 @@ func owner(t testing.TB, address string) string {
 	}
 	defer func() { _ = conn.Close() }()
 	var name string
-	_ = conn.BusObject().Call("org.freedesktop.DBus.GetNameOwner", 0, secretsName).Store(&name) // empty = nobody
+	_ = conn.BusObject().Call("org.freedesktop.DBus.GetNameOwner", 0, secretsName).Store(&name) // nobody leaves it empty
 	return name
 }
 
