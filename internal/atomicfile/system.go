@@ -23,12 +23,14 @@ func (System) OpenDir(path string) (Dir, error) {
 	return systemDir{root}, nil
 }
 
-// MakeDir syncs the parent of every directory that it made.
+// MakeDir syncs the parent of every directory that it made. The parent of one that
+// is there is synced too, if we may: its maker may have been cut off before that.
 func (s System) MakeDir(path string, perm fs.FileMode) error {
+	parent := filepath.Dir(path)
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		_ = syncDir(os.Open(parent))
 		return err
 	}
-	parent := filepath.Dir(path)
 	if parent == path {
 		return fs.ErrNotExist
 	}

@@ -100,10 +100,10 @@ func (s *Store) makeSlot(id session.ID) (*slot, error) {
 	return s.openSlotIn(home, homeInfo, id)
 }
 
-// homeMode lets the users of root's slots pass through a home that root makes.
+// homeMode lets the users of root's slots reach them in a home that root makes.
 func (s *Store) homeMode() fs.FileMode {
 	if s.euid == 0 && s.cfg.SlotUser != nil {
-		return 0o711
+		return 0o755
 	}
 	return 0o700
 }

@@ -120,6 +120,10 @@ func (r *Ring) Land(i int) {
 // Restart replaces the provider: late writes die with the old one.
 func (r *Ring) Restart() { r.locked(func() { r.owner++; r.late = nil }) }
 
+// ReplaceDuringCall is Restart for a fault's script: the provider that the call was
+// meant for is replaced before the call is done.
+func (r *Ring) ReplaceDuringCall() { r.owner++; r.late = nil }
+
 // RestartBus replaces the bus, and the provider with it.
 func (r *Ring) RestartBus() { r.locked(func() { r.bus++; r.owner++; r.late = nil }) }
 

@@ -1,0 +1,221 @@
+package store_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/store/storetest"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+// bench is one store on a disk and a keychain of its own, with a clock.
+type bench struct {
+	*store.Store
+	ring  *storetest.Ring
+	disk  *storetest.Disk
+	clock time.Time
+	id    session.ID
+}
+
+func newBench(t *testing.T, mode store.Mode) *bench {
+	t.Helper()
+	b := &bench{ring: storetest.NewRing(), clock: time.Unix(1_700_000_000, 0), id: session.Master()}
+	b.disk = storetest.NewDisk(func() time.Time { return b.clock })
+	b.restart(t, mode)
+	return b
+}
+
+func (b *bench) restart(t *testing.T, mode store.Mode) {
+	t.Helper()
+	process := b.disk.Process()
+	b.Store = open(t, store.Config{
+		Home: "/home", Mode: mode, Keychain: b.ring.Client(process), FS: process,
+		Now: func() time.Time { return b.clock }, BootID: func() string { return "boot" },
+	})
+}
+
+func (b *bench) after(t *testing.T, d time.Duration, want store.Backend) {
+	t.Helper()
+	b.clock = b.clock.Add(d)
+	must(t, b.ReconcileSlot(t.Context(), b.id))
+	slots, err := b.List()
+	if err != nil || len(slots) != 1 || slots[0].Backend != want {
+		t.Fatalf("at %v: %+v, %v; want %s", b.clock, slots, err, want)
+	}
+}
+
+func TestASessionMovesToAHealthyKeychain(t *testing.T) {
+	t.Parallel()
+	t.Run("at once at start", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, store.ModeFile)
+		save(t, b.Store, b.id, newSession(wallet.New()))
+		b.restart(t, store.ModeAuto)
+		b.after(t, 0, store.BackendKeychain)
+	})
+	t.Run("later after three healthy probes over 60 s", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, store.ModeAuto)
+		b.ring.SetState(store.StateLocked)
+		save(t, b.Store, b.id, newSession(wallet.New()))
+		b.after(t, 0, store.BackendFile)
+		b.ring.SetState(store.StateUnlocked)
+		b.after(t, 20*time.Second, store.BackendFile)
+		b.after(t, 20*time.Second, store.BackendFile)
+		b.after(t, 20*time.Second, store.BackendFile) // three, but over 40 s
+		b.ring.SetState(store.StateLocked)
+		b.after(t, 20*time.Second, store.BackendFile) // begins anew
+		b.ring.SetState(store.StateUnlocked)
+		b.after(t, 20*time.Second, store.BackendFile)
+		b.after(t, 70*time.Second, store.BackendFile) // over 60 s, but two
+		b.after(t, 1*time.Second, store.BackendKeychain)
+	})
+	t.Run("not for 10 min after a failure", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, store.ModeFile)
+		save(t, b.Store, b.id, newSession(wallet.New()))
+		b.restart(t, store.ModeAuto)
+		b.ring.SetFault(inTurn(0, []storetest.Fault{storetest.FaultLost}))
+		if err := b.ReconcileSlot(t.Context(), b.id); !errors.Is(err, store.ErrInDoubt) {
+			t.Fatalf("reconcile: %v", err)
+		}
+		b.ring.SetFault(nil)
+		b.ring.Restart() // ends the fence
+		puts := b.ring.Calls("put")
+		for range 9 {
+			b.after(t, time.Minute, store.BackendFile)
+		}
+		if n := b.ring.Calls("put") - puts; n != 0 {
+			t.Fatalf("%d puts within 10 min", n)
+		}
+		for range 3 {
+			b.clock = b.clock.Add(31 * time.Second)
+			must(t, b.ReconcileSlot(t.Context(), b.id))
+		}
+		b.after(t, 31*time.Second, store.BackendKeychain)
+	})
+}
+
+func TestAFenceStandsUntilItsProviderIsGone(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		happen func(*bench)
+		over   bool
+	}{
+		"time goes by":                 {func(b *bench) { b.clock = b.clock.Add(24 * time.Hour) }, false},
+		"the provider is replaced":     {func(b *bench) { b.ring.Restart() }, true},
+		"the bus is replaced":          {func(b *bench) { b.ring.RestartBus() }, true},
+		"the late write lands":         {func(b *bench) { b.ring.Land(0) }, false},
+		"the keychain locks and opens": {func(b *bench) { b.ring.SetState(store.StateLocked); b.ring.SetState(store.StateUnlocked) }, false},
+		"a newer value shows": {func(b *bench) {
+			b.ring.Restart()
+			b.ring.Set("master", "ak1.99.e30")
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, store.ModeAuto)
+			b.ring.SetFault(inTurn(0, []storetest.Fault{storetest.FaultHang}))
+			v := newSession(wallet.New())
+			info := save(t, b.Store, b.id, v)
+			if info.Backend != store.BackendFile || !info.InDoubt || info.Generation != 2 || info.Fallback != "put" {
+				t.Fatalf("save: %+v", info)
+			}
+			b.ring.SetFault(nil)
+			c.happen(b)
+			_ = b.ReconcileSlot(t.Context(), b.id) // ErrInconsistent where a newer value shows
+			info = wantToken(t, b.Store, b.id, v)
+			if info.InDoubt == c.over {
+				t.Fatalf("in doubt: %v, want %v", info.InDoubt, !c.over)
+			}
+			if moved := info.Backend == store.BackendKeychain; moved != c.over {
+				t.Fatalf("moved: %v", moved)
+			}
+		})
+	}
+}
+
+// The provider was replaced between the probe and a put that then hung: the fence
+// must not be taken down because the first provider is gone.
+func TestAFenceNamesTheProviderThatHasTheWrite(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, store.ModeAuto)
+	b.ring.SetFault(func(op storetest.Operation) storetest.Fault {
+		if op == storetest.OperationPut {
+			b.ring.ReplaceDuringCall()
+			return storetest.FaultHang
+		}
+		return storetest.FaultNone
+	})
+	v := newSession(wallet.New())
+	save(t, b.Store, b.id, v)
+	b.ring.SetFault(nil)
+	must(t, b.ReconcileSlot(t.Context(), b.id))
+	if info := wantToken(t, b.Store, b.id, v); !info.InDoubt {
+		t.Fatal("the fence is down though the write can still land")
+	}
+}
+
+func TestKeychainModeKeepsTheOldSessionOnFailure(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		breakIt func(*storetest.Ring)
+		want    error
+	}{
+		"locked":            {func(r *storetest.Ring) { r.SetState(store.StateLocked) }, store.ErrUnavailable},
+		"asks at writes":    {func(r *storetest.Ring) { r.SetState(store.StatePromptsOnWrite) }, store.ErrUnavailable},
+		"too small":         {func(r *storetest.Ring) { r.SetMax(100) }, store.ErrTooBig},
+		"hangs":             {func(r *storetest.Ring) { r.SetFault(inTurn(0, []storetest.Fault{storetest.FaultLost})) }, store.ErrInDoubt},
+		"says it did":       {func(r *storetest.Ring) { r.SetFault(inTurn(0, []storetest.Fault{storetest.FaultLie})) }, store.ErrInDoubt},
+		"cannot be re-read": {func(r *storetest.Ring) { r.SetFault(inTurn(1, []storetest.Fault{storetest.FaultError})) }, store.ErrInDoubt},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, store.ModeKeychain)
+			old, next := newSession(wallet.New()), newSession(wallet.New())
+			save(t, b.Store, b.id, old)
+			c.breakIt(b.ring)
+			if _, err := b.Save(t.Context(), b.id, next); !errors.Is(err, c.want) {
+				t.Fatalf("save: %v, want %v", err, c.want)
+			}
+			b.ring.SetState(store.StateUnlocked)
+			v, info, err := b.Load(t.Context(), b.id)
+			if err != nil || info.Backend != store.BackendKeychain {
+				t.Fatalf("load: %+v, %v", info, err)
+			}
+			if name != "cannot be re-read" && !v.Token.Equal(old.Token) {
+				t.Fatal("the old session is gone")
+			}
+		})
+	}
+}
+
+func TestDeadPairingsAreCollected(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, store.ModeFile)
+	dead, held, recovering := session.NewPendingID(), session.NewPendingID(), session.NewPendingID()
+	save(t, b.Store, dead, newPending())
+	save(t, b.Store, held, newPending())
+	v := newPending()
+	v.Wallet = wallet.New()
+	save(t, b.Store, recovering, v)
+	_, err := b.HoldRun(held)
+	must(t, err)
+	for _, c := range []struct {
+		after time.Duration
+		want  int
+	}{{24 * time.Hour, 3}, {time.Second, 2}} {
+		b.clock = b.clock.Add(c.after)
+		must(t, b.Reconcile(t.Context()))
+		if slots, err := b.List(); err != nil || len(slots) != c.want {
+			t.Fatalf("after %v: %d slots, %v; want %d", c.after, len(slots), err, c.want)
+		}
+	}
+	wantLoadError(t, b.Store, dead, store.ErrNoSession)
+	if n := b.ring.Calls("probe"); n != 0 {
+		t.Fatalf("%d probes for pending slots", n)
+	}
+}
