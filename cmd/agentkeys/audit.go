@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
+	"github.com/agentkeys/agentkeys/internal/owner"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 )
 
@@ -13,6 +15,7 @@ type usageCmd struct {
 	Service string `help:"Only this service." placeholder:"SERVICE"`
 	Action  string `help:"Only this action, like access_denied." placeholder:"ACTION"`
 	Since   string `help:"Not older than this: 24h, 2026-01-31, 2026-01-31T12:00:00Z or Unix seconds." placeholder:"TIME"`
+	Accept  bool   `help:"Take the trail as it is now, after you restored the broker."`
 }
 
 // usageEntry is one element of `usage --json`.
@@ -42,10 +45,14 @@ func (c usageCmd) Run(a *app) error {
 			return err
 		}
 	}
-	found, err := o.Usage(a.ctx, q)
-	if err != nil {
+	found, err := o.Usage(a.ctx, q, c.Accept)
+	if err != nil && !errors.Is(err, owner.ErrRewritten) {
 		return err
 	}
+	return errors.Join(a.printUsage(found), err) // a rewritten trail is shown, and is an error
+}
+
+func (a *app) printUsage(found []protocol.AuditRow) error {
 	list, rows := []usageEntry{}, [][]string{}
 	for _, r := range found {
 		e := usageEntry{Time: r.Time, Service: r.Service, Action: r.Action, Result: r.Result, Where: r.Where}

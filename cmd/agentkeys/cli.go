@@ -13,16 +13,18 @@ type global struct {
 	walletFlag bool // Wallet was typed, not in the environment
 }
 
-// withEnvironment fills in what was not typed.
+// withEnvironment fills in what was not typed: a typed --wallet or --session-id is not
+// joined by the other one of the environment.
 func (g global) withEnvironment(getenv func(string) string) global {
 	g.walletFlag = g.Wallet != ""
 	if g.Broker == "" {
 		g.Broker = getenv("AGENTKEYS_BROKER")
 	}
-	if id := getenv("AGENTKEYS_SESSION_ID"); g.SessionID == nil && id != "" {
+	sessionFlag := g.SessionID != nil
+	if id := getenv("AGENTKEYS_SESSION_ID"); !sessionFlag && !g.walletFlag && id != "" {
 		g.SessionID = &id
 	}
-	if g.Wallet == "" {
+	if !sessionFlag && !g.walletFlag {
 		g.Wallet = getenv("AGENTKEYS_WALLET")
 	}
 	return g

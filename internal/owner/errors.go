@@ -16,6 +16,8 @@ var (
 	ErrOtherAccount = errors.New("another account is open in this slot")
 	// ErrSetupToken: a new account needs the broker's set-up token (usage).
 	ErrSetupToken = errors.New("a new account needs the broker's set-up token")
+	// ErrSetupRefused: the broker does not accept the set-up token (exit 77).
+	ErrSetupRefused = errors.New("the broker does not accept this set-up token")
 	// ErrBrokerURL: nobody said which broker (usage).
 	ErrBrokerURL = errors.New("no broker is named")
 	// ErrNotFound: no such agent, identity or credential.

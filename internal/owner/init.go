@@ -109,6 +109,9 @@ func (o *Owner) checkRecoveryKey(key secret.String) error {
 // goOn asks the broker what the saved session is worth.
 func (o *Owner) goOn(ctx context.Context, in Init, shown func(Opened) error) (Opened, error) {
 	registered := o.sess.CreatedAt != 0
+	if err := o.moveUnregistered(ctx, registered); err != nil {
+		return Opened{}, err
+	}
 	if !registered && !in.SetupToken.IsZero() && in.RecoveryKey.IsZero() {
 		return o.register(ctx, in.SetupToken, shown)
 	}
@@ -128,6 +131,22 @@ func (o *Owner) goOn(ctx context.Context, in Init, shown func(Opened) error) (Op
 	return o.comeBack(ctx, registered, err)
 }
 
+// moveUnregistered keeps the broker that was named now for an account that no broker
+// has confirmed: the first address may have been mistyped.
+func (o *Owner) moveUnregistered(ctx context.Context, registered bool) error {
+	if registered || o.cfg.BrokerURL == "" || o.cfg.BrokerURL == o.sess.Broker {
+		return nil
+	}
+	s := o.sess
+	s.Broker = o.cfg.BrokerURL
+	if err := o.save(ctx, s); err != nil {
+		return err
+	}
+	var err error
+	o.broker, err = o.cfg.Dial(s.Broker)
+	return err
+}
+
 // register makes the account. The broker answers a repetition with the same bytes
 // as it answered the first time.
 func (o *Owner) register(ctx context.Context, setupToken secret.String, shown func(Opened) error) (Opened, error) {
@@ -139,6 +158,9 @@ func (o *Owner) register(ctx context.Context, setupToken secret.String, shown fu
 	info, err := o.broker.CreateAccount(ctx, setupToken, protocol.Account{
 		Wallet: o.sess.Wallet, TokenSHA256: hash, Recipient: o.recipient, SigningKey: o.signingKey, Signature: signature,
 	})
+	if isProblem(err, protocol.CodeTokenUnknown) {
+		return Opened{}, ErrSetupRefused
+	}
 	if err != nil {
 		return Opened{}, fmt.Errorf("make account: %w", err)
 	}

@@ -41,6 +41,9 @@ type Broker interface {
 // Slots is the port to the session store, with the contract of package store.
 type Slots interface {
 	Save(ctx context.Context, id session.ID, s session.Session) (store.Info, error)
+	// SaveOver is Save for who works on what it read: store.ErrStale if the slot was
+	// saved since.
+	SaveOver(ctx context.Context, id session.ID, generation uint64, s session.Session) (store.Info, error)
 	Load(ctx context.Context, id session.ID) (session.Session, store.Info, error)
 	Delete(ctx context.Context, id session.ID) error
 	// HoldRun keeps other processes of this owner from renewing at the same time;

@@ -19,6 +19,13 @@ func (o *Owner) resume(ctx context.Context, challenge string) error {
 		return err
 	}
 	defer release()
+	token := o.sess.Token
+	if o.sess, o.info, err = o.cfg.Slots.Load(ctx, o.cfg.ID); err != nil {
+		return err
+	}
+	if !o.sess.Token.Equal(token) {
+		return nil // another command was first
+	}
 	if err := o.saveNext(ctx); err != nil {
 		return err
 	}
@@ -106,7 +113,7 @@ func (o *Owner) saveOpen(ctx context.Context, s session.Session, info protocol.S
 
 // save writes the slot and only then changes memory.
 func (o *Owner) save(ctx context.Context, s session.Session) error {
-	info, err := o.cfg.Slots.Save(ctx, o.cfg.ID, s)
+	info, err := o.cfg.Slots.SaveOver(ctx, o.cfg.ID, o.info.Generation, s)
 	if err != nil {
 		return fmt.Errorf("save %s: %w", o.cfg.ID, err)
 	}

@@ -23,11 +23,11 @@ type Present struct {
 // Choice is where to read from: Daemon when it is set, else the broker.
 type Choice struct{ Daemon wallet.Wallet }
 
-// BothError: --wallet and --agent exclude each other (usage).
+// BothError: --wallet excludes --agent and --session-id (usage).
 type BothError struct{}
 
 func (BothError) Error() string {
-	return "--wallet names a daemon and --agent goes through the broker: give one"
+	return "--wallet names a daemon; --agent and --session-id go through the broker: give one"
 }
 
 // ManyError: several daemons are there and none was named (usage). Text names them all.
@@ -45,7 +45,7 @@ func (e ManyError) Error() string {
 // ErrNoAccount: there is neither a master session nor a daemon.
 func Which(n Named, p Present) (Choice, error) {
 	switch {
-	case n.Daemon != "" && n.Agent != "":
+	case n.Daemon != "" && (n.Agent != "" || n.AsSession):
 		return Choice{}, BothError{}
 	case n.Daemon != "":
 		w, err := wallet.Parse(n.Daemon)
