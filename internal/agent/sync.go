@@ -49,7 +49,10 @@ func (l *link) wait() time.Duration {
 	if !l.fetchAt.IsZero() {
 		until = min(until, time.Until(l.fetchAt))
 	}
-	return max(until.Truncate(time.Second), 0)
+	if until <= 0 {
+		return 0
+	}
+	return until.Truncate(time.Second) + time.Second // never so early that nothing is due yet
 }
 
 // accept makes a believable manifest the daemon's; callers see its scope before
@@ -93,7 +96,12 @@ func (l *link) fetch(ctx context.Context) error {
 	l.d.mu.RLock()
 	missing := l.d.v.missing()
 	l.d.mu.RUnlock()
-	if len(missing) == 0 || time.Now().Before(l.fetchAt) {
+	if len(missing) == 0 {
+		l.fetched, l.fetchAt = 0, time.Time{}
+		l.d.c.Conditions.Set(health.RecordWithheld, false, "")
+		return nil
+	}
+	if time.Now().Before(l.fetchAt) {
 		return nil
 	}
 	var withheld []string

@@ -1,0 +1,211 @@
+package agent_test
+
+import (
+	"context"
+	"fmt"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/agent"
+	"github.com/agentkeys/agentkeys/internal/health"
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/store"
+)
+
+// faultyStore fails saves as fault says, before or after they took effect.
+type faultyStore struct {
+	agent.Store
+	fault func(call string) error
+}
+
+func (f faultyStore) SaveOver(ctx context.Context, id session.ID, generation uint64, v session.Session) (store.Info, error) {
+	if err := f.fault("save"); err != nil {
+		return store.Info{}, err
+	}
+	info, err := f.Store.SaveOver(ctx, id, generation, v)
+	if err != nil {
+		return info, err
+	}
+	return info, f.fault("save answer")
+}
+
+func (f faultyStore) WriteFile(id session.ID, name string, data []byte) error {
+	if err := f.fault("save"); err != nil {
+		return err
+	}
+	return f.Store.WriteFile(id, name, data)
+}
+
+func TestDailyRenewal(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		d := w.start()
+		first := w.load()
+		time.Sleep(21 * time.Hour)
+		if !w.load().Token.Equal(first.Token) {
+			t.Fatal("renewed before 21.6 hours")
+		}
+		time.Sleep(6 * time.Hour)
+		after := w.load()
+		if after.Token.Equal(first.Token) || !after.Next.IsZero() || after.CreatedAt <= first.CreatedAt {
+			t.Fatalf("not renewed after 27 hours: created_at %d", after.CreatedAt)
+		}
+		w.broker.get(func(b *fakeBroker) {
+			expect(t, "the broker's current token", b.current, session.TokenHash(after.Token))
+		})
+		time.Sleep(10 * 24 * time.Hour)
+		w.broker.get(func(b *fakeBroker) { expect(t, "renewals", b.calls["renew"] >= 9 && b.calls["renew"] <= 12, true) })
+		expect(t, "state", d.state(), "online")
+	})
+}
+
+// Every call of a renewal is once the last thing that the process does, before it
+// took effect and after; the next process goes on with the same session.
+func TestACrashAtAnyStepOfARenewalLosesNothing(t *testing.T) {
+	t.Parallel()
+	for step := 1; ; step++ {
+		reached := false
+		t.Run(fmt.Sprint("step ", step), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { reached = crashAt(t, step) })
+		})
+		if !reached {
+			if step < 8 {
+				t.Fatalf("a renewal had only %d steps", step-1)
+			}
+			return
+		}
+	}
+}
+
+func crashAt(t *testing.T, step int) (reached bool) {
+	w := newWorld(t)
+	w.change(func(s *session.Session) { s.CreatedAt -= int64(25 * time.Hour / time.Second) }) // due now
+	calls, dead := 0, false
+	fault := func(call string) error {
+		if call == "sync" || call == "record" || call == "report" {
+			if dead {
+				return protocol.ErrUnreachable
+			}
+			return nil
+		}
+		calls++
+		dead = dead || calls == step
+		if dead {
+			return fmt.Errorf("%w: killed at %s", protocol.ErrUnreachable, call)
+		}
+		return nil
+	}
+	w.broker.fault = fault
+	w.wrap = func(s agent.Store) agent.Store { return faultyStore{s, fault} }
+	d := w.start()
+	time.Sleep(time.Second)
+	if err := d.stop(); err != nil {
+		t.Fatal(err)
+	}
+	reached = dead
+	w.broker.set(func(b *fakeBroker) { b.fault = nil })
+	w.wrap = nil
+	again := w.start()
+	time.Sleep(time.Minute)
+	expect(t, "state", again.state(), "online")
+	expect(t, "value", again.value("openrouter"), "sk-1")
+	kept := w.load()
+	w.broker.get(func(b *fakeBroker) {
+		expect(t, "the broker's state", b.state, "")
+		expect(t, "the token in the slot", session.TokenHash(kept.Token), b.current)
+		expect(t, "resumes", b.calls["resume"], 0)
+	})
+	return reached
+}
+
+func TestACardThatCannotBeWrittenStopsNothing(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		broken := true
+		w.wrap = func(s agent.Store) agent.Store {
+			return faultyStore{s, func(call string) error {
+				w.broker.mu.Lock()
+				used := w.broker.calls["session"]
+				w.broker.mu.Unlock()
+				if broken && call == "save" && used > 0 { // the card dies between the two saves
+					return syscall.EROFS
+				}
+				return nil
+			}}
+		}
+		w.change(func(s *session.Session) { s.CreatedAt -= int64(25 * time.Hour / time.Second) })
+		d := w.start()
+		time.Sleep(time.Minute)
+		expect(t, "state", d.state(), "online")
+		expect(t, "condition", d.conditions.Has(health.StateReadOnly), true)
+		w.owner.store("openrouter", "sk-2")
+		w.owner.publish(w.broker)
+		time.Sleep(time.Second)
+		expect(t, "news", d.value("openrouter"), "sk-2")
+		broken = false
+		time.Sleep(3 * time.Hour)
+		expect(t, "condition", d.conditions.Has(health.StateReadOnly), false)
+		kept := w.load()
+		w.broker.get(func(b *fakeBroker) { expect(t, "token", session.TokenHash(kept.Token), b.current) })
+	})
+}
+
+func TestWaysBackForATokenThatIsNotAccepted(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		broker func(b *fakeBroker)
+		want   string
+		code   health.Code
+	}{
+		"the broker came from a backup": {func(b *fakeBroker) { b.current, b.epochSeen = "older", false }, "online", ""},
+		"a copy of the slot was used":   {func(b *fakeBroker) { b.retired[b.current], b.current = true, "newer" }, "parked", health.CloneSuspected},
+		"parked by the broker":          {func(b *fakeBroker) { b.state = "parked" }, "parked", health.CloneSuspected},
+		"thirty days without renewal":   {func(b *fakeBroker) { b.state = "lapsed" }, "offline", health.SessionExpired},
+		"revoked":                       {func(b *fakeBroker) { b.state = "ended" }, "revoked", health.SessionRevoked},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				d := w.start()
+				w.broker.set(c.broker)
+				time.Sleep(time.Minute)
+				expect(t, "state", d.state(), c.want)
+				if c.code != "" {
+					expect(t, "condition", d.conditions.Has(c.code), true)
+				}
+				if c.want != "revoked" {
+					expect(t, "old things go on", d.value("openrouter"), "sk-1")
+				}
+			})
+		})
+	}
+}
+
+func TestALapsedSessionGoesOnWhenTheOwnerReopensIt(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		d := w.start()
+		w.broker.set(func(b *fakeBroker) { b.state = "lapsed" })
+		time.Sleep(time.Minute)
+		asked := w.load().Next
+		w.broker.set(func(b *fakeBroker) { b.state, b.next = "", session.TokenHash(asked) })
+		time.Sleep(10 * time.Minute)
+		expect(t, "state", d.state(), "online")
+		if !w.load().Token.Equal(asked) {
+			t.Fatal("the token that was asked for is not the session's")
+		}
+	})
+}
+
+func TestARenewalNeverWritesOverARecoveredSlot(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		d := w.start()
+		fresh := session.NewToken()
+		w.change(func(s *session.Session) { s.Token = fresh })
+		w.broker.set(func(b *fakeBroker) { b.current = session.TokenHash(fresh) })
+		time.Sleep(time.Minute)
+		if !w.load().Token.Equal(fresh) {
+			t.Fatal("the daemon wrote its own token over the recovered session")
+		}
+		expect(t, "state", d.state(), "online")
+	})
+}
