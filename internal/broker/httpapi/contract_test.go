@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -57,32 +58,44 @@ type call struct {
 	headers map[string]string
 }
 
-// want sends c and fails unless the status is the wanted one, the answer is as
+// reply is what the server said.
+type reply struct {
+	*http.Response
+	body []byte
+	err  error
+}
+
+func send(req *http.Request) reply {
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return reply{err: err}
+	}
+	body, err := io.ReadAll(res.Body)
+	return reply{Response: res, body: body, err: errors.Join(err, res.Body.Close())}
+}
+
+// want sends r and fails unless the status is the wanted one, the answer is as
 // documented, and, where the server took the request, the request too.
 func (c *contract) want(r call, status int, code string) []byte {
 	c.t.Helper()
-	req := c.request(r)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	answer, err := io.ReadAll(res.Body)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	if err := res.Body.Close(); err != nil {
-		c.t.Fatal(err)
+	return c.check(r, send(c.request(r)), status, code)
+}
+
+func (c *contract) check(r call, got reply, status int, code string) []byte {
+	c.t.Helper()
+	if got.err != nil {
+		c.t.Fatal(got.err)
 	}
 	var p protocol.Problem
 	if status >= 400 {
-		_ = json.Unmarshal(answer, &p) // a malformed one fails below
+		_ = json.Unmarshal(got.body, &p) // a malformed one fails below
 	}
-	if res.StatusCode != status || p.Code != code {
-		c.t.Fatalf("%s: %d %q, want %d %q: %s", r.op, res.StatusCode, p.Code, status, code, answer)
+	if got.StatusCode != status || p.Code != code {
+		c.t.Fatalf("%s: %d %q, want %d %q: %s", r.op, got.StatusCode, p.Code, status, code, got.body)
 	}
-	c.validate(r, res, answer)
+	c.validate(r, got.Response, got.body)
 	c.seen[r.op+" "+strconv.Itoa(status)] = true
-	return answer
+	return got.body
 }
 
 func (c *contract) request(r call) *http.Request {
@@ -166,12 +179,10 @@ func decoded[T any](t *testing.T, answer []byte) T {
 }
 
 // waiting starts a long poll and gives what it answered once it did.
-func (c *contract) waiting(r call, status int, code string) <-chan struct{} {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		c.want(r, status, code)
-	}()
+func (c *contract) waiting(r call) <-chan reply {
+	c.t.Helper()
+	req, answer := c.request(r), make(chan reply, 1)
+	go func() { answer <- send(req) }()
 	time.Sleep(50 * time.Millisecond) // only makes it likelier that it waits already
-	return done
+	return answer
 }

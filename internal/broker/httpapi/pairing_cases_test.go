@@ -117,9 +117,8 @@ func (c *contract) stopping(k *cast) {
 	waiting := c.device("")
 	ask := poll(waiting)
 	ask.path = "/v1/pairings/self?wait=50"
-	a := c.waiting(sync, 503, protocol.CodeUnavailable)
-	b := c.waiting(ask, 503, protocol.CodeUnavailable)
+	a, b := c.waiting(sync), c.waiting(ask)
 	c.s.Broker.Close()
-	<-a
-	<-b
+	c.check(sync, <-a, 503, protocol.CodeUnavailable)
+	c.check(ask, <-b, 503, protocol.CodeUnavailable)
 }

@@ -22,6 +22,8 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
+const readers = 4 // connections
+
 // Store is a database that is open. Safe for concurrent use.
 type Store struct {
 	write *sql.DB // one connection: writers queue here, not in SQLite
@@ -40,10 +42,10 @@ func Open(ctx context.Context, path string) (*Store, error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	s := &Store{}
-	if s.write, err = connect(path, "immediate", 1); err != nil {
+	if s.write, err = connect(path, 1, "immediate"); err != nil {
 		return nil, err
 	}
-	if s.read, err = connect(path, "deferred", 4); err != nil {
+	if s.read, err = connect(path, readers, "deferred", "query_only(1)"); err != nil {
 		return nil, errors.Join(err, s.write.Close())
 	}
 	if err := s.migrate(ctx); err != nil {
@@ -52,10 +54,10 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	return s, nil
 }
 
-func connect(path, txlock string, connections int) (*sql.DB, error) {
-	q := url.Values{"_txlock": {txlock}, "_pragma": {
+func connect(path string, connections int, txlock string, pragmas ...string) (*sql.DB, error) {
+	q := url.Values{"_txlock": {txlock}, "_pragma": append([]string{
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)", "secure_delete(1)",
-	}}
+	}, pragmas...)}
 	name := (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: q.Encode()}).String()
 	db, err := sql.Open("sqlite", name)
 	if err != nil {
@@ -86,16 +88,16 @@ func (s *Store) Close() error { return errors.Join(s.read.Close(), s.write.Close
 
 // Update implements broker.Store: BEGIN IMMEDIATE, so f never loses a race at commit.
 func (s *Store) Update(ctx context.Context, f func(broker.Tx) error) error {
-	return run(ctx, s.write, nil, f)
+	return run(ctx, s.write, f)
 }
 
 // View implements broker.Store.
 func (s *Store) View(ctx context.Context, f func(broker.Tx) error) error {
-	return run(ctx, s.read, &sql.TxOptions{ReadOnly: true}, f)
+	return run(ctx, s.read, f)
 }
 
-func run(ctx context.Context, db *sql.DB, opts *sql.TxOptions, f func(broker.Tx) error) (err error) {
-	t, err := db.BeginTx(ctx, opts)
+func run(ctx context.Context, db *sql.DB, f func(broker.Tx) error) (err error) {
+	t, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}

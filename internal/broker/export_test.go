@@ -1,0 +1,4 @@
+package broker
+
+// Network is what an address counts as in the limits.
+var Network = network
