@@ -134,6 +134,8 @@ func knownFaults() []knownFault {
 		{owner.ErrWithheld, protocol.CodeRecordWithheld, exitFault, ""},
 		{seal.ErrManifest, protocol.CodeManifestRefused, exitFault, ""},
 		{owner.ErrRewritten, "audit_rewritten", exitFault, "agentkeys usage --accept   (only if you restored the broker yourself)"},
+		{owner.ErrNoCredential, protocol.CodeNotFound, exitFault, "agentkeys list"},
+		{owner.ErrNoBoard, protocol.CodeNotFound, exitFault, "compare the code with the board's screen; if it is older than 10 minutes, pair again"},
 		{owner.ErrNotFound, protocol.CodeNotFound, exitFault, "agentkeys agents"},
 		{owner.ErrTaken, protocol.CodeConflict, exitFault, "agentkeys agents"},
 		{owner.ErrLimit, protocol.CodeConflict, exitFault, "agentkeys list"},

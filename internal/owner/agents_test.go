@@ -47,7 +47,7 @@ func TestOnlyTheWholeCodeFindsABoard(t *testing.T) {
 		first = "1"
 	}
 	wrongLookup := must(pairing.ParseCode(first + text[1:]))(t)
-	if _, err := h.open().Find(context.Background(), wrongLookup); !errors.Is(err, owner.ErrNotFound) {
+	if _, err := h.open().Find(context.Background(), wrongLookup); !errors.Is(err, owner.ErrNoBoard) {
 		t.Fatalf("wrong lookup: %v", err)
 	}
 }
@@ -145,7 +145,7 @@ func TestRevisionsNeverGoDown(t *testing.T) {
 	must(o.Store(ctx, "", "openrouter", secret.New("a")))(t)
 	must(o.Store(ctx, "", "openrouter", secret.New("b")))(t)
 	must(o.Remove(ctx, "", "openrouter"))(t)
-	if _, err := o.Remove(ctx, "", "openrouter"); !errors.Is(err, owner.ErrNotFound) {
+	if _, err := o.Remove(ctx, "", "openrouter"); !errors.Is(err, owner.ErrNoCredential) {
 		t.Fatal(err)
 	}
 	m := must(o.Store(ctx, "", "openrouter", secret.New("c")))(t)

@@ -29,7 +29,7 @@ type Proposal struct {
 }
 
 // Find asks for the request that a code belongs to; only the code's first three
-// characters leave this machine. pairing.ErrForged: the request was not made by who
+// characters leave this machine. ErrNoBoard: it belongs to none. pairing.ErrForged: the request was not made by who
 // showed this code, so the broker or the code is wrong.
 func (o *Owner) Find(ctx context.Context, code pairing.Code) (*Proposal, error) {
 	p, err := o.findRequest(ctx, code)
@@ -59,7 +59,7 @@ func (o *Owner) findRequest(ctx context.Context, code pairing.Code) (*Proposal, 
 		return err
 	})
 	if isProblem(err, protocol.CodeNotFound) {
-		return nil, notFound("no board shows this code: pairing request")
+		return nil, ErrNoBoard
 	}
 	if err != nil {
 		return nil, fmt.Errorf("find pairing: %w", err)

@@ -91,7 +91,7 @@ func (d *Device) Read(ctx context.Context, w wallet.Wallet, service string) (sec
 	}
 	entry, ok := m.Entry(service)
 	if !ok {
-		return secret.String{}, notFound("credential %s", service)
+		return secret.String{}, noCredential(service)
 	}
 	return opened(record, fetch, entry, d.sess.DeviceKey)
 }

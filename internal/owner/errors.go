@@ -20,8 +20,12 @@ var (
 	ErrSetupRefused = errors.New("the broker does not accept this set-up token")
 	// ErrBrokerURL: nobody said which broker (usage).
 	ErrBrokerURL = errors.New("no broker is named")
-	// ErrNotFound: no such agent, identity or credential.
+	// ErrNotFound: no such agent or identity.
 	ErrNotFound = errors.New("not found")
+	// ErrNoCredential: the owner's manifest does not list such a credential.
+	ErrNoCredential = errors.New("no such credential")
+	// ErrNoBoard: nobody shows this code, or its ten minutes are over.
+	ErrNoBoard = errors.New("no board shows this code")
 	// ErrTaken: an alias or e-mail address already names another agent, or names two.
 	ErrTaken = errors.New("already in use")
 	// ErrWithheld: the manifest lists a record that the broker did not give, or gave
@@ -38,3 +42,5 @@ var (
 func notFound(format string, args ...any) error {
 	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), ErrNotFound)
 }
+
+func noCredential(service string) error { return fmt.Errorf("%s: %w", service, ErrNoCredential) }

@@ -94,11 +94,13 @@ func TestNoManifestOfALyingBrokerIsBelieved(t *testing.T) {
 	t.Parallel()
 	foreign := must(seal.Recipient(seal.NewSeed()))(t)
 	for name, change := range map[string]func(*seal.Manifest){
-		"device key":   func(m *seal.Manifest) { m.DeviceKey = foreign },
-		"scope":        func(m *seal.Manifest) { m.Scope = scope.All() },
-		"alias":        func(m *seal.Manifest) { m.Alias = "other" },
-		"e-mail":       func(m *seal.Manifest) { m.Emails = []string{"evil@example.com"} },
-		"records":      func(m *seal.Manifest) { m.Records = []seal.Entry{{Service: "x", Revision: 1, SHA256: strings.Repeat("0", 64)}} },
+		"device key": func(m *seal.Manifest) { m.DeviceKey = foreign },
+		"scope":      func(m *seal.Manifest) { m.Scope = scope.All() },
+		"alias":      func(m *seal.Manifest) { m.Alias = "other" },
+		"e-mail":     func(m *seal.Manifest) { m.Emails = []string{"evil@example.com"} },
+		"records": func(m *seal.Manifest) {
+			m.Records = []seal.Entry{{Service: "x", Revision: 1, SHA256: strings.Repeat("0", 64)}}
+		},
 		"only the key": func(*seal.Manifest) {},
 	} {
 		for kind, keepSignature := range map[string]bool{"resigned": false, "old signature": true} {
@@ -213,7 +215,7 @@ func TestAWithheldOrForeignRecordIsNamed(t *testing.T) {
 		}
 	}
 	l.record = nil
-	if _, err := o.Read(ctx, o.Wallet(), "not-listed"); !errors.Is(err, owner.ErrNotFound) {
+	if _, err := o.Read(ctx, o.Wallet(), "not-listed"); !errors.Is(err, owner.ErrNoCredential) {
 		t.Errorf("not listed: %v", err)
 	}
 }

@@ -32,7 +32,7 @@ func (o *Owner) Store(ctx context.Context, identity, service string, value secre
 	return o.change(ctx, w, func(d *draft) error { return d.put(service, value) })
 }
 
-// Remove takes service out of the wallet of identity. ErrNotFound: it is not there.
+// Remove takes service out of the wallet of identity. ErrNoCredential: it is not there.
 func (o *Owner) Remove(ctx context.Context, identity, service string) (seal.Manifest, error) {
 	if err := scope.CheckService(service); err != nil {
 		return seal.Manifest{}, err
@@ -43,7 +43,7 @@ func (o *Owner) Remove(ctx context.Context, identity, service string) (seal.Mani
 	}
 	return o.change(ctx, w, func(d *draft) error {
 		if !d.drop(service) {
-			return notFound("credential %s", service)
+			return noCredential(service)
 		}
 		return nil
 	})
@@ -75,7 +75,7 @@ func opened(record protocol.SealedRecord, err error, entry seal.Entry, seed secr
 	return value, err
 }
 
-// Read opens one credential of w. ErrNotFound: the owner's manifest does not list it.
+// Read opens one credential of w. ErrNoCredential: the owner's manifest does not list it.
 func (o *Owner) Read(ctx context.Context, w wallet.Wallet, service string) (secret.String, error) {
 	if err := scope.CheckService(service); err != nil {
 		return secret.String{}, err
@@ -86,7 +86,7 @@ func (o *Owner) Read(ctx context.Context, w wallet.Wallet, service string) (secr
 	}
 	entry, ok := cur.manifest.Entry(service)
 	if !ok {
-		return secret.String{}, notFound("credential %s", service)
+		return secret.String{}, noCredential(service)
 	}
 	return o.open(ctx, w, entry)
 }
