@@ -62,7 +62,11 @@ func (q *queue) add(a Access, now time.Time) {
 	if ok && now.Before(w.until) {
 		w.count++
 		w.last = now.Unix()
+		first := w.count == 1
 		q.mu.Unlock()
+		if first {
+			q.wakeUp() // somebody must be there when the minute is over
+		}
 		return
 	}
 	if ok {

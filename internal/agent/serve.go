@@ -72,7 +72,7 @@ func (d *Daemon) Credential(service string) (Credential, error) {
 // revoked agent is told that it is revoked.
 func (v *view) outOfScope(service string) bool {
 	switch {
-	case !v.loaded || v.session.Ended != nil:
+	case !v.loaded || v.session.Ended != nil || !v.session.CanServe():
 		return false
 	case v.manifest != nil:
 		return !v.manifest.Scope.Allows(service)

@@ -28,8 +28,8 @@ type world struct {
 	broker *fakeBroker
 	owner  *owner
 
-	wrap  func(agent.Store) agent.Store // nil: none
-	synce bool                          // the kernel says that the clock is synchronised
+	wrap     func(agent.Store) agent.Store // nil: none
+	keychain agent.Keychain                // nil: never used
 }
 
 // newWorld pairs without the ceremony: A has openrouter in scope.
@@ -87,10 +87,10 @@ func (w *world) config() agent.Config {
 		s = w.wrap(s)
 	}
 	return agent.Config{
-		Wallet: w.wallet, Store: s, Dial: func(string) (agent.Broker, error) { return w.broker, nil },
+		Keychain: w.keychain, Wallet: w.wallet, Store: s, Dial: func(string) (agent.Broker, error) { return w.broker, nil },
 		KeychainState: func() string { return "disabled" }, Conditions: conditions,
 		Observer: observer{}, Notifier: quiet{}, Logger: slog.New(slog.DiscardHandler),
-		Host: "pi", Version: "test", ClockSynced: func() bool { return w.synce },
+		Host: "pi", Version: "test", ClockSynced: func() bool { return false },
 		Floor: func() time.Time { return time.Time{} }, SetFloor: func(time.Time) {},
 		Random: func() float64 { return 0.5 }, Settings: func() {},
 	}
