@@ -52,7 +52,8 @@ func (l *link) wait() time.Duration {
 	if until <= 0 {
 		return 0
 	}
-	return until.Truncate(time.Second) + time.Second // never so early that nothing is due yet
+	// Never so early that nothing is due yet, never longer than a broker allows.
+	return min(until.Truncate(time.Second)+time.Second, syncWait)
 }
 
 // accept makes a believable manifest the daemon's; callers see its scope before
