@@ -110,7 +110,8 @@ func (w *wired) setup(ctx context.Context) error {
 		return w.dir.RemoveSetupToken()
 	}
 	if lives {
-		w.log.Info("the set-up token for an owner is good once, for 24 hours", "file", w.dir.SetupPath(), "hint", "agentkeys init --setup-token-file "+w.dir.SetupPath())
+		path := w.dir.SetupPath()
+		w.log.Info("the set-up token for an owner is good once, for 24 hours", "file", path, "hint", "agentkeys init --setup-token-file "+path)
 	}
 	return nil
 }

@@ -9,9 +9,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// Resolve finds the wallet that an identity names: a wallet itself, an alias, an
-// e-mail address, or an owner's public signing key, by which an owner on a new
-// machine finds its own wallet. 409: several owners use the name; give the wallet.
+// Resolve finds the wallet that an identity names: a wallet itself, an alias or an
+// e-mail address. 409: several owners use the name; give the wallet.
 func (b *Broker) Resolve(ctx context.Context, c Credentials, identity string) (protocol.Identity, error) {
 	if wait := b.limits.resolutions.Take(network(c.Address), b.now()); wait > 0 {
 		return protocol.Identity{}, slowDown("too many questions from this network", wait)
@@ -51,12 +50,5 @@ func resolve(tx Tx, identity string) ([]wallet.Wallet, error) {
 	if seal.CheckAlias(identity) == nil || seal.CheckEmail(identity) == nil {
 		return tx.Resolve(identity)
 	}
-	if seal.CheckSigningKey(identity) != nil {
-		return nil, badRequest("an identity is a wallet, an alias or an e-mail address")
-	}
-	owner, err := tx.AccountBySigningKey(identity)
-	if errors.Is(err, ErrNone) {
-		return nil, nil
-	}
-	return []wallet.Wallet{owner.Wallet}, err
+	return nil, badRequest("an identity is a wallet, an alias or an e-mail address")
 }

@@ -3,8 +3,14 @@ package broker_test
 import (
 	"net/netip"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/agentkeys/agentkeys/internal/broker"
+	"github.com/agentkeys/agentkeys/internal/broker/brokertest"
+	"github.com/agentkeys/agentkeys/internal/pairing"
+	"github.com/agentkeys/agentkeys/internal/protocol"
 )
 
 func FuzzNetwork(f *testing.F) {
@@ -27,4 +33,62 @@ func FuzzNetwork(f *testing.F) {
 			t.Errorf("%s: %s", text, broker.Network(text))
 		}
 	})
+}
+
+func TestWrongLookupsAreCounted(t *testing.T) {
+	t.Parallel()
+	s := brokertest.Start(t)
+	owner, other := s.Owner(), s.Owner()
+	d := opened(t, s, "")
+	wrong := func() string {
+		l := pairing.NewCode().Lookup()
+		for l == d.Lookup {
+			l = pairing.NewCode().Lookup()
+		}
+		return l
+	}
+	for i := range 20 {
+		if got := find(t, s, owner, wrong()); got != protocol.CodeNotFound {
+			t.Fatalf("wrong lookup %d: %q", i+1, got)
+		}
+		s.Clock.Jump(time.Second)
+	}
+	_, err := s.Broker.FindPairing(ctx(t), owner.Credentials(), protocol.FindPairing{Lookup: d.Lookup})
+	if p := problem(t, err); p.Code != protocol.CodeSlowDown || p.RetryAfter != 40 {
+		t.Errorf("the right one after 20 wrong ones: %q, wait %d", p.Code, p.RetryAfter)
+	}
+	if got := find(t, s, other, d.Lookup); got != "" {
+		t.Errorf("another owner: %q", got)
+	}
+	s.Clock.Jump(40 * time.Second)
+	if got := find(t, s, owner, d.Lookup); got != "" {
+		t.Errorf("a minute after the first: %q", got)
+	}
+}
+
+func TestOpeningsAreCountedByNetwork(t *testing.T) {
+	t.Parallel()
+	s := brokertest.Start(t)
+	lookups := map[string]bool{}
+	open := func(address string) string {
+		d := brokertest.NewDevice(t, "")
+		for lookups[d.Lookup] {
+			d.Lookup = pairing.NewCode().Lookup()
+		}
+		lookups[d.Lookup] = true
+		return code(t, second(s.Broker.OpenPairing(ctx(t), broker.Credentials{Address: address}, d.Opening())))
+	}
+	for range 10 {
+		if got := open("2001:db8:1:2::1") + open("198.51.100.1"); got != "" {
+			t.Fatal(got)
+		}
+	}
+	got := []string{open("2001:db8:1:2:ffff::9"), open("::ffff:198.51.100.1"), open("2001:db8:1:3::1"), open("198.51.100.2")}
+	if diff := cmp.Diff([]string{protocol.CodeSlowDown, protocol.CodeSlowDown, "", ""}, got); diff != "" {
+		t.Error(diff)
+	}
+	s.Clock.Jump(time.Minute)
+	if got := open("198.51.100.1"); got != "" {
+		t.Errorf("a minute later: %q", got)
+	}
 }

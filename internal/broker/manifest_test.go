@@ -171,7 +171,6 @@ func TestIdentities(t *testing.T) {
 	for name, want := range map[string]string{
 		"my-bot": protocol.CodeConflict, "bot@example.org": a.Wallet.String(), b.Wallet.Display(): b.Wallet.String(),
 		"nobody": protocol.CodeNotFound, wallet.New().String(): protocol.CodeNotFound, "a b": protocol.CodeBadRequest,
-		brokertest.Must(seal.SigningKey(owner.Signing))(t): owner.Wallet.String(),
 	} {
 		if got := resolve(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)

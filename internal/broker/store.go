@@ -28,8 +28,8 @@ type Store interface {
 }
 
 // Tx is one transaction. Each method that concerns an account's data is given the
-// account; only the five that find out the account (Token, AccountOf,
-// AccountBySigningKey, Resolve, the pairing ones) are not.
+// account; only those that find out the account (Token, AccountOf, Resolve, the
+// pairing ones) are not.
 // Reads of one row return ErrNone when it is absent.
 type Tx interface {
 	Meta(key string) (string, error)
@@ -37,7 +37,6 @@ type Tx interface {
 
 	AddAccount(Account) error // ErrTaken: the wallet or the signing key is known
 	Account(account wallet.Wallet) (Account, error)
-	AccountBySigningKey(key string) (Account, error)
 	AccountOf(w wallet.Wallet) (wallet.Wallet, error)
 	CountAccounts() (int, error)
 

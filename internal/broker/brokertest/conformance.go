@@ -85,7 +85,10 @@ func (f *fixture) hash() string {
 
 func (f *fixture) session(account, w wallet.Wallet) broker.Session {
 	f.t.Helper()
-	s := broker.Session{Account: account, Wallet: w, Role: broker.RoleAgent, State: broker.StateActive, DeviceSignKey: "k", CreatedAt: 5, RenewedAt: 5, ExpiresAt: 50}
+	s := broker.Session{
+		Account: account, Wallet: w, Role: broker.RoleAgent, State: broker.StateActive, DeviceSignKey: "k",
+		CreatedAt: 5, RenewedAt: 5, ExpiresAt: 50,
+	}
 	f.do(func(tx broker.Tx) error {
 		var err error
 		s.ID, err = tx.AddSession(s)
@@ -166,7 +169,7 @@ func oneSession(f *fixture) {
 	second := f.session(f.a, f.ofA)
 	f.do(func(tx broker.Tx) error {
 		got, err := tx.Sessions(f.a, f.ofA)
-		if diff := cmp.Diff([]broker.Session{second, first}, got, wallets); diff != "" {
+		if diff := cmp.Diff([]broker.Session{second, first}, got, wallets()); diff != "" {
 			f.t.Error(diff)
 		}
 		return err
@@ -181,7 +184,8 @@ func oneSession(f *fixture) {
 	})
 }
 
-var wallets = cmp.Comparer(func(a, b wallet.Wallet) bool { return a == b })
+// wallets lets cmp compare wallets, which hide their bytes.
+func wallets() cmp.Option { return cmp.Comparer(func(a, b wallet.Wallet) bool { return a == b }) }
 
 func accounts(f *fixture) {
 	s := f.session(f.a, f.ofA)

@@ -40,7 +40,7 @@ func lookups(f *fixture) {
 	f.do(func(tx broker.Tx) error { return errors.Join(tx.SetPairing(first), tx.AddPairing(rival)) })
 	f.do(func(tx broker.Tx) error {
 		got, err := tx.Pairing(first.TokenSHA256)
-		if diff := cmp.Diff(first, got, wallets); diff != "" {
+		if diff := cmp.Diff(first, got, wallets()); diff != "" {
 			f.t.Error(diff)
 		}
 		byLookup, err2 := tx.PairingByLookup("K7Q", 0)
@@ -164,7 +164,7 @@ func auditRows(f *fixture) {
 			"cursor":  {protocol.AuditQuery{Cursor: 2}, rows[2:]},
 		} {
 			got, err := tx.Audit(f.a, tc.q, 10)
-			if diff := cmp.Diff(tc.want, got, wallets); diff != "" || err != nil {
+			if diff := cmp.Diff(tc.want, got, wallets()); diff != "" || err != nil {
 				f.t.Error(name, diff, err)
 			}
 		}

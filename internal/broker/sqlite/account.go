@@ -61,10 +61,6 @@ func (x tx) Account(account wallet.Wallet) (broker.Account, error) {
 	return one(x, scanAccount, accountColumns+`WHERE account = ?`, name(account))
 }
 
-func (x tx) AccountBySigningKey(key string) (broker.Account, error) {
-	return one(x, scanAccount, accountColumns+`WHERE signing_key = ?`, key)
-}
-
 func scanWallet(r scanner) (w wallet.Wallet, err error) {
 	err = r.Scan(walletColumn{&w})
 	return w, err
