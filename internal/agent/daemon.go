@@ -61,7 +61,7 @@ type Daemon struct {
 	events  *queue
 	reloads chan struct{}
 	turned  chan struct{} // the state is another one: the main loop arms its timer
-	cached  time.Time // last write of the cache; only the link and, after it, Run touch it
+	cached  time.Time     // last write of the cache; only the link and, after it, Run touch it
 }
 
 // New makes a daemon that has not looked at its slot yet.

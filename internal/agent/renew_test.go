@@ -3,6 +3,7 @@ package agent_test
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -122,13 +123,14 @@ func crashAt(t *testing.T, step int) (reached bool) {
 
 func TestACardThatCannotBeWrittenStopsNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		broken := true
+		var broken atomic.Bool
+		broken.Store(true)
 		w.wrap = func(s agent.Store) agent.Store {
 			return faultyStore{s, func(call string) error {
 				w.broker.mu.Lock()
 				used := w.broker.calls["session"]
 				w.broker.mu.Unlock()
-				if broken && call == "save" && used > 0 { // the card dies between the two saves
+				if broken.Load() && call == "save" && used > 0 { // the card dies between the two saves
 					return syscall.EROFS
 				}
 				return nil
@@ -143,7 +145,7 @@ func TestACardThatCannotBeWrittenStopsNothing(t *testing.T) {
 		w.owner.publish(w.broker)
 		time.Sleep(time.Second)
 		expect(t, "news", d.value("openrouter"), "sk-2")
-		broken = false
+		broken.Store(false)
 		time.Sleep(3 * time.Hour)
 		expect(t, "condition", d.conditions.Has(health.StateReadOnly), false)
 		kept := w.load()
