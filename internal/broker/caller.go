@@ -47,6 +47,12 @@ func (b *Broker) authenticate(ctx context.Context, c Credentials) (principal, er
 	return p, nil
 }
 
+// Known refuses a bearer that is nobody's, before a large body is read for it.
+func (b *Broker) Known(ctx context.Context, c Credentials) error {
+	_, err := b.authenticate(ctx, c)
+	return err
+}
+
 // present returns a refusal beside a nil error where the changes must stay.
 func (b *Broker) present(tx Tx, c Credentials) (principal, *protocol.Problem, error) {
 	t, err := tx.Token(c.TokenSHA256)

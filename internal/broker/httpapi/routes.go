@@ -41,16 +41,23 @@ func (a *API) routes() map[string]methods {
 // reply is for operations that only read: 200 and the document.
 func reply[T any](body T, err error) (int, any, error) { return http.StatusOK, body, err }
 
-// take decodes a body and hands it to one of the rules.
+// take decodes a body and hands it to one of the rules. A large body is read only
+// for a bearer that is somebody.
 func take[In, Out any](r *request, limit int64, status int, f func(broker.Credentials, In) (Out, error)) (int, any, error) {
 	var in In
 	if _, err := r.query(); err != nil {
 		return 0, nil, err
 	}
+	c := r.credentials()
+	if limit > protocol.MaxBody {
+		if err := r.api.broker.Known(r.Context(), c); err != nil {
+			return 0, nil, err
+		}
+	}
 	if err := r.decode(&in, limit); err != nil {
 		return 0, nil, err
 	}
-	out, err := f(r.credentials(), in)
+	out, err := f(c, in)
 	return status, out, err
 }
 
