@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/agentkeys/agentkeys/internal/brokerclient"
 	"github.com/agentkeys/agentkeys/internal/localclient"
@@ -189,7 +190,17 @@ func whichFault(err error) error {
 		return usageError{message: err.Error(), hint: "agentkeys COMMAND --wallet " + many.Wallets[0].String()}
 	}
 	if errors.Is(err, owner.ErrNoAccount) {
-		return hintedError{error: fmt.Errorf("this machine has neither an account nor an agent: %w", err), hint: hintPair + "   (or, on your own machine: agentkeys init)"}
+		err = fmt.Errorf("this machine has neither an account nor an agent: %w", err)
+		return hintedError{error: err, hint: hintPair + "   (or, on your own machine: agentkeys init)"}
+	}
+	return err
+}
+
+// deviceFault makes the hint of a session that the broker does not take the daemon's.
+func deviceFault(err error, w wallet.Wallet) error {
+	var p *protocol.Problem
+	if errors.As(err, &p) && p.Status == http.StatusUnauthorized {
+		return hintedError{error: err, hint: "agentkeys-daemon recover " + w.String()}
 	}
 	return err
 }

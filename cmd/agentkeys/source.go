@@ -78,11 +78,20 @@ type brokerSource struct {
 func (s brokerSource) Wallet() wallet.Wallet { return s.wallet }
 
 func (s brokerSource) List(ctx context.Context) ([]owner.Credential, error) {
-	return s.access.List(ctx, s.wallet)
+	list, err := s.access.List(ctx, s.wallet)
+	return list, s.fault(err)
 }
 
 func (s brokerSource) Read(ctx context.Context, service string) (secret.String, error) {
-	return s.access.Read(ctx, s.wallet, service)
+	value, err := s.access.Read(ctx, s.wallet, service)
+	return value, s.fault(err)
+}
+
+func (s brokerSource) fault(err error) error {
+	if d, ok := s.access.(*owner.Device); ok {
+		return deviceFault(err, d.Wallet())
+	}
+	return err
 }
 
 // daemonSource asks the daemon next to us.

@@ -156,7 +156,8 @@ func (o *Owner) checkFree(ctx context.Context, w wallet.Wallet, wanted ...string
 
 // Revoke ends the session of an agent: its daemon drops everything at once. Its
 // manifest and records stay for `recover`. The note that its device must get nothing
-// new is made before the broker is asked.
+// new is made before the broker is asked, and taken back only if the broker itself
+// refuses: an answer that did not come may have been a yes.
 func (o *Owner) Revoke(ctx context.Context, identity string) (wallet.Wallet, error) {
 	w, err := o.Resolve(ctx, identity)
 	if err != nil {
@@ -165,10 +166,16 @@ func (o *Owner) Revoke(ctx context.Context, identity string) (wallet.Wallet, err
 	if w == o.sess.Wallet {
 		return w, notFound("agent %s", w.Display())
 	}
+	before := o.seen(w).Revoked
 	if err := o.setRevoked(w, true); err != nil {
 		return w, err
 	}
-	return w, o.endAgent(ctx, w, "revoke", o.broker.Revoke)
+	err = o.endAgent(ctx, w, "revoke", o.broker.Revoke)
+	var p *protocol.Problem
+	if errors.As(err, &p) || errors.Is(err, ErrNotFound) {
+		return w, errors.Join(err, o.setRevoked(w, before))
+	}
+	return w, err
 }
 
 // Teardown ends an agent for good: session, manifest and records.

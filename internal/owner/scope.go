@@ -48,14 +48,12 @@ func (o *Owner) SetScope(ctx context.Context, identity string, next ScopeChange)
 	})
 }
 
-// ReplaceScope, WidenScope and NarrowScope are the changes that people type. Adding to
-// `all` and removing from `none` change nothing; removing from `all` needs the list of
-// what the wallet holds, so it is scope.ErrScope: say what shall stay.
+// ReplaceScope makes the scope exactly s.
 func ReplaceScope(s scope.Scope) ScopeChange {
 	return func(scope.Scope) (scope.Scope, error) { return s, nil }
 }
 
-// WidenScope adds s.
+// WidenScope adds s; to `all` nothing can be added.
 func WidenScope(s scope.Scope) ScopeChange {
 	return func(old scope.Scope) (scope.Scope, error) {
 		if old.IsAll() || s.IsAll() {
@@ -65,7 +63,8 @@ func WidenScope(s scope.Scope) ScopeChange {
 	}
 }
 
-// NarrowScope takes s away.
+// NarrowScope takes s away. A part of `all` is scope.ErrScope: say what shall stay,
+// since it would mean what the wallet holds today.
 func NarrowScope(s scope.Scope) ScopeChange {
 	return func(old scope.Scope) (scope.Scope, error) {
 		if s.IsAll() {
