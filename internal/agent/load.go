@@ -132,6 +132,16 @@ func (d *Daemon) noteInfo(info store.Info) {
 	d.c.Observer.StorageBackend(string(info.Backend))
 	d.c.Observer.StoreInDoubt(info.InDoubt)
 	d.c.Conditions.Set(health.StoreInDoubt, info.InDoubt, "")
-	fell := d.c.Keychain != nil && info.Backend == store.BackendFile
-	d.c.Conditions.Set(health.FellBackToFile, fell, d.c.KeychainState())
+	state := store.KeychainState(d.c.KeychainState())
+	d.c.Conditions.Set(health.FellBackToFile, info.Backend == store.BackendFile && couldHold(state), string(state))
+}
+
+// couldHold reports whether there is a keychain at all that the session might be
+// in: a machine without one did not fall back.
+func couldHold(state store.KeychainState) bool {
+	switch state {
+	case store.StateUnlocked, store.StateLocked, store.StateHung, store.StateDenied, store.StatePromptsOnWrite:
+		return true
+	}
+	return false
 }

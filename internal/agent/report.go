@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/scope"
 )
 
 const (
@@ -12,8 +13,16 @@ const (
 	reportGather = 100 * time.Millisecond // a burst of events becomes one report
 )
 
-// Accessed counts one read for the owner's audit; it never waits.
-func (d *Daemon) Accessed(a Access) { d.events.add(a, time.Now()) }
+// Accessed counts one read for the owner's audit; it never waits. What names no
+// service (a refused list) is only logged: the audit is about services.
+func (d *Daemon) Accessed(a Access) {
+	if scope.CheckService(a.Service) != nil {
+		d.c.Logger.Info("caller refused", "interface", a.Interface, "caller", a.Caller, "unit", a.Unit)
+		return
+	}
+	a.Unit = printable(a.Unit)
+	d.events.add(a, time.Now())
+}
 
 // report tells the broker about local reads and about this daemon: within a second
 // of an event while the broker is there, and once an hour anyway.

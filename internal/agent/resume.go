@@ -44,6 +44,7 @@ func (l *link) end(ctx context.Context, code string) error {
 	ended := &session.Ended{Code: code, At: time.Now().Unix()}
 	l.d.setView(func(v *view) {
 		v.session.Ended, v.records, v.online, v.parked = ended, map[string]held{}, false, false
+		v.endedAt = time.Now()
 	})
 	l.d.c.Conditions.Set(health.SessionRevoked, true, "")
 	l.d.saveCache()

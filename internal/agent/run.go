@@ -15,6 +15,8 @@ const (
 	busyRetry      = time.Second
 	reconcileEvery = 30 * time.Second
 	replacedEvery  = 10 * time.Second // revoked or parked: was the slot recovered meanwhile?
+	replacedSoon   = time.Second      // in the first minute, when a recovery is about to save its slot
+	justEnded      = time.Minute
 )
 
 // loop is one run of the main loop.
@@ -169,6 +171,9 @@ func (l *loop) arm() {
 		after = waitingRetry
 	case Revoked, Parked:
 		after = replacedEvery
+		if l.d.endedWithin(justEnded) {
+			after = replacedSoon
+		}
 	case Starting:
 		if _, _, broker := l.d.snapshot(); broker == nil {
 			after = busyRetry

@@ -79,6 +79,12 @@ func (d *Daemon) replaced() bool {
 	return ok && s.Generation != info.Generation
 }
 
+func (d *Daemon) endedWithin(t time.Duration) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return !d.v.endedAt.IsZero() && time.Since(d.v.endedAt) < t
+}
+
 // unsettled reports whether the keychain still has a step to take for this slot.
 func (d *Daemon) unsettled() bool {
 	if d.c.Keychain == nil || !d.loaded() {
@@ -100,6 +106,7 @@ func (d *Daemon) reconcile(ctx context.Context) {
 	mine, info, _ := d.snapshot()
 	s, ok := d.entry()
 	if !ok || s.Generation == info.Generation && s.Backend == info.Backend && !info.InDoubt {
+		d.noteInfo(info) // the keychain's state may be another one
 		return
 	}
 	kept, now, err := d.c.Store.Load(ctx, d.id)

@@ -35,6 +35,7 @@ type view struct {
 	tried    bool // the broker was asked in this run
 	online   bool
 	parked   bool
+	endedAt  time.Time // when the broker said so in this run
 }
 
 func (v *view) state() State {
