@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
 )
 
 // programs is AGENTKEYS_BIN, or a directory with fresh builds.
@@ -28,11 +30,33 @@ func programs(t *testing.T) string {
 func TestTheDemoSeesWhatItExpects(t *testing.T) {
 	t.Parallel()
 	// The person's own keychain is not for tests.
-	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "AGENTKEYS_SESSION_STORE=file"}
+	shows(t, "storage backend: file, because the keychain is disabled",
+		"PATH="+os.Getenv("PATH"), "HOME="+t.TempDir(), "AGENTKEYS_SESSION_STORE=file")
+}
+
+func TestTheDemoOnADesktop(t *testing.T) {
+	t.Parallel()
+	address, home := keyringtest.StartBus(t), t.TempDir()
+	keyringtest.StartGnomeKeyring(t, address, home, keyringtest.Unlocked)
+	shows(t, "storage backend: keychain, because the keychain is unlocked",
+		"PATH="+os.Getenv("PATH"), "HOME="+home, "DBUS_SESSION_BUS_ADDRESS="+address)
+	keyringtest.Need(t, "secret-tool")
+	env := keyringtest.Env(address, home)
+	if left := keyringtest.Run(t, env, "", "sh", "-c", "secret-tool search --all service agentkeys 2>/dev/null || true"); left != "" {
+		t.Errorf("left in the keyring: %.60q", left)
+	}
+}
+
+// shows runs the demonstration and looks for a sentence of it.
+func shows(t *testing.T, sentence string, env ...string) {
+	t.Helper()
 	var stdout, stderr bytes.Buffer
 	code := run(context.Background(), []string{"demo", "-bin", programs(t)}, env, &stdout, &stderr)
 	if code != 0 || strings.Contains(stdout.String(), "DIFFERS") || !strings.Contains(stdout.String(), " 0 differ") {
 		t.Fatalf("exit %d\n%s%s", code, &stdout, &stderr)
+	}
+	if !strings.Contains(stdout.String(), sentence) {
+		t.Errorf("it does not say %q\n%s", sentence, &stdout)
 	}
 	_, dir, _ := strings.Cut(stdout.String(), "/tmp/akdemo")
 	if dir != "" {

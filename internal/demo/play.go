@@ -34,7 +34,7 @@ func play(ctx context.Context, h *host, r *report) error {
 	for _, step := range []func(context.Context) error{
 		s.broker, s.owner, s.pairBoth, s.storage, s.storeKeys, s.startBoth,
 		s.readsItsOwn, s.runsAProgram, s.deniedByTheDaemon, s.deniedByTheBroker, s.auditTrail,
-		s.otherSeesNothing, s.stopAndStart, s.metrics,
+		s.otherSeesNothing, s.metrics, s.stopAndStart,
 	} {
 		if err := step(ctx); err != nil {
 			return err

@@ -43,11 +43,30 @@ func (s *scene) storage(ctx context.Context) error {
 	if err := json.Unmarshal([]byte(o.stdout), &probe); err != nil {
 		return fmt.Errorf("read the probe: %w: %s", err, o)
 	}
-	s.note("storage backend: %s, because the keychain is %s (provider %q)", s.a.backend, probe.State, probe.Provider)
+	why := "the keychain is " + probe.State
+	if probe.Provider != "" && probe.Provider != "unknown" {
+		why += " (" + probe.Provider + ")"
+	}
+	s.note("storage backend: %s, because %s", s.a.backend, why)
 	return nil
 }
 
-// print of a slot: the names and contents of its files.
+// atRest is the print of a slot once its daemon has written what it had to write.
+func atRest(ctx context.Context, dir string) (string, error) {
+	last, err := slotPrint(dir)
+	for range 20 {
+		was := last
+		if pause(ctx) != nil || pause(ctx) != nil || pause(ctx) != nil {
+			return "", ctx.Err()
+		}
+		if last, err = slotPrint(dir); err == nil && last == was {
+			break
+		}
+	}
+	return last, err
+}
+
+// slotPrint is a hash over the names and contents of a slot's files.
 func slotPrint(dir string) (string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -71,7 +90,7 @@ func (s *scene) stopAndStart(ctx context.Context) error {
 	s.begin("stopping and starting either leaves the other untouched")
 	for _, pair := range [][2]*agent{{&s.a, &s.b}, {&s.b, &s.a}} {
 		one, other := pair[0], pair[1]
-		before, err := slotPrint(s.slot(*other))
+		before, err := atRest(ctx, s.slot(*other))
 		if err != nil {
 			return err
 		}
