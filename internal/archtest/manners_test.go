@@ -16,7 +16,6 @@ const (
 // untested are the packages that have no test file of their own, and why.
 var untested = map[string]string{
 	"broker/brokertest":          "is the suite that the tests of the broker's database run",
-	"demo":                       "is itself the test that make demo runs",
 	"deps":                       "holds nothing but imports",
 	"store/keychain/keyringtest": "is a tool of the tests of store/keychain",
 }
