@@ -35,7 +35,7 @@ func (c *forgetCommand) run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	log, _ := p.logger(set)
+	log := p.quietLogger(set)
 	s, err := p.openStore(set, log, nil)
 	if err != nil {
 		return err
@@ -44,7 +44,10 @@ func (c *forgetCommand) run(ctx context.Context, p *program) error {
 	release, err := s.HoldRun(id)
 	switch {
 	case errors.Is(err, store.ErrBusy):
-		return &failure{exit: exitFault, code: "busy", hint: "systemctl stop agentkeys-daemon@" + w.String(), err: fmt.Errorf("the daemon of %s is running: %w", w, err)}
+		return &failure{
+			exit: exitFault, code: "busy", hint: "systemctl stop agentkeys-daemon@" + w.String(),
+			err: fmt.Errorf("the daemon of %s is running: %w", w, err),
+		}
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("wallet %s is not paired on this machine: %w", w, store.ErrNoSession)
 	case err != nil:

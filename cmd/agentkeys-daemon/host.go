@@ -19,7 +19,7 @@ func hostName() string {
 // empty where the system does not tell.
 func machineHash() string {
 	for _, path := range machineFiles() {
-		data, err := os.ReadFile(path) //nolint:gosec // constant paths
+		data, err := os.ReadFile(path)
 		id := strings.Trim(string(data), "\x00 \n")
 		if err == nil && id != "" {
 			sum := sha256.Sum256([]byte("agentkeys machine v1\n" + id))

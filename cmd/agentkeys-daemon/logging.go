@@ -25,6 +25,16 @@ func (p *program) logger(set settings.Settings) (*slog.Logger, *slog.LevelVar) {
 	return slog.New(slog.NewTextHandler(p.stderr, options)), level
 }
 
+// quietLogger is for commands whose output a person or a script reads: what is not
+// wrong is not said, unless debug is asked for.
+func (p *program) quietLogger(set settings.Settings) *slog.Logger {
+	log, level := p.logger(set)
+	if level.Level() == slog.LevelInfo {
+		level.Set(slog.LevelWarn)
+	}
+	return log
+}
+
 func levelOf(text string) slog.Level {
 	var level slog.Level
 	if level.UnmarshalText([]byte(text)) != nil {

@@ -100,7 +100,7 @@ func (p *program) pair(ctx context.Context, r agent.PairRequest, wait time.Durat
 }
 
 func (p *program) pairWith(ctx context.Context, set settings.Settings, r agent.PairRequest, wait time.Duration) (agent.Paired, error) {
-	log, _ := p.logger(set)
+	log := p.quietLogger(set)
 	client, err := pairBroker(set.Broker)
 	if err != nil {
 		return agent.Paired{}, err

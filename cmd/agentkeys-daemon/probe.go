@@ -23,7 +23,7 @@ func (*probeCommand) run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	log, _ := p.logger(set)
+	log := p.quietLogger(set)
 	s, err := p.openStore(set, log, nil)
 	if err != nil {
 		return err

@@ -84,7 +84,7 @@ func (c *runCommand) wallet(ctx context.Context, p *program) (wallet.Wallet, err
 }
 
 func (p *program) pairedAgent(set settings.Settings) (wallet.Wallet, error) {
-	log, _ := p.logger(set)
+	log := p.quietLogger(set)
 	set.SessionStore = store.ModeFile // directories are enough to know who is here
 	s, err := p.openStore(set, log, nil)
 	if err != nil {

@@ -52,7 +52,7 @@ func (p *program) slots() (*store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, _ := p.logger(set)
+	log := p.quietLogger(set)
 	set.SessionStore = store.ModeFile
 	s, err := p.openStore(set, log, nil)
 	if err != nil {

@@ -88,7 +88,7 @@ func TestALockedKeychainIsWaitedFor(t *testing.T) {
 func TestAnInsecureSlotBlocksUntilItIsMended(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		path := filepath.Join(w.store.Dir(w.id), "session.json")
-		if err := os.Chmod(path, 0o644); err != nil { //nolint:gosec // that is the point
+		if err := os.Chmod(path, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		d := w.start()
@@ -103,7 +103,7 @@ func TestAnInsecureSlotBlocksUntilItIsMended(t *testing.T) {
 		expect(t, "state after SIGHUP", d.state(), "online")
 		expect(t, "condition", d.conditions.Has(health.SlotInsecure), false)
 
-		if err := os.Chmod(path, 0o644); err != nil { //nolint:gosec // that is the point
+		if err := os.Chmod(path, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		d.Reload()

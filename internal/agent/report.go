@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/protocol"
@@ -20,7 +21,7 @@ func (d *Daemon) Accessed(a Access) {
 		d.c.Logger.Info("caller refused", "interface", a.Interface, "caller", a.Caller, "unit", a.Unit)
 		return
 	}
-	a.Unit = printable(a.Unit)
+	a.Unit = plain(a.Unit)
 	d.events.add(a, time.Now())
 }
 
@@ -130,9 +131,20 @@ func (r *reporter) body() protocol.Report {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	return protocol.Report{
-		Version: d.c.Version, Host: d.c.Host, StorageBackend: d.backend(),
+		Version: d.c.Version, Host: plain(d.c.Host), StorageBackend: d.backend(),
 		KeychainState: d.c.KeychainState(), State: string(d.v.state()), Events: []protocol.Event{},
 	}
+}
+
+// plain is what a broker takes as a text of a report: ASCII, at most 256 bytes.
+func plain(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, text)
+	return text[:min(len(text), 256)]
 }
 
 func sameReport(a, b protocol.Report) bool {

@@ -148,7 +148,9 @@ func (l *loop) stopLink() {
 	}
 	l.cancel()
 	l.cancel = nil
-	<-l.done
+	if err := <-l.done; err != nil {
+		l.d.c.Logger.Debug("link stopped", "error", err)
+	}
 }
 
 // linkEnded is called when the link stopped by itself.
