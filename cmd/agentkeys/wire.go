@@ -64,7 +64,21 @@ func (a *app) owner() (*owner.Owner, error) {
 	if _, agent := cfg.ID.Wallet(); agent {
 		return nil, owner.ErrNotOwner
 	}
+	a.settle(cfg.ID)
 	return owner.Open(a.ctx, cfg)
+}
+
+// settle finishes what an earlier command had to leave: a fence whose provider is
+// gone, an unconfirmed delete, a session that waits for its keychain. No daemon does
+// it for the owner's slot. A slot that needs nothing costs one small read.
+func (a *app) settle(id session.ID) {
+	s, err := a.slots()
+	if err == nil {
+		err = s.ReconcileSlot(a.ctx, id)
+	}
+	if err != nil {
+		a.log.Warn("slot not settled", "session_id", id.String(), "error", err)
+	}
 }
 
 // daemon is the client of the daemon of w.
