@@ -15,6 +15,7 @@ const (
 	maxEvents     = 1000 // of one report
 	maxReportText = 256  // bytes: a systemd unit's name is longer than a host's
 	maxCount      = 1_000_000
+	maxEventAge   = 45 * 24 * 3600 // seconds: longer than a session lives without its broker
 )
 
 var eventPattern = regexp.MustCompile(`\A[0-9a-f]{32}\z`)
@@ -26,6 +27,9 @@ func (b *Broker) Report(ctx context.Context, c Credentials, body protocol.Report
 		return err
 	}
 	return b.asAgent(ctx, c, func(tx Tx, p principal) error {
+		if wait := b.limits.events.Take(p.Wallet, len(body.Events), b.now()); wait > 0 {
+			return slowDown("too many events of this agent", wait)
+		}
 		a, err := b.own(tx, p, p.Wallet)
 		if err != nil {
 			return err
@@ -57,7 +61,7 @@ func (b *Broker) count(tx Tx, p principal, e protocol.Event) error {
 		return err
 	}
 	row := protocol.AuditRow{
-		Time: min(e.Time, now), Agent: p.Wallet, Service: e.Service, Action: protocol.ActionAccessGranted,
+		Time: eventTime(e.Time, now), Agent: p.Wallet, Service: e.Service, Action: protocol.ActionAccessGranted,
 		Result: e.Result, Where: whereLocal, Detail: fmt.Sprintf("interface=%s caller=%s", e.Interface, e.Caller),
 	}
 	if e.Result == resultDenied {
@@ -70,6 +74,15 @@ func (b *Broker) count(tx Tx, p principal, e protocol.Event) error {
 		row.Detail += fmt.Sprintf(" count=%d", e.Count)
 	}
 	return b.record(tx, p.Account, row)
+}
+
+// eventTime believes a board's clock only where it can be right: never ahead of the
+// broker's, and not so far behind that the row would hide among old ones.
+func eventTime(said, now int64) int64 {
+	if said > now || said < now-maxEventAge {
+		return now
+	}
+	return said
 }
 
 func checkReport(body protocol.Report) error {

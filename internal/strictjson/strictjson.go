@@ -55,6 +55,9 @@ func walk(dec *json.Decoder, t reflect.Type, lenient bool, depth int) error {
 	if err != nil {
 		return err
 	}
+	if tok == nil && !nullable(t) {
+		return errors.New("null where a value must be")
+	}
 	t = plain(t)
 	switch tok {
 	case json.Delim('{'):
@@ -181,6 +184,22 @@ func plain(t reflect.Type) reflect.Type {
 		return nil
 	}
 	return t
+}
+
+// nullable reports whether null means something for t. encoding/json takes null for
+// every type and leaves what was there: for a number, a text or a struct that is a
+// default by another name.
+func nullable(t reflect.Type) bool {
+	if t == nil || reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]()) {
+		return true // not known here, or decides for itself
+	}
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Interface, reflect.Map:
+		return true
+	case reflect.Slice:
+		return !selfDecoding(reflect.PointerTo(t)) // an empty list; but not binary data
+	}
+	return false
 }
 
 func selfDecoding(t reflect.Type) bool {

@@ -42,6 +42,9 @@ func TestDecodeRefuses(t *testing.T) {
 		"nested unknown":       `{"v":1,"scope":[],"items":[{"name":"x","y":1}]}`,
 		"nested repeated":      `{"v":1,"scope":[],"items":[{"name":"x","name":"y"}]}`,
 		"nested missing":       `{"v":1,"scope":[],"items":[{}]}`,
+		"null number":          `{"v":null,"scope":[],"items":[]}`,
+		"null element":         `{"v":1,"scope":[],"items":[null]}`,
+		"null text":            `{"v":1,"scope":[],"items":[{"name":null}]}`,
 		"data after":           `{"v":1,"scope":[],"items":[]} {}`,
 		"not UTF-8":            "{\"v\":1,\"scope\":[],\"items\":[{\"name\":\"\xff\"}]}",
 		"truncated":            `{"v":1,"scope":[]`,
@@ -55,6 +58,14 @@ func TestDecodeRefuses(t *testing.T) {
 				t.Fatalf("got %v, want ErrInvalid", err)
 			}
 		})
+	}
+}
+
+func TestNullIsAbsenceForListsAndPointersOnly(t *testing.T) {
+	t.Parallel()
+	var d doc
+	if err := strictjson.Decode([]byte(`{"v":1,"scope":[],"items":null,"opt":null}`), &d); err != nil || d.Items != nil || d.Opt != nil {
+		t.Fatalf("%+v, %v", d, err)
 	}
 }
 
