@@ -5,10 +5,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/agent"
 	"github.com/agentkeys/agentkeys/internal/pairing"
+	"github.com/agentkeys/agentkeys/internal/seal"
 	"github.com/agentkeys/agentkeys/internal/settings"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
@@ -100,18 +102,22 @@ func (c *runCommand) request() (agent.PairRequest, error) {
 	return c.pairCommand.request()
 }
 
-func recoverRequest(identity string) (agent.PairRequest, error) {
-	if identity == "" || pairing.CheckText(identity) != nil {
-		return agent.PairRequest{}, usage(fmt.Errorf("identity %.64q: a wallet, an alias or an e-mail address", identity), "")
-	}
-	if len(identity) > 1 && identity[0] == '0' && (identity[1] == 'x' || identity[1] == 'X') {
-		w, err := wallet.Parse(identity)
+var errIdentity = errors.New("an identity is a wallet, an alias or an e-mail address")
+
+// recoverRequest checks what a person typed before anybody is asked about it.
+func recoverRequest(text string) (agent.PairRequest, error) {
+	r := agent.PairRequest{Kind: pairing.KindRecover, Identity: strings.ToLower(text)}
+	switch {
+	case strings.HasPrefix(r.Identity, "0x"):
+		w, err := wallet.Parse(text)
 		if err != nil {
-			return agent.PairRequest{}, usage(err, "")
+			return r, usage(err, "")
 		}
-		identity = w.String()
+		r.Identity = w.String()
+	case seal.CheckAlias(text) != nil && seal.CheckEmail(r.Identity) != nil:
+		return r, usage(fmt.Errorf("identity %.64q: %w", text, errIdentity), "")
 	}
-	return agent.PairRequest{Kind: pairing.KindRecover, Identity: identity}, nil
+	return r, nil
 }
 
 // stopTime is how long a stop may take.

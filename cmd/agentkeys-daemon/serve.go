@@ -45,6 +45,7 @@ type instance struct {
 	storage *storage
 	daemon  *agent.Daemon
 	server  *localapi.Server
+	hups    chan os.Signal
 }
 
 // serve runs the daemon of w until a signal ends it.
@@ -56,6 +57,8 @@ func (p *program) serve(ctx context.Context, w wallet.Wallet) error {
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	signal.Notify(i.hups, syscall.SIGHUP) // before anything can be asked to load again
+	defer signal.Stop(i.hups)
 	if err := i.daemon.Start(ctx); err != nil {
 		return i.explain(err)
 	}
@@ -72,7 +75,7 @@ func (p *program) serve(ctx context.Context, w wallet.Wallet) error {
 }
 
 func (p *program) newInstance(w wallet.Wallet) (*instance, error) {
-	i := &instance{p: p, w: w}
+	i := &instance{p: p, w: w, hups: make(chan os.Signal, 1)}
 	set, origins, err := p.loadSettings(w.String())
 	if err != nil {
 		return nil, err
@@ -182,14 +185,11 @@ func (i *instance) tasks(agentListener, metricsListener net.Listener) ([]supervi
 
 // hangups turns SIGHUP into a reload.
 func (i *instance) hangups(ctx context.Context) error {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-hup:
+		case <-i.hups:
 			i.daemon.Reload()
 		}
 	}

@@ -126,16 +126,23 @@ type dialer struct {
 	metrics    *health.Metrics
 	conditions *health.Conditions
 	fallback   string // broker of the settings, for a session that names none
+
+	url  string // of last
+	last *brokerclient.Client
 }
 
 // clockSlack is how far the clock may be from the broker's before it is named.
 const clockSlack = 5 * time.Minute
 
+// dial is called by the agent's main loop alone.
 func (d *dialer) dial(url string) (agent.Broker, error) {
 	if url == "" {
 		url = d.fallback
 	}
-	return brokerclient.New(brokerclient.Config{
+	if d.last != nil && d.url == url {
+		return d.last, nil
+	}
+	client, err := brokerclient.New(brokerclient.Config{
 		URL: url, Version: buildinfo.Version(),
 		Floor:       func() time.Time { return time.Unix(d.floor.Load(), 0) },
 		ObserveLeaf: d.setFloor,
@@ -146,6 +153,14 @@ func (d *dialer) dial(url string) (agent.Broker, error) {
 			d.checkClock()
 		},
 	})
+	if err != nil {
+		return nil, err
+	}
+	if d.last != nil {
+		d.last.Close()
+	}
+	d.url, d.last = url, client
+	return client, nil
 }
 
 // checkClock names a clock that was never set: a board without a battery starts in 1970.

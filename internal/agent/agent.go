@@ -98,7 +98,7 @@ type Observer interface {
 // State is what the daemon as a whole is doing (design 4, life).
 type State string
 
-// The states.
+// The states. `unpaired` of `run --pair` comes before there is a Daemon.
 const (
 	Starting           State = "starting"
 	WaitingForKeychain State = "waiting_for_keychain"
@@ -106,6 +106,5 @@ const (
 	Offline            State = "offline"
 	Parked             State = "parked"
 	Revoked            State = "revoked"
-	Unpaired           State = "unpaired"
 	Blocked            State = "blocked"
 )

@@ -168,11 +168,36 @@ func TestAStartCostsTenMinutesOfTheLease(t *testing.T) {
 			expect(t, "within the lease", d.value("openrouter"), "sk-1")
 		}
 		time.Sleep(time.Second)
+		written := must(w.store.ReadFile(w.id, "cache.json"))(t)
 		if err := d.stop(); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.store.WriteFile(w.id, "cache.json", written); err != nil { // as if it had been killed
 			t.Fatal(err)
 		}
 		d = w.start()
 		expect(t, "after six starts", d.value("openrouter"), protocol.CodeUnavailable)
+	})
+}
+
+func TestABrokerThatHangsDoesNotKeepTheDaemonFromBeingReady(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		if err := w.start().stop(); err != nil {
+			t.Fatal(err)
+		}
+		w.broker.set(func(b *fakeBroker) {
+			b.fault = func(string) error {
+				time.Sleep(20 * time.Second)
+				return protocol.ErrUnreachable
+			}
+		})
+		d := w.start()
+		expect(t, "at once", d.value("openrouter"), "sk-1")
+		time.Sleep(3 * time.Second)
+		expect(t, "state", d.state(), "offline")
+		if ok, reasons := d.Ready(); !ok {
+			t.Fatalf("not ready: %v", reasons)
+		}
 	})
 }
 

@@ -15,6 +15,7 @@ import (
 const (
 	syncWait   = 50 * time.Second // of one long poll
 	revokedAsk = time.Hour
+	connecting = 2 * time.Second // without an answer for so long the broker counts as away
 	cacheEvery = 3 * time.Hour
 )
 
@@ -52,6 +53,8 @@ func newLink(d *Daemon, b Broker) *link {
 
 // run works until ctx ends or the slot is to be loaded again.
 func (l *link) run(ctx context.Context) error {
+	late := time.AfterFunc(connecting, func() { l.d.setView(func(v *view) { v.tried = true }) })
+	defer late.Stop()
 	for attempt := 0; ctx.Err() == nil; {
 		err := l.step(ctx)
 		switch {
@@ -89,7 +92,7 @@ func (l *link) step(ctx context.Context) error {
 			return err
 		}
 	}
-	if time.Since(l.d.cached) >= cacheEvery {
+	if time.Since(l.d.cached) >= cacheEvery { // and at the start: so a start costs its part of the lease
 		l.d.saveCache()
 	}
 	return l.sync(ctx)

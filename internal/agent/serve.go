@@ -161,7 +161,7 @@ func (d *Daemon) Ready() (ok bool, reasons []string) {
 // statusLine is one line for `systemctl status`.
 func (v *view) statusLine() string {
 	switch v.state() {
-	case WaitingForKeychain, Blocked, Unpaired:
+	case WaitingForKeychain, Blocked:
 		return v.reason
 	case Revoked:
 		return "revoked by the owner: nothing is served"
