@@ -32,7 +32,7 @@ func (l *link) renewal(ctx context.Context) error {
 	}
 	l.renewAt = time.Now().Add(renewBackoff().After(l.renewed, l.d.c.Random(), retryAfter(err)))
 	l.renewed++
-	l.d.c.Observer.Renewal("error")
+	l.d.c.Observer.Renewal(renewalResult(err))
 	if l.failing.IsZero() {
 		l.failing = time.Now()
 	}
@@ -152,6 +152,19 @@ func (l *link) settle(ctx context.Context) error {
 		return l.refused(ctx, err)
 	}
 	return err
+}
+
+// renewalResult is the label of a renewal that failed: the broker's code, or why
+// there was none.
+func renewalResult(err error) string {
+	var p *protocol.Problem
+	switch {
+	case errors.As(err, &p):
+		return p.Code
+	case errors.Is(err, protocol.ErrUnreachable):
+		return protocol.CodeUnreachable
+	}
+	return "error"
 }
 
 func hasCode(err error, code string) bool {

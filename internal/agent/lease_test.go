@@ -1,0 +1,68 @@
+package agent_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/agentkeys/agentkeys/internal/agent"
+)
+
+func TestTheWallClockMayOnlyAddToTheLease(t *testing.T) {
+	t.Parallel()
+	start := time.Now() // with a monotonic reading
+	contact := start.Unix() - 100
+	for name, c := range map[string]struct {
+		now    time.Time
+		synced bool
+		want   time.Duration
+	}{
+		"an hour later":              {start.Add(time.Hour), false, 70*time.Minute + 50*time.Second},
+		"synchronised, at the start": {start, true, 10*time.Minute + 50*time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := agent.LeaseUsed(start, c.now, contact, 50, c.synced)
+			if got != c.want {
+				t.Fatalf("got %s, want %s", got, c.want)
+			}
+		})
+	}
+	off := agent.LeaseUsed(start, start, start.AddDate(0, -3, 0).Unix(), 50, true)
+	if off < 80*24*time.Hour {
+		t.Fatalf("three months by a synchronised clock count %s", off)
+	}
+	if got := agent.LeaseUsed(start, start, start.AddDate(0, -3, 0).Unix(), 50, false); got != 10*time.Minute+50*time.Second {
+		t.Fatalf("a clock that is not synchronised counted: %s", got)
+	}
+	if got := agent.LeaseUsed(start, start, start.AddDate(30, 0, 0).Unix(), 50, true); got != 10*time.Minute+50*time.Second {
+		t.Fatalf("a contact in the future prolonged the lease: %s", got)
+	}
+}
+
+func TestNoCacheAndNoClockShortensTheLease(t *testing.T) {
+	t.Parallel()
+	start := time.Now()
+	rapid.Check(t, func(t *rapid.T) {
+		used := rapid.Int64().Draw(t, "used")
+		contact := rapid.Int64().Draw(t, "contact")
+		ran := time.Duration(rapid.Int64Range(0, 1<<50).Draw(t, "ran"))
+		synced := rapid.Bool().Draw(t, "synced")
+		got := agent.LeaseUsed(start, start.Add(ran), contact, used, synced)
+		if got < 10*time.Minute+ran {
+			t.Fatalf("lease %s is shorter than the start's cost and %s", got, ran)
+		}
+	})
+}
+
+func FuzzParseCache(f *testing.F) {
+	f.Add([]byte(`{"version":1,"etag":"","manifest":"","signature":"","records":[],"floor":0,"last_contact":0,"lease_used_seconds":0,"boot_id":""}`))
+	f.Add([]byte(`{"version":2}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if err := agent.ParseCache(data); err != nil && !errors.Is(err, agent.ErrCache) {
+			t.Fatalf("%v is not ErrCache", err)
+		}
+	})
+}
