@@ -29,9 +29,9 @@ func (p *pairer) post(ctx context.Context) error {
 		Request: p.s.Pairing.Request, MAC: p.key.RequestMAC(),
 	}
 	for attempt := 0; ; attempt++ {
-		opened, err := p.c.Broker.OpenPairing(ctx, body)
+		_, err := p.c.Broker.OpenPairing(ctx, body)
 		if err == nil {
-			p.show(opened)
+			p.show()
 			return nil
 		}
 		if !passing(err) || time.Since(start) >= p.c.Patience || ctx.Err() != nil {
@@ -41,13 +41,10 @@ func (p *pairer) post(ctx context.Context) error {
 	}
 }
 
-// show gives the code its life: the broker's and the requester's patience are one
-// number, counted here by the monotonic clock.
-func (p *pairer) show(opened protocol.PairingOpened) {
-	life := time.Duration(opened.ExpiresIn) * time.Second
-	if life <= 0 || life > protocol.PairingLife*time.Second {
-		life = protocol.PairingLife * time.Second
-	}
+// show gives the code its life: what the broker grants and how patient the board is
+// are one number, counted here by the monotonic clock.
+func (p *pairer) show() {
+	life := protocol.PairingLife * time.Second
 	p.until = time.Now().Add(life)
 	p.c.ShowCode(p.code, life)
 }
