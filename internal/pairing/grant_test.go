@@ -222,3 +222,13 @@ func FuzzGrant(f *testing.F) {
 		}
 	})
 }
+
+// One guess at a pair code.
+func BenchmarkDeriveKey(b *testing.B) {
+	code := pairing.NewCode()
+	for b.Loop() {
+		if _, err := pairing.DeriveKey(code, []byte("request")); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

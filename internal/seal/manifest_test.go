@@ -275,3 +275,12 @@ func FuzzParseManifest(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkOpenManifest(b *testing.B) {
+	sm, key := signed(b, someManifest(b, scope.All()))
+	for b.Loop() {
+		if _, err := seal.Open(sm, key); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -161,3 +161,24 @@ func TestARecordTravelsAsJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func BenchmarkOpenRecord(b *testing.B) {
+	device, owner := seal.NewSeed(), seal.NewSeed()
+	r := sealed(b, "openrouter", 1, strings.Repeat("k", 73), device, owner)
+	entry := seal.EntryOf(r)
+	for b.Loop() {
+		if _, err := seal.OpenRecord(r, entry, device); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkSealRecord(b *testing.B) {
+	to := []string{must(b, seal.Recipient, seal.NewSeed()), must(b, seal.Recipient, seal.NewSeed())}
+	value := secret.New(strings.Repeat("k", 73))
+	for b.Loop() {
+		if _, err := seal.SealRecord("openrouter", 1, value, to...); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

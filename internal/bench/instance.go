@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	megabyte = 1e6
+	starts   = 15
+	settle   = 20 * time.Second // after the start, before wake-ups are counted
+)
+
+// size builds the daemon as a release does, for the smallest board.
+func size(ctx context.Context, h *host, t *table) error {
+	out := filepath.Join(h.dir, "daemon-armv7")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", out, "github.com/agentkeys/agentkeys/cmd/agentkeys-daemon")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=arm", "GOARM=7")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build for armv7: %w: %s", err, text)
+	}
+	info, err := os.Stat(out)
+	if err != nil {
+		return err
+	}
+	t.most("agentkeys-daemon, armv7, stripped", float64(info.Size())/megabyte, 12, "MB")
+	return os.Remove(out)
+}
+
+// start measures from exec to READY=1 without a broker, as at boot without network.
+func start(ctx context.Context, h *host, t *table) error {
+	if err := h.furnish(ctx); err != nil {
+		return err
+	}
+	first, _, err := h.daemon(ctx) // fills the cache, so that there is something to load
+	if err != nil {
+		return err
+	}
+	c := over(h.socket())
+	err = h.serving(ctx, c)
+	c.CloseIdleConnections()
+	end(first)
+	if err != nil {
+		return err
+	}
+	end(h.broker)
+	var took []time.Duration
+	for range starts {
+		cmd, ready, err := h.daemon(ctx)
+		if cmd != nil && cmd.Process != nil {
+			end(cmd)
+		}
+		if err != nil {
+			return err
+		}
+		took = append(took, ready)
+	}
+	slices.Sort(took)
+	t.most(fmt.Sprintf("start to READY, no network, median of %d (%s)", starts, runtime.GOARCH), milliseconds(took[len(took)/2]), 100, "ms")
+	return h.again(ctx)
+}
+
+// again starts the broker where it was.
+func (h *host) again(ctx context.Context) error {
+	h.broker = h.command(ctx, "agentkeys-broker", "serve", "--listen", strings.TrimPrefix(h.url, "http://"), "--data", filepath.Join(h.dir, "broker"))
+	scan, err := lines(h.broker)
+	if err != nil {
+		return err
+	}
+	_, err = find(scan, "listening on ")
+	return err
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// idleInstance looks at an instance that is online and is asked nothing.
+func idleInstance(ctx context.Context, h *host, t *table, idle time.Duration) error {
+	return watch(ctx, h, t, idle, "file store", 60, true)
+}
+
+func watch(ctx context.Context, h *host, t *table, idle time.Duration, store string, limit float64, memory bool) error {
+	if runtime.GOOS != "linux" {
+		t.missing("idle instance, "+store, "needs /proc")
+		return nil
+	}
+	cmd, _, err := h.daemon(ctx)
+	if err != nil {
+		return err
+	}
+	defer end(cmd)
+	c := over(h.socket())
+	err = h.serving(ctx, c)
+	c.CloseIdleConnections()
+	if err != nil {
+		return err
+	}
+	if err := sleep(ctx, settle); err != nil {
+		return err
+	}
+	before, err := switches(cmd.Process.Pid)
+	if err != nil {
+		return err
+	}
+	if err := sleep(ctx, idle); err != nil {
+		return err
+	}
+	after, err := switches(cmd.Process.Pid)
+	if err != nil {
+		return err
+	}
+	if memory {
+		if err := weigh(cmd.Process.Pid, t); err != nil {
+			return err
+		}
+	}
+	t.most("idle online instance, "+store+": voluntary context switches", float64(after-before)/idle.Minutes(), limit, "/min")
+	return nil
+}
+
+// weigh reads the memory: private is what no other instance shares (RssAnon).
+func weigh(pid int, t *table) error {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return err
+	}
+	rss, err1 := number(string(status), "VmRSS:")
+	anon, err2 := number(string(status), "RssAnon:")
+	if err1 != nil || err2 != nil {
+		return fmt.Errorf("read memory of %d: %w, %w", pid, err1, err2)
+	}
+	t.most("idle online instance, file store: resident (VmRSS)", float64(rss)*1024/megabyte, 15, "MB")
+	t.most("idle online instance, file store: private (RssAnon)", float64(anon)*1024/megabyte, 6, "MB")
+	return nil
+}
+
+// switches adds up the voluntary context switches of all threads.
+func switches(pid int) (int64, error) {
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	if err != nil || len(files) == 0 {
+		return 0, fmt.Errorf("threads of %d: %w", pid, os.ErrNotExist)
+	}
+	var sum int64
+	for _, f := range files {
+		status, err := os.ReadFile(f)
+		if err != nil {
+			continue // the thread ended
+		}
+		n, err := number(string(status), "\nvoluntary_ctxt_switches:")
+		if err != nil {
+			return 0, err
+		}
+		sum += n
+	}
+	return sum, nil
+}
+
+func number(text, key string) (int64, error) {
+	_, rest, ok := strings.Cut(text, key)
+	fields := strings.Fields(rest)
+	if !ok || len(fields) == 0 {
+		return 0, fmt.Errorf("no %q", strings.TrimSpace(key))
+	}
+	return strconv.ParseInt(fields[0], 10, 64)
+}
