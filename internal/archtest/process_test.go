@@ -11,6 +11,7 @@ import (
 func mayStart() []string {
 	return []string{
 		"internal/store/keychain/",
+		"internal/bench/",
 		"internal/demo/",
 		"internal/e2e/",
 		"cmd/agentkeys/run",
