@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -30,7 +31,7 @@ func (l *link) sync(ctx context.Context) error {
 	}
 	if reply != nil {
 		l.etag = etag
-		if err := l.accept(ctx, reply.SignedManifest); err != nil {
+		if err := l.accept(ctx, reply); err != nil {
 			return err
 		}
 	}
@@ -58,13 +59,16 @@ func (l *link) wait() time.Duration {
 
 // accept makes a believable manifest the daemon's; callers see its scope before
 // anything else happens. One that is not to be believed changes nothing.
-func (l *link) accept(ctx context.Context, raw protocol.SignedManifest) error {
+func (l *link) accept(ctx context.Context, reply *protocol.Sync) error {
 	d := l.d
 	s, _, _ := d.snapshot()
 	d.mu.RLock()
 	known := d.v.manifest
 	d.mu.RUnlock()
-	m, err := checkManifest(raw, s, known)
+	m, err := checkManifest(reply.SignedManifest, s, known)
+	if err == nil && m.Revision != reply.Revision {
+		err = fmt.Errorf("%w: the broker calls revision %d %d", seal.ErrManifest, m.Revision, reply.Revision)
+	}
 	detail := ""
 	if err != nil {
 		detail = err.Error()
