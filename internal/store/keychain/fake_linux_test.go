@@ -104,7 +104,10 @@ func (f *fakeSecrets) addItem(path dbus.ObjectPath, attributes map[string]string
 		}
 		return f.onDelete, nil
 	}})
-	f.export(path, propertiesName, map[string]any{"Get": func(string, string) (dbus.Variant, *dbus.Error) {
+	f.export(path, propertiesName, map[string]any{"Get": func(_, name string) (dbus.Variant, *dbus.Error) {
+		if name == "Locked" {
+			return dbus.MakeVariant(false), nil
+		}
 		return dbus.MakeVariant(attributes), nil
 	}})
 }

@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 			_, _ = k.Get(context.Background(), "master") // until it is killed
 		}
 	}
+	if operation := os.Getenv(plainVariable); operation != "" {
+		os.Exit(plainGoKeyring(operation))
+	}
 	goleak.VerifyTestMain(m)
 }
 

@@ -36,6 +36,7 @@ func inspect(ctx context.Context, conn *dbus.Conn) (store.Probe, *service) {
 		}
 		s.owner = p.Owner
 		p.Provider = providerOf(ctx, conn, p.Owner)
+		s.provider = p.Provider
 		if err = s.findCollection(ctx); err != nil {
 			return err
 		}

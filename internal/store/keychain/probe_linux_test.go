@@ -107,7 +107,7 @@ func onlyHarmlessCalls(t *testing.T, calls []keyringtest.Call) {
 	t.Helper()
 	harmless := []string{
 		"org.freedesktop.DBus.Hello", "org.freedesktop.DBus.GetId", "org.freedesktop.DBus.GetNameOwner",
-		"org.freedesktop.DBus.GetConnectionUnixProcessID", "org.freedesktop.DBus.AddMatch", "org.freedesktop.DBus.Properties.Get",
+		"org.freedesktop.DBus.GetConnectionUnixProcessID", "org.freedesktop.DBus.AddMatch", "org.freedesktop.DBus.RemoveMatch", "org.freedesktop.DBus.Properties.Get",
 		serviceIface + ".ReadAlias", serviceIface + ".Unlock", "org.freedesktop.Secret.Prompt.Dismiss",
 	}
 	for _, call := range calls {

@@ -37,6 +37,7 @@ var errShape = errors.New("not a secret service answer")
 type service struct {
 	conn       *dbus.Conn
 	owner      string
+	provider   string // one of the constants
 	collection dbus.ObjectPath
 }
 

@@ -33,7 +33,7 @@ func (v secretVault) get(account string) (value []byte, err error) {
 		if err != nil {
 			return err
 		}
-		value, err = s.read(account, found)
+		value, err = s.read(ctx, account, found)
 		return err
 	})
 	return value, err
@@ -100,7 +100,7 @@ func (s *service) search(ctx context.Context, account string) (matches, error) {
 		if err := s.property(ctx, path, itemIface, "Attributes", &attributes); err != nil {
 			return matches{}, err
 		}
-		delete(attributes, schemaAttribute)
+		s.forgetOwn(attributes)
 		if maps.Equal(attributes, want) {
 			found.exact = append(found.exact, path)
 		} else if i == 0 {
@@ -110,11 +110,31 @@ func (s *service) search(ctx context.Context, account string) (matches, error) {
 	return found, nil
 }
 
+// forgetOwn takes out of an entry's attributes what the provider adds by itself.
+func (s *service) forgetOwn(attributes map[string]string) {
+	delete(attributes, schemaAttribute)
+	if s.provider != providerKeePassXC {
+		return
+	}
+	for _, name := range []string{"Notes", "Path", "Title", "URL", "UserName", "Uuid"} {
+		delete(attributes, name)
+	}
+}
+
 // read goes through go-keyring, by its front door unless that would give another
 // program's entry.
-func (s *service) read(account string, found matches) ([]byte, error) {
+func (s *service) read(ctx context.Context, account string, found matches) ([]byte, error) {
 	if len(found.exact) == 0 {
 		return nil, store.ErrKeychainAbsent
+	}
+	// An entry may be locked alone: KeePassXC asks a person for each, and go-keyring
+	// would let it.
+	var locked bool
+	if err := s.property(ctx, found.exact[0], itemIface, "Locked", &locked); err != nil {
+		return nil, err
+	}
+	if locked {
+		return nil, &store.UnavailableError{State: store.StateLocked, Reason: "the keyring wants to ask a person before it shows the entry"}
 	}
 	if found.shaded {
 		return readItem(found.exact[0])

@@ -74,7 +74,8 @@ func StartBus(t testing.TB) string {
 
 // NewBus is StartBus for tests that stop or kill the bus. Its services are the
 // *.service files in dir; empty = none.
-func NewBus(t testing.TB, dir string) *Bus {
+// env is added to what activated programs inherit.
+func NewBus(t testing.TB, dir string, env ...string) *Bus {
 	t.Helper()
 	Need(t, "dbus-daemon")
 	home := Dir(t)
@@ -87,7 +88,7 @@ func NewBus(t testing.TB, dir string) *Bus {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("dbus-daemon", "--config-file="+config, "--nofork", "--nopidfile", "--nosyslog", "--print-address=1")
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home}
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + home}, env...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -174,13 +174,18 @@ func Connect(t testing.TB, address string) *dbus.Conn {
 
 func owner(t testing.TB, address string) string {
 	t.Helper()
+	return ownerOf(t, address, secretsName)
+}
+
+func ownerOf(t testing.TB, address, wellKnown string) string {
+	t.Helper()
 	conn, err := dbus.Connect(address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
 	var name string
-	_ = conn.BusObject().Call("org.freedesktop.DBus.GetNameOwner", 0, secretsName).Store(&name) // nobody leaves it empty
+	_ = conn.BusObject().Call("org.freedesktop.DBus.GetNameOwner", 0, wellKnown).Store(&name) // nobody leaves it empty
 	return name
 }
 

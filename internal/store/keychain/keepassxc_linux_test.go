@@ -1,0 +1,126 @@
+package keychain_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/store/keychain"
+	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
+)
+
+// safe is a real KeePassXC with a display that is watched.
+type safe struct {
+	*keyringtest.KeePassXC
+	display *keyringtest.Display
+	windows []string
+	entries string
+}
+
+func openSafe(t *testing.T, state keyringtest.State, confirm bool, entries ...keyringtest.Entry) (*safe, *keychain.Keychain) {
+	t.Helper()
+	address, display := keyringtest.StartBus(t), keyringtest.StartDisplay(t)
+	k := keyringtest.StartKeePassXC(t, address, display, state, confirm, entries...)
+	s := &safe{KeePassXC: k, display: display}
+	s.windows, s.entries = titles(display), k.List()
+	if len(s.windows) == 0 {
+		t.Fatal("KeePassXC shows no window of its own: a dialog would not be seen either")
+	}
+	return s, newKeychain(t, keyringtest.Env(address, k.Home)...)
+}
+
+// titles are the windows; the title of KeePassXC's own changes when it locks.
+func titles(d *keyringtest.Display) []string {
+	windows := d.Windows()
+	for i, title := range windows {
+		if strings.HasPrefix(title, "agents") && strings.HasSuffix(title, " - KeePassXC") {
+			windows[i] = "KeePassXC's own"
+		}
+	}
+	return windows
+}
+
+// untouched: no window came because of us, and nothing was written.
+func (s *safe) untouched(t *testing.T) {
+	t.Helper()
+	time.Sleep(300 * time.Millisecond) // a dialog needs a moment
+	if diff := cmp.Diff(s.windows, titles(s.display)); diff != "" {
+		t.Errorf("windows (-before +after):\n%s", diff)
+	}
+	if diff := cmp.Diff(s.entries, s.List()); diff != "" {
+		t.Errorf("entries (-before +after):\n%s", diff)
+	}
+}
+
+func TestRealKeePassXCIsReadAndNeverWritten(t *testing.T) {
+	t.Parallel()
+	s, k := openSafe(t, keyringtest.Unlocked, false, keyringtest.Entry{Account: account, Value: "ak1.1.dg"})
+	p := k.Probe(t.Context())
+	wantState(t, p, store.StatePromptsOnWrite)
+	if p.Provider != "KeePassXC" {
+		t.Errorf("provider %q", p.Provider)
+	}
+	if got, err := k.Get(t.Context(), account); got != "ak1.1.dg" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if _, err := k.Get(t.Context(), "master"); !errors.Is(err, store.ErrKeychainAbsent) {
+		t.Errorf("another account: %v", err)
+	}
+	wantUnavailable(t, k.Put(t.Context(), account, "ak1.2.dg"), store.StatePromptsOnWrite)
+	wantUnavailable(t, k.Put(t.Context(), "master", "ak1.1.dg"), store.StatePromptsOnWrite)
+	wantUnavailable(t, k.Delete(t.Context(), account), store.StatePromptsOnWrite)
+	s.untouched(t)
+	if got := s.Show(account); got != "ak1.1.dg" {
+		t.Errorf("the entry is now %q", got)
+	}
+
+	s.Lock()
+	p = k.ProbeNow(t.Context())
+	if p.State.Readable() {
+		t.Errorf("locked: %s", p.State)
+	}
+	_, err := k.Get(t.Context(), account)
+	wantUnavailable(t, err, p.State)
+	s.untouched(t)
+}
+
+func TestRealKeePassXCThatWasNeverUnlockedIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	s, k := openSafe(t, keyringtest.Locked, false, keyringtest.Entry{Account: account, Value: "ak1.1.dg"})
+	monitor := keyringtest.StartMonitor(t, s.Address)
+	wantState(t, k.Probe(t.Context()), store.StateLocked)
+	_, err := k.Get(t.Context(), account)
+	wantUnavailable(t, err, store.StateLocked)
+	wantUnavailable(t, k.Put(t.Context(), account, "ak1.2.dg"), store.StateLocked)
+	wantUnavailable(t, k.Delete(t.Context(), account), store.StateLocked)
+	onlyHarmlessCalls(t, monitor.Calls(t, s.Address))
+	s.untouched(t)
+}
+
+// KeePassXC's own default: a person has to allow each program each entry.
+func TestRealKeePassXCThatConfirmsReadsIsNotAskedFor(t *testing.T) {
+	t.Parallel()
+	s, k := openSafe(t, keyringtest.Unlocked, true, keyringtest.Entry{Account: account, Value: "ak1.1.dg"})
+	wantState(t, k.Probe(t.Context()), store.StatePromptsOnWrite)
+	_, err := k.Get(t.Context(), account)
+	wantUnavailable(t, err, store.StateLocked)
+	s.untouched(t)
+	if _, err := k.Get(t.Context(), "master"); !errors.Is(err, store.ErrKeychainAbsent) {
+		t.Errorf("another account: %v", err)
+	}
+
+	// The same read by go-keyring alone: the windows are looked for in the right place.
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	if _, err := plain(ctx, t, keyringtest.Env(s.Address, s.Home), "", "get"); err == nil {
+		t.Error("go-keyring alone read it without a person")
+	}
+	if cmp.Equal(s.windows, titles(s.display)) {
+		t.Error("go-keyring alone opened no window: this test sees none")
+	}
+}
