@@ -116,7 +116,7 @@ func (l *link) away(err error) {
 	if errors.Is(err, errParked) {
 		return
 	}
-	d.setView(func(v *view) { v.online, v.tried = false, true })
+	d.setView(func(v *view) { v.online, v.tried, v.fetched = false, true, true })
 	d.c.Observer.BrokerUp(false)
 	certificate := errors.Is(err, protocol.ErrCertificate)
 	d.c.Conditions.Set(health.BrokerCertificateChanged, certificate, "")

@@ -100,8 +100,10 @@ func (d *Daemon) cacheData(now time.Time) ([]byte, bool) {
 	if floor := d.c.Floor(); floor.After(time.Unix(0, 0)) {
 		c.Floor = floor.Unix()
 	}
-	for _, h := range v.records {
-		c.Records = append(c.Records, h.record)
+	for _, e := range v.manifest.Served() {
+		if h := v.records[e.Service]; h.entry == e {
+			c.Records = append(c.Records, h.record)
+		}
 	}
 	slices.SortFunc(c.Records, func(a, b protocol.SealedRecord) int { return strings.Compare(a.Service, b.Service) })
 	var out bytes.Buffer

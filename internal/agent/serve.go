@@ -155,7 +155,8 @@ func (d *Daemon) Ready() (ok bool, reasons []string) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	ok, reasons = health.Ready(string(d.v.state()), active)
-	return ok && d.servable(now) == nil, reasons
+	first := !d.v.fetched && len(d.v.missing()) > 0 // a moment after the first start
+	return ok && !first && d.servable(now) == nil, reasons
 }
 
 // statusLine is one line for `systemctl status`.

@@ -104,6 +104,7 @@ func (l *link) fetch(ctx context.Context) error {
 	if len(missing) == 0 {
 		l.fetched, l.fetchAt = 0, time.Time{}
 		l.d.c.Conditions.Set(health.RecordWithheld, false, "")
+		l.d.setView(func(v *view) { v.fetched = true })
 		return nil
 	}
 	if time.Now().Before(l.fetchAt) {
@@ -117,9 +118,11 @@ func (l *link) fetch(ctx context.Context) error {
 		}
 		if err != nil {
 			withheld = append(withheld, e.Service)
+			l.d.setView(func(v *view) { v.records = v.without(e.Service) })
 		}
 	}
 	l.d.c.Conditions.Set(health.RecordWithheld, len(withheld) > 0, strings.Join(withheld, ", "))
+	l.d.setView(func(v *view) { v.fetched = true })
 	l.fetchAt = time.Time{}
 	if len(withheld) > 0 {
 		l.fetchAt = time.Now().Add(time.Second + backoff().After(l.fetched, l.d.c.Random(), 0))
@@ -153,12 +156,7 @@ func (l *link) fetchOne(ctx context.Context, e seal.Entry) error {
 		if v.manifest == nil || !slices.Contains(v.manifest.Served(), e) {
 			return
 		}
-		next := make(map[string]held, len(v.records)+1)
-		for name, h := range v.records {
-			next[name] = h
-		}
-		next[e.Service] = held{entry: e, record: record, value: value}
-		v.records = next
+		v.records = v.with(e.Service, held{entry: e, record: record, value: value})
 	})
 	return nil
 }

@@ -117,6 +117,51 @@ func TestRecordsThatDoNotCome(t *testing.T) {
 	}
 }
 
+func TestTheOldValueIsServedUntilTheNewOneCame(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		d := w.start()
+		w.broker.set(func(b *fakeBroker) {
+			b.fault = func(call string) error {
+				if call == "record" {
+					return protocol.ErrUnreachable
+				}
+				return nil
+			}
+		})
+		w.owner.store("openrouter", "sk-2")
+		w.owner.publish(w.broker)
+		time.Sleep(time.Minute)
+		expect(t, "while it is on its way", d.value("openrouter"), "sk-1")
+		w.broker.set(func(b *fakeBroker) { b.fault = nil })
+		time.Sleep(10 * time.Minute)
+		expect(t, "when it came", d.value("openrouter"), "sk-2")
+		w.owner.store("openrouter", "sk-3")
+		raw := w.owner.signed()
+		w.broker.set(func(b *fakeBroker) { b.manifest, b.revision = raw, w.owner.manifest.Revision }) // the record is withheld
+		time.Sleep(time.Second)
+		expect(t, "when it is withheld", d.value("openrouter"), protocol.CodeUnavailable)
+	})
+}
+
+func TestReadyMeansThatTheFirstRecordsCame(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.broker.fault = func(call string) error {
+			if call == "record" {
+				time.Sleep(time.Second)
+			}
+			return nil
+		}
+		d := w.start()
+		if ok, _ := d.Ready(); ok {
+			t.Fatal("ready before the first record")
+		}
+		time.Sleep(2 * time.Second)
+		if ok, reasons := d.Ready(); !ok {
+			t.Fatalf("not ready: %v", reasons)
+		}
+	})
+}
+
 func TestARecordThatIsNotListedIsDropped(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		d := w.start()

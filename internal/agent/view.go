@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -35,6 +36,7 @@ type view struct {
 	tried    bool // the broker was asked in this run
 	online   bool
 	parked   bool
+	fetched  bool      // every listed record was asked for once in this run
 	endedAt  time.Time // when the broker said so in this run
 }
 
@@ -55,11 +57,11 @@ func (v *view) state() State {
 }
 
 // adopt makes m the manifest and drops at once every record that it does not list
-// in scope, byte for byte.
+// in scope. One that has a newer revision is served until that came or was withheld.
 func (v *view) adopt(m *signed) {
 	kept := map[string]held{}
 	for _, e := range m.Served() {
-		if h, ok := v.records[e.Service]; ok && h.entry == e {
+		if h, ok := v.records[e.Service]; ok {
 			kept[e.Service] = h
 		}
 	}
@@ -72,9 +74,22 @@ func (v *view) missing() []seal.Entry {
 		return nil
 	}
 	return slices.DeleteFunc(v.manifest.Served(), func(e seal.Entry) bool {
-		_, ok := v.records[e.Service]
-		return ok
+		return v.records[e.Service].entry == e
 	})
+}
+
+// with is the records with one more or another one; the old map stays as it is.
+func (v *view) with(service string, h held) map[string]held {
+	next := maps.Clone(v.records)
+	next[service] = h
+	return next
+}
+
+// without is the records but one.
+func (v *view) without(service string) map[string]held {
+	next := maps.Clone(v.records)
+	delete(next, service)
+	return next
 }
 
 // expired reports whether the owner's word about serving without the broker is over.
