@@ -54,6 +54,7 @@ fuzz: ## every fuzz target for FUZZTIME (20s)
 
 bench: build ## the benchmarks of every package, and the numbers of README against their limits
 	@AGENTKEYS_BIN='$(CURDIR)/bin' $(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./...
+	@$(GO) run ./internal/bench -bin bin
 
 cross: $(CROSS:%=cross-%) ## the programs for every platform into dist/<platform>/
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -53,6 +54,9 @@ func (h *host) command(ctx context.Context, name string, args ...string) *exec.C
 	cmd.Env, cmd.Dir = h.env, h.dir
 	return cmd
 }
+
+// with is the environment with more in it.
+func (h *host) with(more ...string) []string { return slices.Concat(h.env, more) }
 
 func (h *host) do(ctx context.Context, stdin, name string, args ...string) error {
 	cmd := h.command(ctx, name, args...)
@@ -137,7 +141,7 @@ func (h *host) daemon(ctx context.Context) (cmd *exec.Cmd, ready time.Duration, 
 	}
 	defer func() { _ = notify.Close() }() // read to what matters
 	cmd = h.command(ctx, "agentkeys-daemon", "run", "--wallet", h.wallet)
-	cmd.Env = append(h.env[:len(h.env):len(h.env)], "NOTIFY_SOCKET="+path)
+	cmd.Env = h.with("NOTIFY_SOCKET=" + path)
 	began := time.Now()
 	if err := cmd.Start(); err != nil {
 		return nil, 0, err

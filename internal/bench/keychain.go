@@ -27,7 +27,7 @@ func idleWithKeychain(ctx context.Context, h *host, t *table, idle time.Duration
 	}
 	defer end(bus)
 	k := *h
-	k.env = append(h.env[:len(h.env):len(h.env)], "DBUS_SESSION_BUS_ADDRESS="+address, "AGENTKEYS_SESSION_STORE=auto")
+	k.env = h.with("DBUS_SESSION_BUS_ADDRESS="+address, "AGENTKEYS_SESSION_STORE=auto")
 	ring, err := startRing(ctx, h, address)
 	if err != nil {
 		return err
@@ -58,7 +58,8 @@ func startRing(ctx context.Context, h *host, address string) (*exec.Cmd, error) 
 		"GIO_USE_VFS=local", "GSETTINGS_BACKEND=memory",
 	}
 	ring.Stdin = strings.NewReader("benchmark")
-	return ring, ring.Start()
+	err := ring.Start()
+	return ring, err
 }
 
 // healthy waits until the keyring answers.
@@ -78,7 +79,8 @@ func (h *host) healthy(ctx context.Context) error {
 func startBus(ctx context.Context, h *host) (*exec.Cmd, string, error) {
 	config := filepath.Join(h.dir, "bus.conf")
 	text := fmt.Sprintf(`<busconfig><type>session</type><listen>unix:path=%s</listen><auth>EXTERNAL</auth>
-<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>`, filepath.Join(h.dir, "bus"))
+<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/>
+<allow own="*"/></policy></busconfig>`, filepath.Join(h.dir, "bus"))
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, "", err
 	}

@@ -56,8 +56,10 @@ func atRest(ctx context.Context, dir string) (string, error) {
 	last, err := slotPrint(dir)
 	for range 20 {
 		was := last
-		if pause(ctx) != nil || pause(ctx) != nil || pause(ctx) != nil {
-			return "", ctx.Err()
+		for range 3 {
+			if err := pause(ctx); err != nil {
+				return "", err
+			}
 		}
 		if last, err = slotPrint(dir); err == nil && last == was {
 			break
@@ -112,9 +114,15 @@ func (s *scene) stopAndStart(ctx context.Context) error {
 	return nil
 }
 
+const families = "storage_backend credentials broker_up session_generation credential_requests_total keychain_state"
+
 // metrics shows what Prometheus would scrape from each instance.
 func (s *scene) metrics(ctx context.Context) error {
 	s.begin("metrics of both instances, from metrics.sock")
+	var told []string
+	for _, f := range strings.Fields(families) {
+		told = append(told, "agentkeys_"+f)
+	}
 	for _, a := range []agent{s.a, s.b} {
 		text, err := scrape(ctx, filepath.Join(s.slot(a), "metrics.sock"))
 		if err != nil {
@@ -122,10 +130,8 @@ func (s *scene) metrics(ctx context.Context) error {
 		}
 		var shown []string
 		for _, l := range strings.Split(text, "\n") {
-			for _, name := range []string{"agentkeys_storage_backend{", "agentkeys_credentials{", "agentkeys_broker_up{", "agentkeys_session_generation{", "agentkeys_credential_requests_total{", "agentkeys_keychain_state{"} {
-				if strings.HasPrefix(l, name) && !strings.HasSuffix(l, " 0") {
-					shown = append(shown, l)
-				}
+			if name, _, _ := strings.Cut(l, "{"); slices.Contains(told, name) && !strings.HasSuffix(l, " 0") {
+				shown = append(shown, l)
 			}
 		}
 		up := slices.ContainsFunc(shown, func(l string) bool { return strings.HasPrefix(l, "agentkeys_broker_up{") })

@@ -108,10 +108,10 @@ func TestEnvironments(t *testing.T) {
 				for _, w := range wallets {
 					d := m.daemon(w)
 					d.reaches("online")
-					st := d.status()
-					if st.Storage.Backend != env.backend || st.Storage.KeychainState != env.state {
-						t.Errorf("storage %+v, want %s and %s", st.Storage, env.backend, env.state)
-					}
+					eventually(t, patience, "storage "+env.backend+", keychain "+env.state, func() (string, bool) {
+						st := d.status().Storage
+						return fmt.Sprintf("%+v", st), st.Backend == env.backend && st.KeychainState == env.state
+					})
 				}
 				if got := m.slots(); len(got) != daemons {
 					t.Errorf("slots %v", got)

@@ -5,9 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // tree is every file below a directory with its content; sockets and locks by name.
@@ -15,25 +19,48 @@ func tree(t testing.TB, dir string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
 	err := filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
-		if err != nil {
-			return err
+		if err == nil {
+			err = addFile(out, dir, path, e)
 		}
-		info, err := e.Info()
-		if err != nil {
-			return err
+		if errors.Is(err, fs.ErrNotExist) && path != dir {
+			return nil // replaced while we looked
 		}
-		name, _ := filepath.Rel(dir, path)
-		if out[name] = info.Mode().String(); info.Mode().IsRegular() {
-			data, err := os.ReadFile(path)
-			out[name] += " " + string(data)
-			return err
-		}
-		return nil
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return out
+}
+
+func addFile(out map[string]string, dir, path string, e os.DirEntry) error {
+	info, err := e.Info()
+	if err != nil {
+		return err
+	}
+	name, err := filepath.Rel(dir, path)
+	if err != nil {
+		return err
+	}
+	if out[name] = info.Mode().String(); info.Mode().IsRegular() {
+		data, err := os.ReadFile(path)
+		out[name] += " " + string(data)
+		return err
+	}
+	return nil
+}
+
+// settled is tree once nothing has been written for a moment.
+func settled(t testing.TB, dir string) map[string]string {
+	t.Helper()
+	last := tree(t, dir)
+	eventually(t, patience, dir+" comes to rest", func() (string, bool) {
+		time.Sleep(150 * time.Millisecond)
+		was := last
+		last = tree(t, dir)
+		return "", maps.Equal(was, last)
+	})
+	return last
 }
 
 // headFile is session.json as design 2 describes it; the order of its keys is free.

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -46,21 +47,23 @@ func TestALyingBrokerIsCaughtBySync(t *testing.T) {
 	}))
 	o.must("scope", "--agent", "bot", "--set", "openrouter") // the daemon hears this one
 	d.denies("anthropic")
-	for name, lie := range map[string]func(map[string]any){
-		"a scope wider than signed": func(doc map[string]any) { inner("manifest", set("scope", "all"))(doc) },
-		"an old manifest": func(doc map[string]any) {
-			for k, v := range old {
-				doc[k] = v
-			}
-			doc["revision"] = 99
-		},
-		"a swapped signature": func(doc map[string]any) {
+	if old == nil {
+		t.Fatal("no manifest was seen")
+	}
+	for _, c := range []struct {
+		name string
+		lie  func(map[string]any)
+	}{
+		{"a scope wider than signed", func(doc map[string]any) { inner("manifest", set("scope", "all"))(doc) }},
+		{"a swapped signature", func(doc map[string]any) {
 			bytesOf(doc, "signature", func(s []byte) []byte { s[0] ^= 1; return s })
-		},
+		}},
+		{"an old manifest", func(doc map[string]any) { // the daemon has seen newer ones by now
+			maps.Copy(doc, old)
+			doc["revision"] = 99
+		}},
 	} {
-		if name == "an old manifest" && old == nil {
-			t.Fatal("no manifest was seen")
-		}
+		name, lie := c.name, c.lie
 		l.tell(syncs(lie))
 		o.must("link", "--agent", "bot", "--email", strings.ReplaceAll(name, " ", "-")+"@example.com") // something to hear
 		d.condition("manifest_refused")

@@ -106,7 +106,7 @@ func TestADeniedRecoveryLeavesTheLiveSlotAsItWas(t *testing.T) {
 	s := newScene(t)
 	d := s.pi.daemon(s.a)
 	d.serves("openrouter", keyOpenRouter)
-	before := tree(t, s.pi.slot(s.a))
+	before := settled(t, s.pi.slot(s.a))
 	r := s.pi.recover(s.b.url, "bot-a")
 	s.o.must("deny", r.code)
 	if end := r.failed("pairing_denied"); end.code != exitDenied {
