@@ -35,6 +35,7 @@ func words() []word {
 		{"status", "", "say how the daemons of this machine are", func([]string) command { return &statusCommand{} }},
 		{"wait", "", "wait until a daemon can serve", func([]string) command { return &waitCommand{} }},
 		{"probe", "", "look at the keychain, without asking anybody anything", func([]string) command { return &probeCommand{} }},
+		{"doctor", "", "say what is wrong on this machine, and the command that mends it", func([]string) command { return &doctorCommand{} }},
 		{"forget", "", "remove an agent's session from this machine", func([]string) command { return &forgetCommand{} }},
 		{"version", "", "say which build this is", func([]string) command { return &versionCommand{} }},
 	}

@@ -24,11 +24,6 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
 )
 
-const (
-	packageHome = "/var/lib/agentkeys"
-	packageUser = "agentkeys"
-)
-
 // loadSettings reads all layers for one wallet (empty: none is known yet).
 func (p *program) loadSettings(w string) (settings.Settings, settings.Origins, error) {
 	return settings.Load(settings.Source{
@@ -67,8 +62,8 @@ func (p *program) openStore(set settings.Settings, log *slog.Logger, metrics *he
 	if metrics != nil {
 		cfg.Observer = storeObserver{metrics}
 	}
-	if os.Geteuid() == 0 && home == packageHome {
-		cfg.SlotUser = slotUser()
+	if uid, gid, ok := paths.SlotUser(home, os.Geteuid()); ok {
+		cfg.SlotUser = &store.Ids{UID: uid, GID: gid}
 	}
 	if cfg.SlotUser != nil && cfg.Mode == store.ModeAuto {
 		cfg.Mode = store.ModeFile
@@ -91,19 +86,6 @@ func (s *storage) observe(metrics *health.Metrics) func(store.Probe) {
 			metrics.KeychainState(string(probe.State))
 		}
 	}
-}
-
-func slotUser() *store.Ids {
-	u, err := user.Lookup(packageUser)
-	if err != nil {
-		return nil
-	}
-	uid, uidErr := strconv.Atoi(u.Uid)
-	gid, gidErr := strconv.Atoi(u.Gid)
-	if uidErr != nil || gidErr != nil {
-		return nil
-	}
-	return &store.Ids{UID: uid, GID: gid}
 }
 
 // storeObserver gives the store's counts their metrics.
@@ -252,7 +234,7 @@ func (p *program) policy(set settings.Settings, origins settings.Origins, log *s
 
 // sharedUser reports whether this process runs as every instance's user.
 func (p *program) sharedUser() bool {
-	u, err := user.Lookup(packageUser)
+	u, err := user.Lookup(paths.PackageUser)
 	return err == nil && p.getenv("RUNTIME_DIRECTORY") != "" && u.Uid == strconv.Itoa(os.Geteuid())
 }
 

@@ -51,5 +51,6 @@ type cli struct {
 	Teardown teardownCmd `cmd:"" help:"End an agent for good, with its credentials."`
 	Reopen   reopenCmd   `cmd:"" help:"Let an agent go on whose session lapsed."`
 	Usage    usageCmd    `cmd:"" help:"Show the audit trail."`
+	Doctor   doctorCmd   `cmd:"" help:"Say what is wrong on this machine, and the command that mends it."`
 	Version  versionCmd  `cmd:"" help:"Say which build this is."`
 }

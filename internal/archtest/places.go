@@ -40,6 +40,7 @@ func places() map[string]place {
 		"wallet":     {floor: values},
 
 		"access":  {floor: decisions},
+		"doctor":  {floor: decisions},
 		"health":  {floor: decisions},
 		"pairing": {floor: decisions, also: []string{"seal"}},
 		"retry":   {floor: decisions},
@@ -59,6 +60,7 @@ func places() map[string]place {
 		"settings":       {floor: adapters},
 		"store/keychain": {floor: adapters},
 
+		"checkup":   {floor: running}, // looks through every adapter once
 		"supervise": {floor: running, shared: true},
 
 		"broker":         {floor: brokerRules},

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"time"
 )
 
 // version is set by the linker: -X github.com/agentkeys/agentkeys/internal/buildinfo.version=v1.2.3.
@@ -19,11 +20,12 @@ const develVersion = "devel"
 // Info describes one build. Every field is safe to show anyone: version
 // output, the metric agentkeys_build_info, the report to the broker.
 type Info struct {
-	Version   string // never empty; "devel" when unknown
-	Revision  string // commit hash; "" when the build did not record one
-	Modified  bool   // the checkout differed from Revision
-	GoVersion string // as runtime.Version: "go1.26.0"
-	Platform  string // "linux/arm64"
+	Version   string    // never empty; "devel" when unknown
+	Revision  string    // commit hash; "" when the build did not record one
+	Modified  bool      // the checkout differed from Revision
+	Date      time.Time // of the commit, so certainly past; zero when the build did not record it
+	GoVersion string    // as runtime.Version: "go1.26.0"
+	Platform  string    // "linux/arm64"
 }
 
 // Version is the version alone, never empty.
@@ -46,6 +48,7 @@ func describe(linked string, recorded *debug.BuildInfo) Info {
 	if recorded != nil {
 		info.Revision = setting(recorded, "vcs.revision")
 		info.Modified = setting(recorded, "vcs.modified") == "true"
+		info.Date, _ = time.Parse(time.RFC3339, setting(recorded, "vcs.time")) // zero where it is absent
 		if info.Version == "" && recorded.Main.Version != "(devel)" {
 			info.Version = recorded.Main.Version
 		}

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -12,7 +13,8 @@ import (
 
 func TestDescribe(t *testing.T) {
 	t.Parallel()
-	vcs := []debug.BuildSetting{{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.modified", Value: "true"}}
+	vcs := []debug.BuildSetting{{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.modified", Value: "true"}, {Key: "vcs.time", Value: "2025-03-01T12:00:00Z"}}
+	commit := time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
 	tests := map[string]struct {
 		linked   string
 		recorded *debug.BuildInfo
@@ -22,7 +24,7 @@ func TestDescribe(t *testing.T) {
 		"the toolchain's devel":        {recorded: &debug.BuildInfo{Main: debug.Module{Version: "(devel)"}}, want: buildinfo.Info{Version: "devel"}},
 		"go install of a release":      {recorded: &debug.BuildInfo{Main: debug.Module{Version: "v1.2.3"}}, want: buildinfo.Info{Version: "v1.2.3"}},
 		"the linker's word goes first": {linked: "v2.0.0", recorded: &debug.BuildInfo{Main: debug.Module{Version: "v1.2.3"}}, want: buildinfo.Info{Version: "v2.0.0"}},
-		"commit and changes":           {recorded: &debug.BuildInfo{Settings: vcs}, want: buildinfo.Info{Version: "devel", Revision: "abc", Modified: true}},
+		"commit and changes":           {recorded: &debug.BuildInfo{Settings: vcs}, want: buildinfo.Info{Version: "devel", Revision: "abc", Modified: true, Date: commit}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -14,3 +14,12 @@ func noCore() error {
 	}
 	return nil
 }
+
+// coreLimit is the larger of both limits: the soft one may be raised to the hard one.
+func coreLimit() (uint64, error) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_CORE, &limit); err != nil {
+		return 0, fmt.Errorf("read core limit: %w", err)
+	}
+	return max(limit.Cur, limit.Max), nil
+}

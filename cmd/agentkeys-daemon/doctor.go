@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"flag"
+
+	"github.com/agentkeys/agentkeys/internal/checkup"
+	"github.com/agentkeys/agentkeys/internal/doctor"
+	"github.com/agentkeys/agentkeys/internal/session"
+)
+
+type doctorCommand struct{ wallet string }
+
+func (c *doctorCommand) define(fs *flag.FlagSet) {
+	fs.StringVar(&c.wallet, "wallet", "", "the agent to examine, `0x..`; otherwise all of this machine")
+}
+
+// run says what is wrong and what mends it. 1: something fails.
+func (c *doctorCommand) run(ctx context.Context, p *program) error {
+	var id session.ID
+	if c.wallet != "" {
+		w, err := p.parseWallet(c.wallet)
+		if err != nil {
+			return err
+		}
+		id = session.DaemonID(w)
+	}
+	reports, err := checkup.Reports(ctx, checkup.Config{Getenv: p.getenv, Flags: p.flags.given}, id)
+	if err != nil {
+		return err
+	}
+	exit := exitOK
+	for _, r := range reports {
+		if r.Worst == doctor.Fail {
+			exit = exitFault
+		}
+		if !p.flags.JSON {
+			r.Print(p.stdout)
+		} else if err := p.writeJSON(r); err != nil {
+			return err
+		}
+	}
+	return outcome(exit)
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"github.com/agentkeys/agentkeys/internal/checkup"
+	"github.com/agentkeys/agentkeys/internal/doctor"
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+type doctorCmd struct{}
+
+// Run examines every slot of this machine, or the one that is named.
+func (doctorCmd) Run(a *app) error {
+	defer a.interruptible()()
+	id, err := a.patient()
+	if err != nil {
+		return err
+	}
+	cfg := checkup.Config{Getenv: a.getenv, Owner: true, Flags: map[string]string{}}
+	if a.global.Broker != "" {
+		cfg.Flags["broker"] = a.global.Broker
+	}
+	reports, err := checkup.Reports(a.ctx, cfg, id)
+	if err != nil {
+		return err
+	}
+	worst := exitOK
+	for _, r := range reports {
+		if r.Worst == doctor.Fail {
+			worst = exitFault
+		}
+		if !a.global.JSON {
+			r.Print(a.stdout)
+		} else if err := a.printJSON(r); err != nil {
+			return err
+		}
+	}
+	if worst != exitOK {
+		return exitError{worst}
+	}
+	return nil
+}
+
+// patient is the slot that was named; zero: all.
+func (a *app) patient() (session.ID, error) {
+	switch {
+	case a.global.Wallet != "":
+		w, err := wallet.Parse(a.global.Wallet)
+		return session.DaemonID(w), err
+	case a.global.SessionID != nil:
+		return a.sessionID()
+	}
+	return session.ID{}, nil
+}

@@ -1,0 +1,101 @@
+package checkup
+
+import (
+	"os"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/agentkeys/agentkeys/internal/doctor"
+)
+
+// boot finds what starts the instance, from files alone: no program is asked.
+func (m *machine) boot(f doctor.Facts) *doctor.Boot {
+	uid := m.euid
+	if f.Slot != nil {
+		uid = f.Slot.UID
+	}
+	name, home := "", ""
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		name, home = u.Username, u.HomeDir
+	}
+	config := filepath.Join(home, ".config")
+	if uid == m.euid {
+		home = m.cfg.Getenv("HOME")
+		config = filepath.Join(home, ".config")
+		if set := m.cfg.Getenv("XDG_CONFIG_HOME"); filepath.IsAbs(set) {
+			config = set
+		}
+	}
+	b := &doctor.Boot{UserName: name}
+	switch {
+	case runtime.GOOS == "darwin":
+		m.launchd(b, f.Wallet, home)
+	case isThere(m.at("/run/systemd/system")):
+		m.systemd(b, "agentkeys-daemon@"+f.Wallet+".service", config)
+	}
+	return b
+}
+
+func (m *machine) systemd(b *doctor.Boot, unit, config string) {
+	b.Manager = "systemd"
+	b.System = wanted([]string{
+		m.at("/etc/systemd/system"), m.at("/usr/local/lib/systemd/system"), m.at("/usr/lib/systemd/system"), m.at("/lib/systemd/system"),
+	}, unit, maxWants)
+	b.User = wanted([]string{
+		filepath.Join(config, "systemd", "user"), m.at("/etc/systemd/user"), m.at("/usr/lib/systemd/user"),
+	}, unit, maxWants)
+	b.Lingering = b.UserName != "" && isThere(m.at("/var/lib/systemd/linger/"+b.UserName))
+}
+
+func (m *machine) launchd(b *doctor.Boot, wallet, home string) {
+	plist := "com.agentkeys.daemon." + wallet + ".plist"
+	b.Manager = "launchd"
+	b.System = isThere(m.at("/Library/LaunchDaemons/" + plist))
+	b.User = isThere(filepath.Join(home, "Library", "LaunchAgents", plist)) || isThere(m.at("/Library/LaunchAgents/"+plist))
+	b.Lingering = isThere(m.at("/etc/kcpassword")) // automatic login is on
+}
+
+// maxWants bounds the way from a unit to a target that a boot reaches.
+const maxWants = 4
+
+// wanted reports whether a boot reaches the unit through the links that `systemctl
+// enable` makes (systemd.unit(5): X.wants/ and X.requires/).
+func wanted(dirs []string, unit string, depth int) bool {
+	for _, dir := range dirs {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			continue // no such place here
+		}
+		for _, e := range entries {
+			by, ok := strings.CutSuffix(e.Name(), ".wants")
+			if !ok {
+				by, ok = strings.CutSuffix(e.Name(), ".requires")
+			}
+			if !ok || !isThere(filepath.Join(dir, e.Name(), unit)) {
+				continue
+			}
+			if reached(by) || depth > 0 && wanted(dirs, by, depth-1) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// reached are the targets that a boot, or the start of a user's session, ends in.
+func reached(target string) bool {
+	switch target {
+	case "default.target", "multi-user.target", "graphical.target", "basic.target", "sysinit.target":
+		return true
+	}
+	return false
+}
+
+// isThere does not follow a link: systemd counts a link whose unit file it finds elsewhere.
+func isThere(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}

@@ -1,0 +1,144 @@
+// Package checkup looks at this machine for `doctor` of both programs and hands the
+// facts to internal/doctor. It changes nothing: no lock, no adoption, no write to a
+// file or keychain, no prompt, and no session is shown.
+package checkup
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/doctor"
+	"github.com/agentkeys/agentkeys/internal/harden"
+	"github.com/agentkeys/agentkeys/internal/paths"
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/settings"
+	"github.com/agentkeys/agentkeys/internal/store"
+)
+
+// Config says who asks. Only Getenv is required.
+type Config struct {
+	Getenv func(string) string
+	Flags  map[string]string // settings given as flags, by settings key
+	Owner  bool              // the owner's slots are meant too
+	Root   string            // where the system's own files lie; empty = /
+}
+
+// machine is one look.
+type machine struct {
+	cfg     Config
+	home    string
+	euid    int
+	brokers map[string]*doctor.Broker // that were asked already
+}
+
+// Reports examines one slot, or with a zero id all slots of this machine; where there
+// is none, the machine alone. Errors: paths.ErrHome, a usage error. All else that is
+// wrong is in the reports.
+func Reports(ctx context.Context, cfg Config, id session.ID) ([]doctor.Report, error) {
+	m := &machine{cfg: cfg, euid: os.Geteuid(), brokers: map[string]*doctor.Broker{}}
+	var err error
+	if m.home, err = paths.Home(cfg.Getenv, m.euid); err != nil {
+		return nil, err
+	}
+	if !id.IsZero() {
+		return []doctor.Report{doctor.Examine(m.facts(ctx, id))}, nil
+	}
+	ids, insecure := m.slots()
+	var reports []doctor.Report
+	for _, id := range ids {
+		reports = append(reports, doctor.Examine(m.facts(ctx, id)))
+	}
+	if reports == nil {
+		f := m.facts(ctx, session.ID{})
+		f.Slot = insecure
+		reports = append(reports, doctor.Examine(f))
+	}
+	return reports, nil
+}
+
+// slots finds what there is to examine: slots, and sockets of daemons whose slot
+// this user cannot see. insecure is what forbade to look.
+func (m *machine) slots() (ids []session.ID, insecure *doctor.Slot) {
+	s, err := store.New(store.Config{Home: m.home, Mode: store.ModeFile, SlotUser: m.slotUser()})
+	if err != nil {
+		return nil, &doctor.Slot{Path: m.home, UID: m.euid, Unread: err.Error()}
+	}
+	found, err := s.List()
+	if err != nil {
+		insecure = &doctor.Slot{Path: m.home, UID: m.euid, Unread: err.Error()}
+		var wrong *store.InsecureError
+		if errors.As(err, &wrong) {
+			insecure.Insecure = []doctor.Insecure{{Path: wrong.Path, What: wrong.What, Fix: wrong.Fix}}
+		}
+	}
+	for _, slot := range found {
+		if _, agent := slot.ID.Wallet(); !slot.Tombstone && !slot.ID.IsPending() && (agent || m.cfg.Owner) {
+			ids = append(ids, slot.ID)
+		}
+	}
+	for _, w := range paths.FindSockets(m.cfg.Getenv, m.home) {
+		ids = append(ids, session.DaemonID(w))
+	}
+	slices.SortFunc(ids, func(a, b session.ID) int { return strings.Compare(a.String(), b.String()) })
+	return slices.Compact(ids), insecure
+}
+
+func (m *machine) slotUser() *store.Ids {
+	uid, gid, ok := paths.SlotUser(m.home, m.euid)
+	if !ok {
+		return nil
+	}
+	return &store.Ids{UID: uid, GID: gid}
+}
+
+// facts gathers everything of one slot; of the machine with a zero id.
+func (m *machine) facts(ctx context.Context, id session.ID) doctor.Facts {
+	f := doctor.Facts{Now: time.Now(), SessionID: id.String(), EUID: m.euid, Memory: memory()}
+	w, agent := id.Wallet()
+	if agent {
+		f.Wallet = w.String()
+	}
+	set, problems := m.settings(&f)
+	f.Clock.Known, f.Clock.Synced = clockSynced()
+	f.Clock.Floor = buildDate()
+	p := m.lookAtKeychain(ctx, &f, set, problems)
+	if !id.IsZero() && p.store != nil {
+		m.slot(ctx, &f, p, id)
+	}
+	if agent {
+		f.Boot = m.boot(f)
+		f.Socket = m.socket(ctx, w)
+	}
+	f.Broker = m.broker(ctx, f, p.url(set))
+	return f
+}
+
+// settings loads the layers; with problems nothing may be believed of them.
+func (m *machine) settings(f *doctor.Facts) (set settings.Settings, problems bool) {
+	set, origins, err := settings.Load(settings.Source{
+		Wallet: f.Wallet, Dir: paths.ConfigDir(m.cfg.Getenv), Getenv: m.cfg.Getenv, Flags: m.cfg.Flags, ReadFile: os.ReadFile,
+	})
+	if err != nil {
+		f.Settings.Problems = strings.Split(err.Error(), "\n") // errors.Join puts one on a line
+		return settings.Settings{SessionStore: store.ModeFile}, true
+	}
+	f.Settings.Store, f.Settings.StoreFrom = string(set.SessionStore), origins["session_store"]
+	return set, false
+}
+
+func memory() doctor.Memory {
+	state, err := harden.Look()
+	m := doctor.Memory{Dumpable: state.Dumpable, CoreLimit: state.CoreLimit}
+	if err != nil {
+		m.Err = err.Error()
+	}
+	return m
+}
+
+// at is a path of the system.
+func (m *machine) at(path string) string { return filepath.Clean("/" + m.cfg.Root + path) }

@@ -1,0 +1,106 @@
+package checkup
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/agentkeys/agentkeys/internal/doctor"
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/settings"
+	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/store/keychain"
+)
+
+// patient is what one look needs of a slot's store.
+type patient struct {
+	store   *store.Store // nil: it could not be set up
+	probe   store.Probe
+	session *session.Session // nil: not read
+}
+
+// url is the broker that a session names, else the settings'.
+func (p patient) url(set settings.Settings) string {
+	if p.session != nil && p.session.Broker != "" {
+		return p.session.Broker
+	}
+	return set.Broker
+}
+
+// lookAtKeychain opens the store as the settings say and probes once. In file mode,
+// and where the settings are not understood, no keychain is made.
+func (m *machine) lookAtKeychain(ctx context.Context, f *doctor.Facts, set settings.Settings, problems bool) *patient {
+	p := &patient{probe: store.Probe{State: store.StateDisabled}}
+	cfg := store.Config{Home: m.home, Mode: set.SessionStore, KeychainTimeout: set.KeychainTimeout, SlotUser: m.slotUser()}
+	f.Keychain.Why = "session_store is file (" + f.Settings.StoreFrom + ")"
+	if cfg.SlotUser != nil && cfg.Mode == store.ModeAuto {
+		cfg.Mode = store.ModeFile
+		f.Keychain.Why = "root works on slots of " + m.home + ", whose users have keychains of their own, if any"
+	}
+	if cfg.Mode != store.ModeFile {
+		k := keychain.New(keychain.Config{Timeout: set.KeychainTimeout, Env: m.cfg.Getenv})
+		p.probe, cfg.Keychain, f.Keychain.Why = k.ProbeNow(ctx), k, ""
+	}
+	f.Keychain.State, f.Keychain.Provider, f.Keychain.Reason = string(p.probe.State), p.probe.Provider, p.probe.Reason
+	if p.probe.Provider == keyringProvider {
+		f.Keychain.Cipher = m.keyringCipher()
+	}
+	if problems {
+		f.Keychain = doctor.Keychain{Why: "the settings were not understood"}
+	}
+	s, err := store.New(cfg)
+	if err == nil {
+		p.store = s
+	}
+	return p
+}
+
+const (
+	keyringProvider = "gnome-keyring"
+	keyringPlain    = "[keyring]"    // first line of a keyring without a password
+	keyringCrypted  = "GnomeKeyring" // first bytes of one with a password
+)
+
+// keyringCipher reads the first bytes of gnome-keyring's collection: the only thing
+// that tells a keyring without a password from one that somebody has opened.
+func (m *machine) keyringCipher() string {
+	dir := m.cfg.Getenv("XDG_DATA_HOME")
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(m.cfg.Getenv("HOME"), ".local", "share")
+	}
+	dir = filepath.Join(dir, "keyrings")
+	start, err := firstBytes(filepath.Join(dir, "login.keyring"))
+	if err != nil {
+		name, err := firstBytes(filepath.Join(dir, "default"))
+		if err != nil || strings.ContainsRune(string(name), '/') {
+			return ""
+		}
+		if start, err = firstBytes(filepath.Join(dir, strings.TrimSpace(string(name))+".keyring")); err != nil {
+			return ""
+		}
+	}
+	switch {
+	case bytes.HasPrefix(start, []byte(keyringPlain)):
+		return doctor.CipherNone
+	case bytes.HasPrefix(start, []byte(keyringCrypted)):
+		return doctor.CipherPassword
+	}
+	return ""
+}
+
+func firstBytes(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // read only
+	start := make([]byte, 64)
+	n, err := io.ReadFull(f, start)
+	if n > 0 {
+		err = nil
+	}
+	return start[:n], err
+}

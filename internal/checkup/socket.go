@@ -1,0 +1,88 @@
+package checkup
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/doctor"
+	"github.com/agentkeys/agentkeys/internal/localclient"
+	"github.com/agentkeys/agentkeys/internal/paths"
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+// askTimeout bounds one question to a daemon or broker.
+const askTimeout = 5 * time.Second
+
+// socketLimit is sun_path without its NUL: 107 bytes on Linux, 103 on macOS.
+const socketLimit = len(syscall.RawSockaddrUnix{}.Path) - 1
+
+// socket finds the daemon's interface, or what lies in its place.
+func (m *machine) socket(ctx context.Context, w wallet.Wallet) *doctor.Socket {
+	if path, live := paths.FindSocket(m.cfg.Getenv, m.home, w); live {
+		return askDaemon(ctx, path)
+	}
+	for _, dir := range paths.SocketDirs(m.cfg.Getenv, m.home, w) {
+		if s := dead(ctx, filepath.Join(dir, paths.AgentSocket)); s != nil {
+			return s
+		}
+	}
+	own := filepath.Join(paths.SocketDir(m.cfg.Getenv, m.home, w), paths.AgentSocket)
+	return &doctor.Socket{Path: own, Limit: socketLimit, State: doctor.SocketAbsent}
+}
+
+// dead says what lies at path where no daemon answers; nil: nothing.
+func dead(ctx context.Context, path string) *doctor.Socket {
+	s := &doctor.Socket{Path: path, Limit: socketLimit, State: doctor.SocketClosed}
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		s.Err = "its directory is closed to this user"
+		return s
+	case err != nil:
+		return nil
+	case info.Mode().Type() != fs.ModeSocket:
+		s.State = doctor.SocketForeign
+		return s
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	switch {
+	case err == nil:
+		_ = conn.Close() // nothing was sent
+		s.Err = "it began to listen just now"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		s.State = doctor.SocketStale
+	default:
+		s.Err = err.Error()
+	}
+	return s
+}
+
+func askDaemon(ctx context.Context, path string) *doctor.Socket {
+	s := &doctor.Socket{Path: path, Limit: socketLimit, State: doctor.SocketClosed}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	status, err := localclient.New(path).Status(ctx)
+	if err != nil {
+		s.Err = err.Error()
+		return s
+	}
+	s.State, s.Daemon = doctor.SocketAnswers, daemonFacts(status)
+	return s
+}
+
+func daemonFacts(status protocol.Status) *doctor.Daemon {
+	d := &doctor.Daemon{State: status.State, KeychainState: status.Storage.KeychainState}
+	for _, c := range status.Conditions {
+		d.Conditions = append(d.Conditions, doctor.Condition(c))
+	}
+	return d
+}

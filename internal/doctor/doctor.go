@@ -1,0 +1,107 @@
+// Package doctor decides what is wrong with an installation of AgentKeys and which
+// command mends it. It is given facts and returns checks: it looks at nothing
+// itself, so every verdict is a row of a test.
+package doctor
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+)
+
+// Status is the verdict of one check.
+type Status string
+
+// The verdicts. Warn: it works, or nobody can tell, and somebody should look. Fail:
+// the session cannot be used as it is, or a secret is exposed.
+const (
+	OK   Status = "ok"
+	Warn Status = "warn"
+	Fail Status = "fail"
+)
+
+func (s Status) rank() int {
+	switch s {
+	case OK:
+		return 0
+	case Warn:
+		return 1
+	}
+	return 2
+}
+
+// Check is one line. Hint is the command that mends it; empty where nothing needs
+// mending or no command does.
+type Check struct {
+	Name    string `json:"name"`
+	Status  Status `json:"status"`
+	Message string `json:"message"`
+	Hint    string `json:"hint"`
+}
+
+// Report is all checks of one slot, or of the machine where no slot is meant.
+type Report struct {
+	Wallet    string  `json:"wallet,omitempty"`     // of an agent's slot
+	SessionID string  `json:"session_id,omitempty"` // empty: the machine
+	Checks    []Check `json:"checks"`
+	Worst     Status  `json:"worst"`
+}
+
+// Examine turns facts into verdicts. A check whose facts are absent is left out.
+func Examine(f Facts) Report {
+	r := Report{Wallet: f.Wallet, SessionID: f.SessionID, Worst: OK}
+	for _, part := range [][]Check{
+		f.settings(), f.memory(), f.clock(), f.keychain(), f.permissions(), f.slot(), f.fence(),
+		f.session(), f.sessionAtBoot(), f.startAtBoot(), f.socket(), f.daemon(), f.broker(),
+	} {
+		r.Checks = append(r.Checks, part...)
+	}
+	for _, c := range r.Checks {
+		if c.Status.rank() > r.Worst.rank() {
+			r.Worst = c.Status
+		}
+	}
+	return r
+}
+
+// Print writes the report for people, one line a check.
+func (r Report) Print(w io.Writer) {
+	title := "this machine"
+	if r.SessionID != "" {
+		title = r.SessionID
+	}
+	_, _ = fmt.Fprintf(w, "%s: %s\n", title, r.Worst)
+	for _, c := range r.Checks {
+		line := fmt.Sprintf("  %-4s  %-15s  %s", c.Status, c.Name, printable(c.Message))
+		if c.Hint != "" {
+			line += "  try: " + printable(c.Hint)
+		}
+		_, _ = fmt.Fprintln(w, line)
+	}
+}
+
+// printable keeps what others wrote (paths, a broker's or daemon's words) on one
+// line and away from the terminal's controls.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, strings.ReplaceAll(text, "\n", "; "))
+}
+
+func ok(name, format string, args ...any) Check {
+	return Check{Name: name, Status: OK, Message: fmt.Sprintf(format, args...)}
+}
+
+func warn(name, hint, format string, args ...any) Check {
+	return Check{Name: name, Status: Warn, Message: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+func fail(name, hint, format string, args ...any) Check {
+	return Check{Name: name, Status: Fail, Message: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+func one(c Check) []Check { return []Check{c} }

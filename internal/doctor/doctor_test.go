@@ -1,0 +1,125 @@
+package doctor_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/agentkeys/agentkeys/internal/doctor"
+)
+
+const (
+	name  = "0x00112233445566778899aabbccddeeff00112233"
+	home  = "/home/pi/.agentkeys/daemon-" + name
+	unit  = "agentkeys-daemon@" + name
+	renew = "agentkeys-daemon recover " + name + " --broker URL"
+)
+
+var now = time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
+
+// healthy is a board with nothing to mend.
+func healthy() doctor.Facts {
+	return doctor.Facts{
+		Now: now, Wallet: name, SessionID: "daemon-" + name, EUID: 1000,
+		Settings: doctor.Settings{Store: "auto", StoreFrom: "default"},
+		Clock:    doctor.Clock{Known: true, Synced: true, Floor: now.AddDate(0, -1, 0)},
+		Keychain: doctor.Keychain{State: "no_bus", Reason: "there is no session bus"},
+		Slot:     &doctor.Slot{Path: home, UID: 1000, Saved: true, Generation: 7, Where: "file", SavedAt: now},
+		Session:  &doctor.Session{Servable: true, ExpiresAt: now.AddDate(0, 0, 30)},
+		Boot:     &doctor.Boot{Manager: "systemd", System: true, UserName: "pi"},
+		Socket:   &doctor.Socket{Path: "/run/agentkeys/x/agent.sock", Limit: 107, State: doctor.SocketAnswers, Daemon: &doctor.Daemon{State: "online"}},
+		Broker:   &doctor.Broker{URL: "https://mini.local:8420", Version: "v1"},
+	}
+}
+
+func TestNothingToMend(t *testing.T) {
+	t.Parallel()
+	r := doctor.Examine(healthy())
+	var names []string
+	for _, c := range r.Checks {
+		names = append(names, c.Name)
+		if c.Status != doctor.OK || c.Hint != "" || c.Message == "" {
+			t.Errorf("%+v", c)
+		}
+	}
+	want := []string{
+		"settings", "memory", "clock", "keychain", "permissions", "slot", "fence", "session",
+		"session_at_boot", "start_at_boot", "socket", "daemon", "broker", "broker_clock",
+	}
+	if diff := cmp.Diff(want, names); diff != "" || r.Worst != doctor.OK {
+		t.Errorf("worst %s, checks (-want +got):\n%s", r.Worst, diff)
+	}
+}
+
+func TestPrintIsOneLineForACheck(t *testing.T) {
+	t.Parallel()
+	f := healthy()
+	f.Clock.Synced = false
+	f.Broker.Away = "dial tcp: refused\n\x1b[2Jgone"
+	r := doctor.Examine(f)
+	var out bytes.Buffer
+	r.Print(&out)
+	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+	if len(lines) != 1+len(r.Checks) || strings.ContainsRune(out.String(), '\x1b') {
+		t.Errorf("%d lines for %d checks:\n%q", len(lines), len(r.Checks), out.String())
+	}
+	if lines[0] != "daemon-"+name+": warn" {
+		t.Errorf("title %q", lines[0])
+	}
+	if want := "  warn  clock            2026-05-04T03:02:01Z: it is not synchronised  try: timedatectl set-ntp true"; lines[3] != want {
+		t.Errorf("got  %q\nwant %q", lines[3], want)
+	}
+}
+
+func TestJSONHasTheSameFieldsAlways(t *testing.T) {
+	t.Parallel()
+	got, err := json.Marshal(doctor.Report{Checks: []doctor.Check{{Name: "slot", Status: doctor.OK, Message: "m"}}, Worst: doctor.OK})
+	if want := `{"checks":[{"name":"slot","status":"ok","message":"m","hint":""}],"worst":"ok"}`; err != nil || string(got) != want {
+		t.Errorf("%s, %v", got, err)
+	}
+	got, err = json.Marshal(doctor.Report{Wallet: name, SessionID: "daemon-" + name, Checks: []doctor.Check{}, Worst: doctor.Fail})
+	if want := `{"wallet":"` + name + `","session_id":"daemon-` + name + `","checks":[],"worst":"fail"}`; err != nil || string(got) != want {
+		t.Errorf("%s, %v", got, err)
+	}
+}
+
+// The worst check is the report's word, whatever was seen; an OK check needs no mending.
+func TestWorstIsTheWorst(t *testing.T) {
+	t.Parallel()
+	pick := func(t *rapid.T, label string, of ...string) string { return rapid.SampledFrom(of).Draw(t, label) }
+	rapid.Check(t, func(t *rapid.T) {
+		f := healthy()
+		f.Keychain.State = pick(t, "state", "", "unlocked", "locked", "no_collection", "no_owner", "no_bus", "hung", "denied", "prompts_on_write", "disabled")
+		f.Keychain.Provider = pick(t, "provider", "", "gnome-keyring", "KeePassXC", "macos", "unknown")
+		f.Keychain.Cipher = pick(t, "cipher", "", doctor.CipherNone, doctor.CipherPassword)
+		f.Settings.Store = pick(t, "store", "auto", "file", "keychain")
+		f.Slot.Where = pick(t, "where", "file", "keychain")
+		f.Slot.Saved, f.Slot.Removed = rapid.Bool().Draw(t, "saved"), rapid.Bool().Draw(t, "removed")
+		f.Slot.UID = rapid.IntRange(999, 1001).Draw(t, "uid")
+		f.Boot.Manager = pick(t, "manager", "", "systemd", "launchd")
+		f.Boot.System, f.Boot.User = rapid.Bool().Draw(t, "system"), rapid.Bool().Draw(t, "user")
+		f.Socket.State = doctor.SocketState(pick(t, "socket", "absent", "stale", "foreign", "closed"))
+		f.Socket.Daemon = nil
+		if rapid.Bool().Draw(t, "machine") {
+			f.Slot, f.Boot, f.Socket, f.Session, f.Wallet, f.SessionID = nil, nil, nil, nil, "", ""
+		}
+		r := doctor.Examine(f)
+		worst := doctor.OK
+		for _, c := range r.Checks {
+			if c.Message == "" || c.Status == doctor.OK && c.Hint != "" {
+				t.Errorf("%+v", c)
+			}
+			if c.Status == doctor.Fail || c.Status == doctor.Warn && worst == doctor.OK {
+				worst = c.Status
+			}
+		}
+		if r.Worst != worst || len(r.Checks) < 5 {
+			t.Errorf("worst %s, want %s: %+v", r.Worst, worst, r.Checks)
+		}
+	})
+}

@@ -1,0 +1,177 @@
+package doctor
+
+import "time"
+
+// Facts is what was seen. A nil part was not looked at and has no check. No fact is
+// a secret: everything here may be printed.
+type Facts struct {
+	Now       time.Time
+	Wallet    string // canonical, of an agent; empty for an owner's slot or the machine
+	SessionID string // empty: no slot is meant
+	EUID      int    // of who looks
+
+	Settings Settings
+	Memory   Memory
+	Clock    Clock
+	Keychain Keychain
+	Slot     *Slot
+	Session  *Session
+	Boot     *Boot
+	Socket   *Socket
+	Broker   *Broker
+}
+
+// Settings are what the layers of settings say together.
+type Settings struct {
+	Problems  []string // of the files and variables; none when they were understood
+	Store     string   // session_store: auto, file, keychain
+	StoreFrom string   // where that was set: `default`, a path, a variable's name
+}
+
+// Memory is how this process is kept from others of its user.
+type Memory struct {
+	Dumpable  bool   // Linux only
+	CoreLimit uint64 // bytes
+	Err       string // what the kernel did not say
+}
+
+// Clock is what can be known of it without asking anybody.
+type Clock struct {
+	Known  bool      // the kernel says whether it is synchronised
+	Synced bool      // where Known
+	Floor  time.Time // certainly past: date of the build or of a broker's certificate; zero: none
+}
+
+// Keychain is one look. State is empty when none was taken, Why says the reason.
+type Keychain struct {
+	State    string // as store.KeychainState spells it
+	Provider string
+	Reason   string
+	Why      string
+	Cipher   string // of the keyring's file: CipherNone, CipherPassword, or empty: not known
+}
+
+// What protects a keyring's own file.
+const (
+	CipherNone     = "none"
+	CipherPassword = "password"
+)
+
+// Slot is what lies in the slot's directory.
+type Slot struct {
+	Path     string
+	Unread   string
+	Corrupt  string // why the head cannot be read, or what was set aside; empty: it can
+	Newer    bool   // written by a newer version
+	Saved    bool
+	Removed  bool // a tombstone
+	Insecure []Insecure
+	UID      int
+
+	Generation uint64
+	Where      string // file, keychain
+	SavedAt    time.Time
+	Doubt      *Doubt
+}
+
+// Insecure is one wrong thing and the command that mends it.
+type Insecure struct{ Path, What, Fix string }
+
+// Doubt is a keychain write that was not seen to end.
+type Doubt struct {
+	Operation  string // put, delete
+	Generation uint64
+	Since      time.Time
+	Over       bool // its provider is gone: the daemon clears it at its next start
+}
+
+// Session is what the stored session says of itself.
+type Session struct {
+	Inconsistent bool   // head and keychain disagree
+	Unread       string // why else it could not be read
+	Ended        string // code of the broker that ended it
+	Servable     bool   // has device keys; always for an owner
+	ExpiresAt    time.Time
+}
+
+// Boot is what starts the instance after the machine did.
+type Boot struct {
+	Manager   string // systemd, launchd, or empty: neither runs here
+	System    bool   // enabled for the machine
+	User      bool   // enabled for the user's login session
+	Lingering bool   // that session begins at boot (launchd: automatic login)
+	UserName  string // whose session
+}
+
+// Socket is the local interface. Path is the one that answers, else the one that is
+// in the way, else where a daemon of this environment would make it.
+type Socket struct {
+	Path   string
+	Limit  int // bytes that the system allows for Path
+	State  SocketState
+	Err    string
+	Daemon *Daemon // where State is SocketAnswers
+}
+
+// SocketState is what a look at the socket's path found.
+type SocketState string
+
+// The states of a socket.
+const (
+	SocketAbsent  SocketState = "absent"
+	SocketStale   SocketState = "stale"   // a file nobody listens on
+	SocketForeign SocketState = "foreign" // something else lies there
+	SocketClosed  SocketState = "closed"  // this user may not connect, or nothing came back
+	SocketAnswers SocketState = "answers"
+)
+
+// Daemon is the running instance's own word.
+type Daemon struct {
+	State         string // of /v1/status
+	KeychainState string
+	Conditions    []Condition
+}
+
+// Condition is one that the daemon says holds.
+type Condition struct{ Code, Severity, Message, Hint string }
+
+// Broker is one question without authentication.
+type Broker struct {
+	URL         string // empty: not known
+	Bad         string // why URL is none
+	Away        string // why it did not answer
+	Certificate bool   // Away because of TLS
+	Version     string
+	Offset      time.Duration // its clock minus this machine's
+}
+
+// owner reports whether the slot is one of the owner's command line.
+func (f Facts) owner() bool { return f.SessionID != "" && f.Wallet == "" }
+
+// inKeychain reports whether the session itself lies in a keychain.
+func (f Facts) inKeychain() bool { return f.Slot.live() && f.Slot.Where == "keychain" }
+
+// live reports whether there is a session; a nil slot has none.
+func (s *Slot) live() bool { return s != nil && s.Saved && !s.Removed }
+
+// foreign reports whether the slot is another user's, whose keychain is out of reach.
+func (f Facts) foreign() bool { return f.Slot != nil && f.Slot.UID != f.EUID }
+
+// renew is the command that makes the slot anew.
+func (f Facts) renew() string {
+	if f.owner() {
+		return "agentkeys init --recovery-key -"
+	}
+	return "agentkeys-daemon recover " + f.Wallet + " --broker URL"
+}
+
+// start is the command that starts the daemon.
+func (f Facts) start() string {
+	if f.Boot != nil && f.Boot.Manager == managerSystemd {
+		if f.Boot.User && !f.Boot.System {
+			return "systemctl --user start agentkeys-daemon@" + f.Wallet
+		}
+		return "systemctl start agentkeys-daemon@" + f.Wallet
+	}
+	return "agentkeys-daemon run --wallet " + f.Wallet
+}

@@ -1,0 +1,126 @@
+package doctor
+
+import "fmt"
+
+// States and modes as internal/store spells them; a test of internal/checkup goes
+// through all of them.
+const (
+	stateUnlocked       = "unlocked"
+	stateLocked         = "locked"
+	stateHung           = "hung"
+	stateDenied         = "denied"
+	statePromptsOnWrite = "prompts_on_write"
+	stateDisabled       = "disabled"
+
+	modeFile     = "file"
+	modeKeychain = "keychain"
+
+	providerGnome   = "gnome-keyring"
+	providerMacOS   = "macos"
+	providerUnknown = "unknown"
+
+	hintProbe = "agentkeys-daemon probe"
+)
+
+func (f Facts) keychain() []Check {
+	k := f.Keychain
+	switch {
+	case f.inKeychain() && f.foreign():
+		return one(f.othersKeychain())
+	case f.inKeychain():
+		return one(f.keychainInUse())
+	case k.State == "":
+		return one(warn("keychain", "", "not looked at: %s", k.Why))
+	case k.State == stateDisabled:
+		return one(ok("keychain", "not used: %s", k.Why))
+	case k.State == stateUnlocked:
+		return one(ok("keychain", "%s", k.say()))
+	case f.Settings.Store == modeKeychain:
+		return one(fail("keychain", f.openKeychain(), "%s; session_store is keychain, so nothing can be saved", k.say()))
+	case k.State == stateLocked, k.State == stateHung, k.State == stateDenied:
+		return one(warn("keychain", f.openKeychain(), "%s; sessions are kept in the file", k.say()))
+	}
+	return one(ok("keychain", "%s; sessions are kept in the file", k.say()))
+}
+
+// keychainInUse: without the keychain there is no session.
+func (f Facts) keychainInUse() Check {
+	k := f.Keychain
+	switch k.State {
+	case "":
+		return fail("keychain", "", "the session lies in it, and it was not looked at: %s", k.Why)
+	case stateUnlocked:
+		return ok("keychain", "%s", k.say())
+	case statePromptsOnWrite:
+		return warn("keychain", "", "%s; the next save goes to the file", k.say())
+	case stateDisabled:
+		return fail("keychain", "agentkeys-daemon doctor --session-store auto",
+			"the session lies in it, and it is not to be used: %s", k.Why)
+	}
+	return fail("keychain", f.openKeychain(), "%s; the session lies in it and cannot be read now", k.say())
+}
+
+// othersKeychain: a keychain belongs to a login session, which not even root enters.
+func (f Facts) othersKeychain() Check {
+	hint := fmt.Sprintf("sudo -u '#%d' XDG_RUNTIME_DIR=/run/user/%d agentkeys-daemon doctor --wallet %s", f.Slot.UID, f.Slot.UID, f.Wallet)
+	if f.Socket != nil && f.Socket.Daemon != nil {
+		if state := f.Socket.Daemon.KeychainState; state == stateUnlocked {
+			return ok("keychain", "%s, says the daemon of uid %d", state, f.Slot.UID)
+		} else if state != "" {
+			return fail("keychain", hint, "%s, says the daemon of uid %d; the session lies in it and cannot be read now", state, f.Slot.UID)
+		}
+	}
+	return warn("keychain", hint, "the session lies in that of uid %d, which only this user reaches", f.Slot.UID)
+}
+
+// openKeychain is what a person types; on Linux the desktop's login opens a keyring,
+// and the probe says whether it did.
+func (f Facts) openKeychain() string {
+	if f.Keychain.Provider == providerMacOS && f.Keychain.State == stateLocked {
+		return "security unlock-keychain"
+	}
+	return hintProbe
+}
+
+func (k Keychain) say() string {
+	text := k.State
+	if k.Provider != "" && k.Provider != providerUnknown {
+		text += " (" + k.Provider + ")"
+	}
+	if k.Reason != "" {
+		text += ": " + k.Reason
+	}
+	return text
+}
+
+// sessionAtBoot: would the session open with nobody beside the machine?
+func (f Facts) sessionAtBoot() []Check {
+	const name = "session_at_boot"
+	if f.Boot == nil || !f.Slot.live() {
+		return nil
+	}
+	if !f.inKeychain() {
+		return one(ok(name, "yes: it is in the file"))
+	}
+	toFile := "agentkeys-daemon recover " + f.Wallet + " --broker URL --session-store file"
+	switch k := f.Keychain; {
+	case k.Provider == providerMacOS:
+		return one(warn(name, "", "only after %s has logged in, which opens the login keychain", f.user()))
+	case k.Provider != providerGnome:
+		return one(warn(name, toFile, "not known: nobody can tell whether this keychain opens without a person"))
+	case k.Cipher == CipherPassword:
+		return one(warn(name, toFile, "no: the keyring has a password and is locked after a reboot; the daemon waits until somebody opens it"))
+	case k.Cipher != CipherNone:
+		return one(warn(name, toFile, "not known: the keyring's file was not found, so whether it has a password cannot be told"))
+	case !f.Boot.Lingering:
+		return one(warn(name, f.linger(), "no: the keyring has no password, but runs only while %s is logged in", f.user()))
+	}
+	return one(ok(name, "yes: the keyring has no password, so it is plain text on this disk, no better than the file"))
+}
+
+func (f Facts) user() string {
+	if f.Boot == nil || f.Boot.UserName == "" {
+		return "its user"
+	}
+	return f.Boot.UserName
+}

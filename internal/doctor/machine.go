@@ -1,0 +1,79 @@
+package doctor
+
+import (
+	"strings"
+	"time"
+)
+
+const (
+	// firstYear: a board without a battery starts in 1970 or at its image's date.
+	firstYear = 2024
+	// clockSlack is how far the clock may be from the broker's, as in the daemon.
+	clockSlack = 5 * time.Minute
+
+	hintClock = "timedatectl set-ntp true"
+)
+
+func (f Facts) settings() []Check {
+	var checks []Check
+	for _, p := range f.Settings.Problems {
+		checks = append(checks, fail("settings", "agentkeys-daemon run --print-config", "%s", p))
+	}
+	if checks == nil {
+		checks = one(ok("settings", "understood; session_store is %s (%s)", f.Settings.Store, f.Settings.StoreFrom))
+	}
+	return checks
+}
+
+func (f Facts) memory() []Check {
+	var open []string
+	if f.Memory.Dumpable {
+		open = append(open, "others of this user may read the memory of our programs")
+	}
+	if f.Memory.CoreLimit > 0 {
+		open = append(open, "a crash may leave a core file")
+	}
+	if f.Memory.Err != "" {
+		open = append(open, "the kernel does not say how memory is protected: "+f.Memory.Err)
+	}
+	if len(open) > 0 {
+		return one(warn("memory", "", "%s", strings.Join(open, "; ")))
+	}
+	return one(ok("memory", "closed to others of this user, no core files"))
+}
+
+func (f Facts) clock() []Check {
+	now := f.Now.UTC().Format(time.RFC3339)
+	switch {
+	case f.Now.Year() < firstYear:
+		return one(warn("clock", hintClock, "%s: it was not set since the machine started", now))
+	case f.Now.Before(f.Clock.Floor):
+		return one(warn("clock", hintClock, "%s is before %s, which is certainly past", now, f.Clock.Floor.UTC().Format(time.RFC3339)))
+	case !f.Clock.Known:
+		return one(ok("clock", "%s; this system does not say whether it is synchronised", now))
+	case !f.Clock.Synced:
+		return one(warn("clock", hintClock, "%s: it is not synchronised", now))
+	}
+	return one(ok("clock", "%s, synchronised", now))
+}
+
+func (f Facts) broker() []Check {
+	b := f.Broker
+	switch {
+	case b == nil:
+		return nil
+	case b.URL == "":
+		return one(warn("broker", "", "not known: no settings name it and the session cannot be read"))
+	case b.Bad != "":
+		return one(fail("broker", f.renew(), "%s", b.Bad))
+	case b.Certificate:
+		return one(fail("broker", f.renew(), "%s: its certificate is refused: %s", b.URL, b.Away))
+	case b.Away != "":
+		return one(warn("broker", "curl "+b.URL+"/v1/info", "%s: %s", b.URL, b.Away))
+	}
+	checks := one(ok("broker", "%s answers, version %s", b.URL, b.Version))
+	if b.Offset.Abs() > clockSlack {
+		return append(checks, warn("broker_clock", hintClock, "the broker's clock differs by %s", b.Offset.Round(time.Second)))
+	}
+	return append(checks, ok("broker_clock", "within %s of the broker's", clockSlack))
+}

@@ -1,0 +1,85 @@
+package doctor
+
+import "time"
+
+func (f Facts) permissions() []Check {
+	if f.Slot == nil {
+		return nil
+	}
+	var checks []Check
+	for _, i := range f.Slot.Insecure {
+		checks = append(checks, fail("permissions", i.Fix, "%s: %s", i.Path, i.What))
+	}
+	if checks == nil && (f.Slot.Saved || f.Slot.Corrupt != "" || f.Slot.Newer) {
+		checks = one(ok("permissions", "%s is private", f.Slot.Path))
+	}
+	return checks
+}
+
+func (f Facts) slot() []Check {
+	const name = "slot"
+	s := f.Slot
+	switch {
+	case s == nil:
+		return one(warn(name, "agentkeys-daemon pair --broker URL", "no session is kept on this machine"))
+	case s.Unread != "":
+		return one(fail(name, "", "%s", s.Unread))
+	case s.Newer:
+		return one(fail(name, "upgrade agentkeys", "%s was written by a newer version", s.Path))
+	case s.Corrupt != "":
+		return one(fail(name, f.renew(), "%s", s.Corrupt))
+	case len(s.Insecure) > 0 && !s.Saved:
+		return one(fail(name, s.Insecure[0].Fix, "not read, because it is insecure"))
+	case s.Removed:
+		return one(fail(name, f.renew(), "the session was removed from this machine, generation %d", s.Generation))
+	case !s.Saved && f.owner():
+		return one(fail(name, "agentkeys init", "there is no session in %s", s.Path))
+	case !s.Saved:
+		return one(fail(name, f.renew(), "this wallet is not paired on this machine (%s)", s.Path))
+	}
+	return one(ok(name, "generation %d, in the %s, saved %s", s.Generation, s.Where, stamp(s.SavedAt)))
+}
+
+func (f Facts) fence() []Check {
+	const name = "fence"
+	if f.Slot == nil || !f.Slot.Saved {
+		return nil
+	}
+	d := f.Slot.Doubt
+	switch {
+	case d == nil:
+		return one(ok(name, "the keychain owes no answer"))
+	case f.owner():
+		return one(warn(name, "agentkeys whoami", "%s", d.say()))
+	case d.Over:
+		return one(warn(name, f.start(), "%s; its provider is gone, so the daemon clears it at its next start", d.say()))
+	}
+	return one(warn(name, hintProbe,
+		"%s, and nothing new is put there; it ends when the keychain can be read after its provider, the bus or the machine was restarted", d.say()))
+}
+
+func (d Doubt) say() string {
+	return "in doubt since " + stamp(d.Since) + ": the keychain did not confirm a " + d.Operation
+}
+
+func (f Facts) session() []Check {
+	const name = "session"
+	s := f.Session
+	switch {
+	case s == nil:
+		return nil
+	case s.Inconsistent:
+		return one(fail(name, f.renew(), "the head file and the keychain disagree"))
+	case s.Unread != "":
+		return one(fail(name, hintProbe, "%s", s.Unread))
+	case s.Ended != "":
+		return one(fail(name, f.renew(), "its owner ended it (%s)", s.Ended))
+	case !s.Servable:
+		return one(fail(name, f.renew(), "it has no device keys, so no credential can be opened"))
+	case s.ExpiresAt.Before(f.Now):
+		return one(warn(name, f.renew(), "expired %s by this machine's clock; only the broker ends it", stamp(s.ExpiresAt)))
+	}
+	return one(ok(name, "good until %s", stamp(s.ExpiresAt)))
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
