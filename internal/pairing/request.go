@@ -27,6 +27,9 @@ const (
 // ErrRequest says that a request is malformed; refuse it.
 var ErrRequest = errors.New("malformed pairing request")
 
+// MaxRequest bounds the bytes of a request; a real one has about 2,500.
+const MaxRequest = 8 << 10
+
 var hashPattern = regexp.MustCompile(`\A[0-9a-f]{64}\z`)
 
 // Request is what a board asks for. It travels as the bytes that Encode made; the
@@ -55,6 +58,9 @@ func (r Request) Encode() ([]byte, error) {
 
 // ParseRequest reads the bytes strictly. Any defect is ErrRequest.
 func ParseRequest(raw []byte) (Request, error) {
+	if len(raw) > MaxRequest {
+		return Request{}, fmt.Errorf("%w: more than %d bytes", ErrRequest, MaxRequest)
+	}
 	var r Request
 	if err := strictjson.Decode(raw, &r); err != nil {
 		return Request{}, fmt.Errorf("%w: %w", ErrRequest, err)

@@ -107,6 +107,7 @@ func TestParseRequestIsStrict(t *testing.T) {
 		"unknown key":      strings.Replace(raw, "{", `{"x":1,`, 1),
 		"version 2":        strings.Replace(raw, `"v":1`, `"v":2`, 1),
 		"two documents":    raw + raw,
+		"padded":           raw + strings.Repeat(" ", pairing.MaxRequest),
 		"cut":              raw[:len(raw)-1],
 		"empty":            "",
 	} {
