@@ -52,8 +52,8 @@ cover: ## coverage of each package, and an HTML page in .cache/
 fuzz: ## every fuzz target for FUZZTIME (20s)
 	@FUZZTIME='$(FUZZTIME)' scripts/fuzz
 
-bench: build ## the benchmarks of every package, and the numbers of README against their limits
-	@AGENTKEYS_BIN='$(CURDIR)/bin' $(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./...
+bench: build ## the benchmarks of every package, then the numbers of README with their limits
+	@$(GO) test -run '^$$' -bench . -benchmem ./...
 	@$(GO) run ./internal/bench -bin bin
 
 cross: $(CROSS:%=cross-%) ## the programs for every platform into dist/<platform>/
