@@ -70,6 +70,7 @@ func places() map[string]place {
 		"broker/sqlite":  {floor: brokerAdapters},
 
 		"archtest":                   {floor: tests},
+		"bench":                      {floor: tests},
 		"broker/brokertest":          {floor: tests},
 		"demo":                       {floor: tests},
 		"deps":                       {floor: tests},
