@@ -117,6 +117,16 @@ func TestAWithheldOrForeignRecordIsNamedAndTheRestServed(t *testing.T) {
 				}))
 			}
 		},
+		"unavailable": func(e *exchange) {
+			if e.is(http.MethodGet, records+"/anthropic") {
+				e.problem(http.StatusServiceUnavailable, "unavailable")
+			}
+		},
+		"garbage": func(e *exchange) {
+			if e.is(http.MethodGet, records+"/anthropic") {
+				page(http.StatusOK, "<html>")(e)
+			}
+		},
 		"foreign": func(e *exchange) {
 			if !e.is(http.MethodGet, records) {
 				return
@@ -151,5 +161,40 @@ func TestAWithheldOrForeignRecordIsNamedAndTheRestServed(t *testing.T) {
 		d.stop()
 		o.put("bot", "anthropic", "newer")
 		o.put("bot", "anthropic", keyAnthropic) // so that the next lie meets a record that is not in the cache
+	}
+}
+
+// The command line that acts as an agent does not go behind what its daemon has seen.
+func TestALyingBrokerIsCaughtByTheSlotsOwnToken(t *testing.T) {
+	t.Parallel()
+	l, o, pi, w := lied(t)
+	d := pi.daemon(w)
+	d.serves("openrouter", keyOpenRouter)
+	as := pi.with("AGENTKEYS_BROKER", l.url, "AGENTKEYS_SESSION_ID", "daemon-"+w)
+	old := map[string][]byte{}
+	keep := func(e *exchange) {
+		if e.method == http.MethodGet && e.status == http.StatusOK && old[e.path] == nil {
+			old[e.path] = e.body
+		}
+	}
+	l.tell(keep)
+	if r := as.run("", "agentkeys", "read", "openrouter"); r.code != exitOK || r.stdout != keyOpenRouter {
+		t.Fatalf("read: exit %d, %s%s", r.code, r.stdout, r.stderr)
+	}
+	l.tell(nil)
+	o.put("bot", "openrouter", "a newer value")
+	o.must("scope", "--agent", "bot", "--set", "anthropic")
+	d.denies("openrouter")
+	settled(t, pi.slot(w))
+	l.tell(func(e *exchange) {
+		if was, ok := old[e.path]; ok && e.method == http.MethodGet {
+			e.status, e.header, e.body = http.StatusOK, http.Header{"Content-Type": {"application/json"}}, was
+		}
+	})
+	r := as.run("", "agentkeys", "read", "openrouter", "--json")
+	if r.code == exitOK || strings.Contains(r.stdout, keyOpenRouter) {
+		t.Errorf("the broker brought back a record: exit %d, %s", r.code, r.stdout)
+	} else if code := errorCode(t, r); code != "manifest_refused" {
+		t.Errorf("named %s: %s", code, r.stderr)
 	}
 }
