@@ -28,15 +28,17 @@ type link struct {
 	d      *Daemon
 	broker Broker
 
-	info    protocol.SessionInfo // of the next token's first use
-	unsure  bool                 // the slot's next token may be the current one by now
-	drop    bool                 // the slot's next token is of no use: make another
-	renewAt time.Time            // when the next renewal is due
-	renewed int                  // failed renewals in a row
-	failing time.Time            // the first of them
-	fetchAt time.Time            // when to ask again for withheld records; zero: nothing is missing
-	fetched int                  // failed fetches in a row
-	etag    string               // of the last answer, refused manifests included
+	info     protocol.SessionInfo // of the next token's first use
+	unsure   bool                 // the slot's next token may be the current one by now
+	drop     bool                 // the slot's next token is of no use: make another
+	renewAt  time.Time            // when the next renewal is due
+	renewed  int                  // failed renewals in a row
+	failing  time.Time            // the first of them
+	resumeAt time.Time            // no resume before this time
+	resumed  int                  // resumes, the last of them less than a day ago
+	fetchAt  time.Time            // when to ask again for withheld records; zero: nothing is missing
+	fetched  int                  // failed fetches in a row
+	etag     string               // of the last answer, refused manifests included
 }
 
 func newLink(d *Daemon, b Broker) *link {
@@ -82,6 +84,9 @@ func (l *link) step(ctx context.Context) error {
 	if s.Ended != nil {
 		return l.askEnded(ctx)
 	}
+	if time.Since(l.d.cached) >= cacheEvery { // and at the start: so a start costs its part of the lease
+		l.d.saveCache()
+	}
 	if l.unsure {
 		if err := l.settle(ctx); err != nil {
 			return err
@@ -91,9 +96,6 @@ func (l *link) step(ctx context.Context) error {
 		if err := l.renewal(ctx); err != nil {
 			return err
 		}
-	}
-	if time.Since(l.d.cached) >= cacheEvery { // and at the start: so a start costs its part of the lease
-		l.d.saveCache()
 	}
 	return l.sync(ctx)
 }

@@ -34,10 +34,14 @@ func (p *pairer) post(ctx context.Context) error {
 			p.show()
 			return nil
 		}
-		if !passing(err) || time.Since(start) >= p.c.Patience || ctx.Err() != nil {
+		left := p.c.Patience - time.Since(start)
+		if !passing(err) || left <= 0 || ctx.Err() != nil {
 			return err
 		}
-		pause(ctx, pairBackoff().After(attempt, p.c.Random(), retryAfter(err)))
+		if attempt == 0 {
+			p.c.Logger.Warn("the broker does not take the request, trying again", "seconds", int(left.Seconds()), "error", err)
+		}
+		pause(ctx, min(pairBackoff().After(attempt, p.c.Random(), retryAfter(err)), left))
 	}
 }
 

@@ -13,6 +13,14 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 )
 
+// maxDraws is how many codes are drawn for one request: with 1,000 open pairings in
+// 32,768 lookups even three conflicts in a row do not happen by chance.
+const maxDraws = 5
+
+// maxLife is how long one code may be worked with in all, resumes included. What the
+// broker knows of it is worth guessing only as long as somebody would believe it.
+const maxLife = (maxResumed + 1) * protocol.PairingLife // seconds
+
 // maxResumed is how often a pairing that was cut off is taken up again.
 const maxResumed = 10
 
@@ -60,6 +68,10 @@ func (p *pairer) take(ctx context.Context, id session.ID) bool {
 // same reports whether a pending session asks what the person asks now.
 func (p *pairer) same(s session.Session) bool {
 	if s.Pairing == nil || s.Pairing.Kind != p.r.Kind || s.Pairing.Resumed >= maxResumed || s.Broker != p.c.URL {
+		return false
+	}
+	// Before its own time or long after it, the clock is wrong or the code is old.
+	if age := time.Now().Unix() - s.Pairing.StartedAt; age < -maxLife || age > maxLife {
 		return false
 	}
 	r, err := pairing.ParseRequest(s.Pairing.Request)
@@ -116,12 +128,12 @@ func (p *pairer) open(ctx context.Context) error {
 	if err := p.prepare(ctx); err != nil {
 		return err
 	}
-	for {
+	for draws := 1; ; draws++ {
 		err := p.post(ctx)
 		if err == nil {
 			return nil
 		}
-		if !hasCode(err, protocol.CodeConflict) {
+		if !hasCode(err, protocol.CodeConflict) || draws == maxDraws {
 			p.release()
 			return failure(err)
 		}

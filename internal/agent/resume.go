@@ -68,10 +68,29 @@ func (l *link) tryNext(ctx context.Context) (done bool, err error) {
 	return l.d.bearer().Equal(s.Next), nil
 }
 
+// mayResume lets the first resume happen at once and the next ones ever more rarely:
+// each costs three writes to the card, and a broker that takes every token back must
+// not wear it out.
+func (l *link) mayResume() bool {
+	now := time.Now()
+	if now.Before(l.resumeAt) {
+		return false
+	}
+	if now.Sub(l.resumeAt) > 24*time.Hour {
+		l.resumed = 0
+	}
+	l.resumeAt = now.Add(resumePause << min(l.resumed, 6))
+	l.resumed++
+	return true
+}
+
+// resumePause is the least time between two resumes; it doubles up to an hour.
+const resumePause = time.Minute
+
 // resume proves the device and comes back with a new token (design 3, tokens).
 func (l *link) resume(ctx context.Context, p *protocol.Problem) error {
 	s, _, _ := l.d.snapshot()
-	if p.Challenge == "" || !s.CanServe() {
+	if p.Challenge == "" || !s.CanServe() || !l.mayResume() {
 		return p
 	}
 	if err := l.makeNext(ctx); err != nil {

@@ -13,6 +13,7 @@ const (
 	blockedRetry   = 5 * time.Minute
 	waitingRetry   = 20 * time.Second
 	busyRetry      = time.Second
+	reloadPause    = 200 * time.Millisecond // a slot that changes all the time must not keep the board busy
 	reconcileEvery = 30 * time.Second
 	replacedEvery  = 10 * time.Second // revoked or parked: was the slot recovered meanwhile?
 	replacedSoon   = time.Second      // in the first minute, when a recovery is about to save its slot
@@ -159,6 +160,9 @@ func (l *loop) linkEnded(ctx context.Context, err error) error {
 	l.cancel = nil
 	if errors.Is(err, store.ErrNoSession) || ctx.Err() != nil {
 		return err
+	}
+	if pause(ctx, reloadPause); ctx.Err() != nil {
+		return nil
 	}
 	return l.loadAgain(ctx)
 }

@@ -21,6 +21,9 @@ func (d *Daemon) save(ctx context.Context, change func(*session.Session)) error 
 	d.slot.Lock()
 	defer d.slot.Unlock()
 	s, info, _ := d.snapshot()
+	if info.Generation == 0 {
+		return errNotAdopted
+	}
 	change(&s)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTime)
 	defer cancel()
@@ -36,6 +39,10 @@ func (d *Daemon) save(ctx context.Context, change func(*session.Session)) error 
 	d.noteInfo(info)
 	return nil
 }
+
+// errNotAdopted: the session of an earlier version is in memory, but the store could
+// not take it over yet; there is no slot of ours to change.
+var errNotAdopted = errors.New("the session of an earlier version could not be stored yet")
 
 // noteDisk names what is wrong with the card; nil clears it.
 func (d *Daemon) noteDisk(err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -110,16 +111,9 @@ func (l *link) fetch(ctx context.Context) error {
 	if time.Now().Before(l.fetchAt) {
 		return nil
 	}
-	var withheld []string
-	for _, e := range missing {
-		err := l.fetchOne(ctx, e)
-		if err != nil && !isWithheld(err) {
-			return l.refused(ctx, err)
-		}
-		if err != nil {
-			withheld = append(withheld, e.Service)
-			l.d.setView(func(v *view) { v.records = v.without(e.Service) })
-		}
+	withheld, err := l.fetchAll(ctx, missing)
+	if err != nil {
+		return l.refused(ctx, err)
 	}
 	l.d.c.Conditions.Set(health.RecordWithheld, len(withheld) > 0, strings.Join(withheld, ", "))
 	l.d.setView(func(v *view) { v.fetched = true })
@@ -134,8 +128,44 @@ func (l *link) fetch(ctx context.Context) error {
 	return nil
 }
 
-// isWithheld tells a record that does not come from a broker that is not there, or
-// whose word is about the session.
+// maxSilent is how many records in a row may get no answer before the rest wait for
+// the next round: each may cost a whole time-out.
+const maxSilent = 2
+
+// fetchAll asks for each record and names those that did not come: one that the
+// broker keeps back does not keep the others from being served. An error is about
+// the session itself.
+func (l *link) fetchAll(ctx context.Context, missing []seal.Entry) (withheld []string, err error) {
+	silent := 0
+	for _, e := range missing {
+		if silent == maxSilent {
+			withheld = append(withheld, e.Service)
+			continue
+		}
+		err := l.fetchOne(ctx, e)
+		switch {
+		case err == nil:
+			silent = 0
+			continue
+		case ctx.Err() != nil, isAboutSession(err):
+			return nil, err
+		case isWithheld(err):
+			l.d.setView(func(v *view) { v.records = v.without(e.Service) })
+		default:
+			silent++ // the value of before goes on
+		}
+		withheld = append(withheld, e.Service)
+	}
+	return withheld, nil
+}
+
+// isAboutSession tells the broker's word about the token from one about a record.
+func isAboutSession(err error) bool {
+	var p *protocol.Problem
+	return errors.As(err, &p) && (p.Status == http.StatusUnauthorized || p.Code == protocol.CodeCloneSuspected)
+}
+
+// isWithheld tells a record that does not come, or is another, from no answer.
 func isWithheld(err error) bool {
 	return errors.Is(err, seal.ErrRecord) || slices.ContainsFunc(
 		[]string{protocol.CodeNotFound, protocol.CodeDenied, protocol.CodeDeniedScope, protocol.CodeBadRequest},

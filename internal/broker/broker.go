@@ -25,7 +25,7 @@ const (
 	setupLife    = 24 * 3600      // of a set-up token
 	keptRetired  = 64             // earlier tokens of one session that are remembered
 	eventsKept   = 45 * 24 * 3600 // ids of reported events
-	pairingsKept = 30 * 24 * 3600 // pairings that nobody decided
+	pairingsKept = lookupKept     // seconds: pairings that nobody decided are known that long
 )
 
 // Config is what New needs. Now defaults to time.Now, Log to discarding.

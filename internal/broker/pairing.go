@@ -16,6 +16,7 @@ const (
 	pollInterval = 2  // seconds between polls that do not wait
 	maxResumed   = 10 // times that one code gets its life again
 	macSize      = 32
+	maxRequest   = 8 << 10 // bytes: keys and texts of a request are about 2.5 KiB
 )
 
 func pairingName(tokenSHA256 string) string { return "pairing " + tokenSHA256 }
@@ -53,6 +54,9 @@ func checkOpening(body protocol.OpenPairing) (pairing.Request, error) {
 	}
 	if len(body.MAC) != macSize {
 		return pairing.Request{}, badRequest("mac is not 32 bytes")
+	}
+	if len(body.Request) > maxRequest {
+		return pairing.Request{}, badRequest("the request is too long")
 	}
 	request, err := pairing.ParseRequest(body.Request)
 	if err != nil {

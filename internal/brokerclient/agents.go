@@ -15,7 +15,7 @@ func agentPath(w wallet.Wallet, rest string) string { return "/v1/agents/" + w.S
 
 // Agents lists the agents of an owner.
 func (c *Client) Agents(ctx context.Context, token secret.String) ([]protocol.Agent, error) {
-	list, err := ask[protocol.AgentList](ctx, c, call{operation: "agents", method: http.MethodGet, path: "/v1/agents", token: token})
+	list, err := ask[protocol.AgentList](ctx, c, call{operation: "agents", method: http.MethodGet, path: "/v1/agents", token: token, list: true})
 	return list.Agents, err
 }
 
@@ -66,7 +66,7 @@ func (c *Client) Record(ctx context.Context, token secret.String, w wallet.Walle
 // Records are all sealed records of w that the bearer may have.
 func (c *Client) Records(ctx context.Context, token secret.String, w wallet.Wallet) ([]protocol.SealedRecord, error) {
 	list, err := ask[protocol.RecordList](ctx, c, call{
-		operation: "records", method: http.MethodGet, path: agentPath(w, "/records"), token: token,
+		operation: "records", method: http.MethodGet, path: agentPath(w, "/records"), token: token, list: true,
 	})
 	return list.Records, err
 }
@@ -74,6 +74,6 @@ func (c *Client) Records(ctx context.Context, token secret.String, w wallet.Wall
 // Audit is a page of an owner's audit trail.
 func (c *Client) Audit(ctx context.Context, token secret.String, q protocol.AuditQuery) (protocol.Audit, error) {
 	return ask[protocol.Audit](ctx, c, call{
-		operation: "audit", method: http.MethodGet, path: "/v1/audit", query: q.Values(), token: token,
+		operation: "audit", method: http.MethodGet, path: "/v1/audit", query: q.Values(), token: token, list: true,
 	})
 }

@@ -23,8 +23,10 @@ const (
 	defaultTimeout = 20 * time.Second
 	waitMargin     = 10 * time.Second // on top of the wait of a long poll
 	dialTimeout    = 10 * time.Second
-	maxReply       = 16 << 20 // bytes of a reply's body
-	maxHeader      = 64 << 10 // bytes of a reply's header
+	maxReply       = 256 << 10 // bytes of a reply's body: a record of 64 KiB twice encoded, a full manifest
+	maxListReply   = 16 << 20  // of a list that only the owner asks for
+	maxProblem     = 64 << 10  // of an error's body
+	maxHeader      = 64 << 10  // bytes of a reply's header
 )
 
 // Config is what New needs; only URL is required. No function may block.

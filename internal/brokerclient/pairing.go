@@ -60,7 +60,7 @@ func (c *Client) DenyPairing(ctx context.Context, token secret.String, p protoco
 // Pairings lists what this owner approved or denied, newest first.
 func (c *Client) Pairings(ctx context.Context, token secret.String) ([]protocol.PairingEntry, error) {
 	list, err := ask[protocol.PairingList](ctx, c, call{
-		operation: "pairings", method: http.MethodGet, path: "/v1/pairings", token: token,
+		operation: "pairings", method: http.MethodGet, path: "/v1/pairings", token: token, list: true,
 	})
 	return list.Pairings, err
 }

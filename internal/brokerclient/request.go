@@ -43,6 +43,19 @@ type call struct {
 	condition [2]string     // a header: If-Match or If-None-Match, and its value
 	body      any           // nil: none
 	wait      time.Duration // of a long poll
+	list      bool          // the reply may be large: a board never asks for such a one
+}
+
+// limit is how many bytes of a reply are read. A lying broker must not be able to
+// fill a board's memory.
+func (cl call) limit(status int) int64 {
+	switch {
+	case status >= http.StatusBadRequest:
+		return maxProblem
+	case cl.list:
+		return maxListReply
+	}
+	return maxReply
 }
 
 // answer is the broker's own answer that is no problem.
@@ -116,8 +129,9 @@ func (c *Client) attempt(ctx context.Context, cl call) (answer, error) {
 	}
 	defer func() { _ = resp.Body.Close() }() // read only
 	arrived := c.cfg.Now()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
-	if err == nil && len(body) > maxReply {
+	most := cl.limit(resp.StatusCode)
+	body, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
+	if err == nil && int64(len(body)) > most {
 		err = errTooLarge
 	}
 	if err != nil {

@@ -12,8 +12,9 @@ import (
 // pendingLife is how long a pairing may lie there that nobody goes on with.
 const pendingLife = 24 * time.Hour
 
-// collect removes a pending slot that is older than 24 h, whose pairing got no
-// wallet and which no process holds. One that cannot be read is left to a person.
+// collect removes a pending slot that is older than 24 h and which no process holds,
+// recoveries included: an approval unused for 24 h is void at the broker too. One
+// that cannot be read is left to a person.
 func (t *slot) collect(ctx context.Context) error {
 	dead, err := t.isDead()
 	if err != nil || !dead {
@@ -53,9 +54,8 @@ func (t *slot) isDead() (bool, error) {
 	if t.store.cfg.Now().Sub(at) <= pendingLife {
 		return false, nil
 	}
-	v, err := session.Decode(h.Payload)
-	if err != nil {
+	if _, err := session.Decode(h.Payload); err != nil {
 		return false, fmt.Errorf("slot %s: %w: %w", t.id, ErrNewer, err)
 	}
-	return v.Wallet.IsZero(), nil
+	return true, nil
 }

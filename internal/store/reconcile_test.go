@@ -207,7 +207,7 @@ func TestDeadPairingsAreCollected(t *testing.T) {
 	for _, c := range []struct {
 		after time.Duration
 		want  int
-	}{{24 * time.Hour, 3}, {time.Second, 2}} {
+	}{{24 * time.Hour, 3}, {time.Second, 1}} {
 		b.clock = b.clock.Add(c.after)
 		must(t, b.Reconcile(t.Context()))
 		if slots, err := b.List(); err != nil || len(slots) != c.want {

@@ -19,9 +19,9 @@ func checkHome(path string, info atomicfile.Info) error {
 	if !info.Mode.IsDir() {
 		return &InsecureError{Path: path, What: "is not a directory", Fix: moveAway(path)}
 	}
-	if info.Mode.Perm()&0o002 != 0 && info.Mode&fs.ModeSticky == 0 {
+	if info.Mode.Perm()&0o022 != 0 && info.Mode&fs.ModeSticky == 0 {
 		return &InsecureError{
-			Path: path, What: fmt.Sprintf("mode %04o, others may write", info.Mode.Perm()),
+			Path: path, What: fmt.Sprintf("mode %04o, group or others may write", info.Mode.Perm()),
 			Fix: "chmod go-w " + quote(path),
 		}
 	}

@@ -18,7 +18,11 @@ import (
 // ErrInvalid is wrapped by every error of this package.
 var ErrInvalid = errors.New("invalid JSON document")
 
-const maxDepth = 32
+// Bounds of one document: every key of an object is kept in memory to find repeats.
+const (
+	maxDepth = 32
+	maxKeys  = 1024
+)
 
 // Decode reads exactly one value into v, a pointer to a struct. Every field of v
 // without `omitempty` must be present; an unknown key is an error.
@@ -93,6 +97,9 @@ func walkObject(dec *json.Decoder, t reflect.Type, lenient bool, depth int) erro
 		key, _ := tok.(string)
 		if seen[key] {
 			return fmt.Errorf("key %.64q is repeated", key)
+		}
+		if len(seen) == maxKeys {
+			return errors.New("too many keys")
 		}
 		seen[key] = true
 		elem, err := fields.lookup(key, lenient)
