@@ -175,7 +175,7 @@ func (b *fakeBroker) resume(body protocol.Resume) error {
 }
 
 func (b *fakeBroker) Record(_ context.Context, token secret.String, w wallet.Wallet, service string) (protocol.SealedRecord, error) {
-	if err := b.before("record"); err != nil {
+	if err := b.before("record " + service); err != nil {
 		return protocol.SealedRecord{}, err
 	}
 	b.mu.Lock()

@@ -3,6 +3,7 @@ package agent_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -85,7 +86,7 @@ func crashAt(t *testing.T, step int) (reached bool) {
 	w.change(func(s *session.Session) { s.CreatedAt -= int64(25 * time.Hour / time.Second) }) // due now
 	calls, dead := 0, false
 	fault := func(call string) error {
-		if call == "sync" || call == "record" || call == "report" {
+		if call == "sync" || strings.HasPrefix(call, "record ") || call == "report" {
 			if dead {
 				return protocol.ErrUnreachable
 			}

@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -122,7 +123,7 @@ func TestTheOldValueIsServedUntilTheNewOneCame(t *testing.T) {
 		d := w.start()
 		w.broker.set(func(b *fakeBroker) {
 			b.fault = func(call string) error {
-				if call == "record" {
+				if strings.HasPrefix(call, "record ") {
 					return protocol.ErrUnreachable
 				}
 				return nil
@@ -146,7 +147,7 @@ func TestTheOldValueIsServedUntilTheNewOneCame(t *testing.T) {
 func TestReadyMeansThatTheFirstRecordsCame(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.broker.fault = func(call string) error {
-			if call == "record" {
+			if strings.HasPrefix(call, "record ") {
 				time.Sleep(time.Second)
 			}
 			return nil

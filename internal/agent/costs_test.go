@@ -1,0 +1,181 @@
+package agent_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/agent"
+	"github.com/agentkeys/agentkeys/internal/health"
+	"github.com/agentkeys/agentkeys/internal/pairing"
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/store"
+)
+
+// What a lying or broken broker may cost a board.
+
+func TestABrokerThatTakesEveryTokenBackDoesNotWearOutTheCard(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.broker.override = func(call string) error {
+			if call != "sync" {
+				return nil
+			}
+			p := refusal(401, protocol.CodeTokenUnknown)
+			p.Challenge = "c"
+			return p
+		}
+		w.broker.epochSeen = false // so that every resume succeeds
+		w.start()
+		before := w.generation()
+		time.Sleep(24 * time.Hour)
+		if got := w.generation() - before; got > 120 {
+			t.Fatalf("%d saves in a day", got)
+		}
+		w.broker.get(func(b *fakeBroker) {
+			if b.calls["resume"] == 0 || b.calls["resume"] > 40 {
+				t.Fatalf("%d resumes in a day", b.calls["resume"])
+			}
+		})
+	})
+}
+
+func (w *world) generation() uint64 {
+	w.t.Helper()
+	_, info, err := w.store.Load(context.Background(), w.id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return info.Generation
+}
+
+func TestOneRecordThatIsNotAnsweredKeepsNoOtherFromBeingServed(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]error{
+		"unavailable": refusal(503, protocol.CodeUnavailable), "no answer": protocol.ErrUnreachable,
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				w.owner.scope("openrouter", "anthropic")
+				w.owner.store("anthropic", "ant")
+				w.owner.publish(w.broker)
+				w.broker.override = func(call string) error {
+					if call == "record anthropic" {
+						return answer
+					}
+					return nil
+				}
+				d := w.start()
+				time.Sleep(time.Second)
+				expect(t, "the other", d.value("openrouter"), "sk-1")
+				expect(t, "state", d.state(), "online")
+				expect(t, "condition", d.conditions.Has(health.RecordWithheld), true)
+			})
+		})
+	}
+}
+
+func TestAStartCostsItsPartOfTheLeaseWhileARenewalIsOpen(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		d := w.start()
+		time.Sleep(time.Second)
+		if err := d.stop(); err != nil {
+			t.Fatal(err)
+		}
+		w.change(func(s *session.Session) { s.Next = session.NewToken() })
+		w.broker.fault = func(string) error { return protocol.ErrUnreachable }
+		w.start() // and no orderly stop: what is on the card now is what a power cut leaves
+		time.Sleep(time.Second)
+		var c struct {
+			Used int64 `json:"lease_used_seconds"`
+		}
+		data := must(w.store.ReadFile(w.id, "cache.json"))(t)
+		if err := json.Unmarshal(data, &c); err != nil || c.Used < 600 {
+			t.Fatalf("lease %d s, %v; want the start's ten minutes", c.Used, err)
+		}
+	})
+}
+
+// unadopted says that the session lies in an earlier layout that cannot be taken over.
+type unadopted struct{ agent.Store }
+
+func (u unadopted) Load(ctx context.Context, id session.ID) (session.Session, store.Info, error) {
+	s, info, err := u.Store.Load(ctx, id)
+	info.Generation = 0
+	return s, info, err
+}
+
+func (unadopted) List() ([]store.Slot, error) { return nil, nil }
+
+func TestARevocationOfASessionThatCannotBeStoredIsKeptInMemory(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.wrap = func(s agent.Store) agent.Store { return unadopted{s} }
+		d := w.start()
+		w.broker.set(func(b *fakeBroker) { b.state = "ended" })
+		time.Sleep(10 * time.Minute)
+		expect(t, "state", d.state(), "revoked")
+		expect(t, "value", d.value("openrouter"), protocol.CodeDenied)
+		w.broker.get(func(b *fakeBroker) {
+			if b.calls["sync"] > 50 {
+				t.Fatalf("%d questions in ten minutes", b.calls["sync"])
+			}
+		})
+	})
+}
+
+func TestCodesAreNotDrawnForEver(t *testing.T) {
+	onBoard(t, func(t *testing.T, b *board) {
+		opens := 0
+		b.broker.fault = func(call string) error {
+			if call == "open" {
+				opens++
+				return refusal(409, protocol.CodeConflict)
+			}
+			return nil
+		}
+		_, err := b.pair(t.Context(), wish())
+		var f *agent.Failure
+		if !errors.As(err, &f) || f.Code != protocol.CodeConflict || opens > 5 || len(b.codes) != 0 {
+			t.Fatalf("%v after %d draws, %d codes shown", err, opens, len(b.codes))
+		}
+	})
+}
+
+func TestARetryAfterIsNotLongerThanAPersonsPatience(t *testing.T) {
+	onBoard(t, func(t *testing.T, b *board) {
+		b.broker.fault = func(string) error {
+			p := refusal(429, protocol.CodeSlowDown)
+			p.RetryAfter = 86400
+			return p
+		}
+		start := time.Now()
+		_, err := b.pair(t.Context(), wish())
+		var f *agent.Failure
+		if !errors.As(err, &f) || f.Code != protocol.CodeSlowDown || time.Since(start) > 31*time.Second {
+			t.Fatalf("%v after %v", err, time.Since(start))
+		}
+	})
+}
+
+func TestACodeIsNotTakenUpAgainWhenItIsOld(t *testing.T) {
+	for name, c := range map[string]struct {
+		later time.Duration
+		same  bool
+	}{"a power cut of ten minutes": {10 * time.Minute, true}, "hours later": {2 * time.Hour, false}} {
+		t.Run(name, func(t *testing.T) {
+			onBoard(t, func(t *testing.T, b *board) {
+				ctx, cancel := context.WithCancel(t.Context())
+				b.onCode = func(pairing.Code) { cancel() }
+				if _, err := b.pair(ctx, wish()); err == nil {
+					t.Fatal("paired without an owner")
+				}
+				time.Sleep(c.later)
+				b.onCode = func(code pairing.Code) { b.owner.approve(code) }
+				must(b.pair(t.Context(), wish()))(t)
+				expect(t, "the same code", b.codes[0] == b.codes[1], c.same)
+			})
+		})
+	}
+}
