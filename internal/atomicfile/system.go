@@ -69,9 +69,28 @@ func (d systemDir) Open(name string) (File, error) {
 	return systemFile{f}, nil
 }
 
-// plain opens only what Lstat called a regular file, and looks again through the
+// openTries bounds how often an open starts again because a writer put another
+// file in the place of the one that was looked at. Each time is a save; a hundred
+// between two system calls are not.
+const openTries = 100
+
+// errReplaced: the entry was changed while it was opened.
+var errReplaced = errors.New("changed while it was opened")
+
+// plain opens what is a regular file, now. A writer may replace it at any time, with
+// another regular file: then it starts again.
+func (d systemDir) plain(name string, flag int) (f *os.File, err error) {
+	for range openTries {
+		if f, err = d.tryPlain(name, flag); !errors.Is(err, errReplaced) {
+			return f, err
+		}
+	}
+	return nil, fmt.Errorf("%s: %w: %w", name, err, ErrNotPlain)
+}
+
+// tryPlain opens only what Lstat called a regular file, and looks again through the
 // handle: the entry may have been changed in between.
-func (d systemDir) plain(name string, flag int) (*os.File, error) {
+func (d systemDir) tryPlain(name string, flag int) (*os.File, error) {
 	before, err := d.root.Lstat(name)
 	if err != nil {
 		return nil, err
@@ -85,7 +104,7 @@ func (d systemDir) plain(name string, flag int) (*os.File, error) {
 	}
 	after, err := f.Stat()
 	if err == nil && !os.SameFile(before, after) {
-		err = fmt.Errorf("%s: changed while it was opened: %w", name, ErrNotPlain)
+		err = errReplaced
 	}
 	if err != nil {
 		_ = f.Close() // opened for reading

@@ -67,7 +67,8 @@ func (s *Store) mayOwn(uid int, home atomicfile.Info) bool {
 }
 
 // checkFile holds for every file in a slot: a plain file of the directory's owner,
-// 0600 or stricter, under one name.
+// 0600 or stricter, under one name. An open file may have none: then a save has
+// replaced it since, and it is what was there when it was opened.
 func checkFile(path string, info, dir atomicfile.Info) error {
 	what, fix := "", ""
 	switch {
@@ -79,7 +80,7 @@ func checkFile(path string, info, dir atomicfile.Info) error {
 	case info.Mode&^0o600 != 0:
 		what = fmt.Sprintf("mode %04o, must be 0600", info.Mode.Perm())
 		fix = "chmod 600 " + quote(path)
-	case info.Links != 1:
+	case info.Links > 1:
 		what = fmt.Sprintf("has %d names (hard links), must have one", info.Links)
 		fix = replaceByCopy(path)
 	default:

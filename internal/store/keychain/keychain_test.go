@@ -29,6 +29,9 @@ func TestMain(m *testing.M) {
 	if operation := os.Getenv(plainVariable); operation != "" {
 		os.Exit(plainGoKeyring(operation))
 	}
+	if home := os.Getenv(workerVariable); home != "" {
+		os.Exit(work(home))
+	}
 	goleak.VerifyTestMain(m)
 }
 
