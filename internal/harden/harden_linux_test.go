@@ -28,7 +28,8 @@ func report() {
 	dumpable, _ := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
 	var core unix.Rlimit
 	_ = unix.Getrlimit(unix.RLIMIT_CORE, &core)
-	fmt.Printf("%v dumpable=%d core=%d/%d", err, dumpable, core.Cur, core.Max)
+	state, lookErr := harden.Look()
+	fmt.Printf("%v dumpable=%d core=%d/%d %+v %v", err, dumpable, core.Cur, core.Max, state, lookErr)
 }
 
 func TestAProcessIsUndumpableAndLeavesNoCore(t *testing.T) {
@@ -39,7 +40,7 @@ func TestAProcessIsUndumpableAndLeavesNoCore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := string(out), "<nil> dumpable=0 core=0/0"; got != want {
+	if got, want := string(out), "<nil> dumpable=0 core=0/0 {Dumpable:false CoreLimit:0} <nil>"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -189,3 +189,15 @@ func TestNothingIsFoundWhereNothingIs(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestSlotUserIsForRootInThePackagesHomeOnly(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		home string
+		euid int
+	}{{"/var/lib/agentkeys", 1000}, {"/root/.agentkeys", 0}, {"/home/pi/.agentkeys", 1000}} {
+		if uid, gid, ok := paths.SlotUser(tt.home, tt.euid); ok {
+			t.Errorf("%+v: %d:%d", tt, uid, gid)
+		}
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/atomicfile"
@@ -19,7 +18,6 @@ type Facts struct {
 	Dir      string
 	UID      int              // of the directory; -1 where there is none
 	Insecure []*InsecureError // every wrong thing of home, directory and files
-	SetAside string           // the last corrupt head that was kept; empty: none
 
 	// Err is why the head cannot be read: ErrCorrupt, ErrNewer, ErrInsecure or the
 	// disk. With nil and Saved false the slot was never saved.
@@ -128,9 +126,6 @@ func (t *slot) inspectFiles(f *Facts) error {
 		if err != nil || info.Mode.Type() == fs.ModeSocket {
 			continue // removed meanwhile, or the daemon's own
 		}
-		if strings.HasPrefix(name, corruptPrefix) {
-			f.SetAside = name
-		}
 		good := atomicfile.Info{Mode: 0o600, UID: t.info.UID, Links: 1}
 		mode, owner, links := good, good, good
 		mode.Mode, owner.UID, links.Links = info.Mode, info.UID, info.Links
@@ -200,5 +195,9 @@ func (t *slot) peek(ctx context.Context) ([]byte, Info, error) {
 	if err != nil {
 		return nil, Info{}, err
 	}
-	return t.payloadOf(ctx, h, at, t.store.probe)
+	payload, info, err := t.payloadOf(ctx, h, at, t.store.probe)
+	if errors.Is(err, errMismatch) && h.Generation == 0 {
+		err = ErrNoSession // the first save was cut off before the keychain took it
+	}
+	return payload, info, err
 }
