@@ -9,6 +9,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/agent"
 	"github.com/agentkeys/agentkeys/internal/pairing"
+	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/scope"
 )
 
@@ -60,7 +61,21 @@ func (a announcer) paired(out agent.Paired) {
 	}
 	a.p.printf("Paired as %s\n  owner    %s\n  scope    %s\n  session  %s, in the %s\n\n",
 		out.Wallet.Display(), out.Owner.Display(), out.Scope, sessionName(out), out.Backend)
+	if a.runs(out) {
+		a.p.printf("The daemon that runs takes it up by itself.\n")
+		return
+	}
 	a.p.printf("Next:  %s run --wallet %s\n", name, out.Wallet)
+}
+
+// runs reports whether a daemon of this wallet answers: a recovery beside it is seen there.
+func (a announcer) runs(out agent.Paired) bool {
+	home, err := a.p.home()
+	if err != nil {
+		return false
+	}
+	_, ok := paths.FindSocket(a.p.getenv, home, out.Wallet)
+	return ok
 }
 
 // scopeList keeps null for all, as the session file does; none is the empty list.

@@ -115,15 +115,17 @@ func decisions() []decision {
 		{paths.ErrHome, exitUsage, "usage", "export AGENTKEYS_HOME=/absolute/path"},
 		{store.ErrConfig, exitUsage, "usage", ""},
 		{store.ErrNoSession, exitNoSession, "no_session", name + " pair --broker URL"},
-		{store.ErrBusy, exitFault, "busy", ""},
+		{store.ErrBusy, exitFault, "busy", name + " status"},
 		{store.ErrUnavailable, exitFault, "keychain_unavailable", name + " probe"},
 		{store.ErrInsecure, exitFault, "slot_insecure", ""},
 		{store.ErrCorrupt, exitFault, "slot_corrupt", name + " recover WALLET --broker URL"},
+		{store.ErrInconsistent, exitFault, "slot_inconsistent", name + " recover WALLET --broker URL"},
+		{store.ErrNewer, exitFault, "slot_newer", "upgrade " + name},
 		{store.ErrInDoubt, exitFault, "store_in_doubt", name + " probe"},
 		{localapi.ErrInUse, exitFault, "busy", name + " status"},
 		{localapi.ErrPath, exitFault, "socket", ""},
 		{protocol.ErrCertificate, exitUnreachable, protocol.CodeCertificate, ""},
-		{protocol.ErrUnreachable, exitUnreachable, protocol.CodeUnreachable, ""},
+		{protocol.ErrUnreachable, exitUnreachable, protocol.CodeUnreachable, "start the broker (agentkeys-broker serve) or give another --broker URL"},
 	}
 }
 

@@ -84,7 +84,7 @@ func (c *statusCommand) wallets(p *program, s *store.Store) ([]wallet.Wallet, er
 func (p *program) status(ctx context.Context, s *store.Store, w wallet.Wallet) (int, error) {
 	path, running := paths.FindSocket(p.getenv, s.Home(), w)
 	if !running {
-		return p.slotStatus(s, w)
+		return p.slotStatus(ctx, s, w)
 	}
 	client := localclient.New(path)
 	st, err := client.Status(ctx)
@@ -106,7 +106,7 @@ func (p *program) status(ctx context.Context, s *store.Store, w wallet.Wallet) (
 }
 
 // slotStatus tells of a wallet whose daemon does not run.
-func (p *program) slotStatus(s *store.Store, w wallet.Wallet) (int, error) {
+func (p *program) slotStatus(ctx context.Context, s *store.Store, w wallet.Wallet) (int, error) {
 	slots, err := s.List()
 	if err != nil {
 		return 0, err
@@ -115,17 +115,31 @@ func (p *program) slotStatus(s *store.Store, w wallet.Wallet) (int, error) {
 		if slot.ID != session.DaemonID(w) || slot.Tombstone {
 			continue
 		}
-		st := protocol.Status{
-			Wallet: w, State: stateNotRunning, Sync: protocol.StatusSync{AgeSeconds: -1},
-			Storage:    protocol.StatusStorage{Backend: string(slot.Backend), KeychainState: ""},
-			Conditions: []protocol.StatusCondition{},
-		}
-		return exitUnreachable, p.printStatus(st)
+		return exitUnreachable, p.printStatus(offlineStatus(ctx, s, slot, w))
 	}
 	return 0, &failure{
 		exit: exitNoSession, code: "no_session", hint: name + " recover " + w.String() + " --broker URL",
 		err: errors.New("wallet " + w.String() + " is not paired on this machine"),
 	}
+}
+
+// offlineStatus is what the slot's directory tells. The keychain is not asked: a
+// session that lies there is not shown.
+func offlineStatus(ctx context.Context, s *store.Store, slot store.Slot, w wallet.Wallet) protocol.Status {
+	st := protocol.Status{
+		Wallet: w, State: stateNotRunning, Sync: protocol.StatusSync{AgeSeconds: -1},
+		Storage:    protocol.StatusStorage{Backend: string(slot.Backend), KeychainState: ""},
+		Conditions: []protocol.StatusCondition{},
+	}
+	v, info, err := s.Load(ctx, slot.ID)
+	switch {
+	case err == nil:
+		st.Session = &protocol.StatusSession{Scope: v.Scope, CreatedAt: v.CreatedAt, ExpiresAt: v.ExpiresAt(), Generation: info.Generation}
+	case !errors.Is(err, store.ErrUnavailable):
+		f := classify(err)
+		st.Conditions = append(st.Conditions, protocol.StatusCondition{Code: f.code, Severity: "error", Message: err.Error(), Hint: f.hint})
+	}
+	return st
 }
 
 func (p *program) printStatus(st protocol.Status) error {
