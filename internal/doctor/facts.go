@@ -154,6 +154,11 @@ func (f Facts) inKeychain() bool { return f.Slot.live() && f.Slot.Where == "keyc
 // live reports whether there is a session; a nil slot has none.
 func (s *Slot) live() bool { return s != nil && s.Saved && !s.Removed }
 
+// served reports whether a daemon listens; a nil socket has none.
+func (s *Socket) served() bool {
+	return s != nil && (s.State == SocketAnswers || s.State == SocketClosed)
+}
+
 // foreign reports whether the slot is another user's, whose keychain is out of reach.
 func (f Facts) foreign() bool { return f.Slot != nil && f.Slot.UID != f.EUID }
 

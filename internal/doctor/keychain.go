@@ -54,7 +54,7 @@ func (f Facts) keychainInUse() Check {
 	case statePromptsOnWrite:
 		return warn("keychain", "", "%s; the next save goes to the file", k.say())
 	case stateDisabled:
-		return fail("keychain", "agentkeys-daemon doctor --session-store auto",
+		return fail("keychain", f.useKeychain(),
 			"the session lies in it, and it is not to be used: %s", k.Why)
 	}
 	return fail("keychain", f.openKeychain(), "%s; the session lies in it and cannot be read now", k.say())
@@ -62,7 +62,7 @@ func (f Facts) keychainInUse() Check {
 
 // othersKeychain: a keychain belongs to a login session, which not even root enters.
 func (f Facts) othersKeychain() Check {
-	hint := fmt.Sprintf("sudo -u '#%d' XDG_RUNTIME_DIR=/run/user/%d agentkeys-daemon doctor --wallet %s", f.Slot.UID, f.Slot.UID, f.Wallet)
+	hint := f.asItsUser()
 	if f.Socket != nil && f.Socket.Daemon != nil {
 		if state := f.Socket.Daemon.KeychainState; state == stateUnlocked {
 			return ok("keychain", "%s, says the daemon of uid %d", state, f.Slot.UID)
@@ -71,6 +71,18 @@ func (f Facts) othersKeychain() Check {
 		}
 	}
 	return warn("keychain", hint, "the session lies in that of uid %d, which only this user reaches", f.Slot.UID)
+}
+
+func (f Facts) asItsUser() string {
+	return fmt.Sprintf("sudo -u '#%d' XDG_RUNTIME_DIR=/run/user/%d agentkeys-daemon doctor --wallet %s", f.Slot.UID, f.Slot.UID, f.Wallet)
+}
+
+// useKeychain is how a session comes back that the settings keep us from.
+func (f Facts) useKeychain() string {
+	if f.owner() {
+		return "AGENTKEYS_SESSION_STORE=auto agentkeys whoami"
+	}
+	return "agentkeys-daemon run --wallet " + f.Wallet + " --session-store auto"
 }
 
 // openKeychain is what a person types; on Linux the desktop's login opens a keyring,
@@ -104,6 +116,8 @@ func (f Facts) sessionAtBoot() []Check {
 	}
 	toFile := "agentkeys-daemon recover " + f.Wallet + " --broker URL --session-store file"
 	switch k := f.Keychain; {
+	case f.foreign():
+		return one(warn(name, f.asItsUser(), "not known: the keychain is that of uid %d, which only this user reaches", f.Slot.UID))
 	case k.Provider == providerMacOS:
 		return one(warn(name, "", "only after %s has logged in, which opens the login keychain", f.user()))
 	case k.Provider != providerGnome:

@@ -72,7 +72,10 @@ func owner(f *doctor.Facts) {
 func slotVerdicts() map[string]verdict {
 	file := home + "/session.json"
 	insecure := []doctor.Insecure{{Path: file, What: "mode 0644, must be 0600", Fix: "chmod 600 " + file}, {Path: home, What: "mode 0755", Fix: "chmod 700 " + home}}
-	unread := func(f *doctor.Facts) { f.Slot.Saved, f.Session = false, nil }
+	unread := func(f *doctor.Facts) {
+		f.Slot.Saved, f.Session = false, nil
+		f.Socket = &doctor.Socket{State: doctor.SocketAbsent}
+	}
 	doubt := func(over bool) func(*doctor.Facts) {
 		return func(f *doctor.Facts) {
 			f.Slot.Doubt = &doctor.Doubt{Operation: "put", Generation: 6, Since: now.Add(-time.Hour), Over: over}
@@ -87,6 +90,7 @@ func slotVerdicts() map[string]verdict {
 		"the disk":              {func(f *doctor.Facts) { unread(f); f.Slot.Unread = "read: input/output error" }, "slot", doctor.Fail, "input/output", ""},
 		"removed":               {func(f *doctor.Facts) { f.Slot.Removed, f.Session = true, nil }, "slot", doctor.Fail, "removed", renew},
 		"never paired":          {unread, "slot", doctor.Fail, "not paired", renew},
+		"another user's daemon": {func(f *doctor.Facts) { unread(f); f.Socket.State = doctor.SocketAnswers }, "slot", doctor.Warn, "another user", "sudo agentkeys-daemon doctor --wallet " + name},
 		"no account":            {func(f *doctor.Facts) { owner(f); unread(f) }, "slot", doctor.Fail, "no session", "agentkeys init"},
 		"nothing on machine":    {func(f *doctor.Facts) { *f = doctor.Facts{Now: now, Keychain: f.Keychain} }, "slot", doctor.Warn, "no session", "agentkeys-daemon pair --broker URL"},
 		"where and generation":  {func(*doctor.Facts) {}, "slot", doctor.OK, "generation 7, in the file", ""},
@@ -126,7 +130,9 @@ func keychainVerdicts() map[string]verdict {
 		"KeePassXC holds it":                 {state("prompts_on_write", "keychain", "auto"), "keychain", doctor.Warn, "next save", ""},
 		"keychain alone, and there is none":  {state("no_bus", "file", "keychain"), "keychain", doctor.Fail, "nothing can be saved", probe},
 		"set to file, session in the file":   {state("disabled", "file", "file"), "keychain", doctor.OK, "session_store is file", ""},
-		"set to file, session in it":         {state("disabled", "keychain", "file"), "keychain", doctor.Fail, "not to be used", "agentkeys-daemon doctor --session-store auto"},
+		"set to file, session in it":         {state("disabled", "keychain", "file"), "keychain", doctor.Fail, "not to be used", "agentkeys-daemon run --wallet " + name + " --session-store auto"},
+		"an owner's, set to file":            {func(f *doctor.Facts) { state("disabled", "keychain", "file")(f); owner(f) }, "keychain", doctor.Fail, "not to be used", "AGENTKEYS_SESSION_STORE=auto agentkeys whoami"},
+		"another user's, after a reboot":     {anothers("unlocked"), "session_at_boot", doctor.Warn, "uid 1000", as},
 		"settings broken":                    {func(f *doctor.Facts) { f.Keychain = doctor.Keychain{Why: "settings"} }, "keychain", doctor.Warn, "settings", ""},
 		"settings broken, session in it":     {func(f *doctor.Facts) { f.Keychain = doctor.Keychain{Why: "settings"}; f.Slot.Where = "keychain" }, "keychain", doctor.Fail, "settings", ""},
 		"another user's, nobody says":        {anothers(""), "keychain", doctor.Warn, "uid 1000", as},

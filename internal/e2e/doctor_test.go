@@ -236,3 +236,18 @@ func TestDoctorOfSettings(t *testing.T) {
 		t.Errorf("%d connections to the bus without leave", n)
 	}
 }
+
+// A person beside a daemon of another home, as a user beside the system's units.
+func TestDoctorOfADaemonWhoseSlotIsElsewhere(t *testing.T) {
+	t.Parallel()
+	_, _, pi, w := examined(t)
+	pi = pi.with("XDG_RUNTIME_DIR", filepath.Join(pi.dir, "run"))
+	pi.daemon(w).reaches("online")
+	beside := pi.with("AGENTKEYS_HOME", filepath.Join(pi.dir, "other"))
+	d := beside.doctor("agentkeys")[0]
+	d.has("slot", "warn", "another user")
+	d.has("daemon", "ok", "online")
+	if d.Wallet != w || d.Worst != "warn" {
+		t.Errorf("%+v", d)
+	}
+}
