@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	dbus "github.com/godbus/dbus/v5"
+	ss "github.com/zalando/go-keyring/secret_service"
 
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
 )
@@ -36,6 +37,8 @@ type fakeSecrets struct {
 	unlock      func(f *fakeSecrets) (prompt dbus.ObjectPath, err *dbus.Error)
 	refuse      *dbus.Error // the answer to everything
 	onDelete    dbus.ObjectPath
+	onCreate    func() (item, prompt dbus.ObjectPath) // nil = "/", "/": a write that is dropped
+	itemLocked  bool
 	items       map[dbus.ObjectPath]map[string]string
 	dismissed   int
 }
@@ -55,6 +58,9 @@ func startFake(t *testing.T, address string, names ...string) *fakeSecrets {
 			return f.alias, f.refuse
 		},
 		"Unlock": f.doUnlock,
+		"OpenSession": func(string, dbus.Variant) (dbus.Variant, dbus.ObjectPath, *dbus.Error) {
+			return dbus.MakeVariant(""), fakeService + "/session/s1", nil
+		},
 		"SearchItems": func(map[string]string) ([]dbus.ObjectPath, []dbus.ObjectPath, *dbus.Error) {
 			t.Error("Service.SearchItems was called")
 			return nil, nil, nil
@@ -63,7 +69,7 @@ func startFake(t *testing.T, address string, names ...string) *fakeSecrets {
 	f.export(fakeService, propertiesName, map[string]any{"Get": f.property})
 	for _, path := range []dbus.ObjectPath{fakeLogin, fakeOther} {
 		f.export(path, propertiesName, map[string]any{"Get": f.property})
-		f.export(path, collectionName, map[string]any{"SearchItems": f.search})
+		f.export(path, collectionName, map[string]any{"SearchItems": f.search, "CreateItem": f.create})
 	}
 	f.export(fakePrompt, "org.freedesktop.Secret.Prompt", map[string]any{
 		"Prompt": func(string) *dbus.Error { t.Error("Prompt was called"); return nil },
@@ -106,10 +112,20 @@ func (f *fakeSecrets) addItem(path dbus.ObjectPath, attributes map[string]string
 	}})
 	f.export(path, propertiesName, map[string]any{"Get": func(_, name string) (dbus.Variant, *dbus.Error) {
 		if name == "Locked" {
-			return dbus.MakeVariant(false), nil
+			defer f.lock()()
+			return dbus.MakeVariant(f.itemLocked), nil
 		}
 		return dbus.MakeVariant(attributes), nil
 	}})
+}
+
+func (f *fakeSecrets) create(map[string]dbus.Variant, ss.Secret, bool) (item, prompt dbus.ObjectPath, _ *dbus.Error) {
+	defer f.lock()()
+	if f.onCreate == nil {
+		return "/", "/", nil
+	}
+	item, prompt = f.onCreate()
+	return item, prompt, nil
 }
 
 func (f *fakeSecrets) search(want map[string]string) ([]dbus.ObjectPath, *dbus.Error) {
@@ -127,7 +143,10 @@ func (f *fakeSecrets) search(want map[string]string) ([]dbus.ObjectPath, *dbus.E
 
 func (f *fakeSecrets) doUnlock([]dbus.ObjectPath) ([]dbus.ObjectPath, dbus.ObjectPath, *dbus.Error) {
 	defer f.lock()()
-	if f.unlock == nil {
+	switch {
+	case !f.locked:
+		return []dbus.ObjectPath{}, "/", nil
+	case f.unlock == nil:
 		return nil, fakePrompt, nil
 	}
 	prompt, err := f.unlock(f)

@@ -3,10 +3,10 @@ package keychain
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 
 	dbus "github.com/godbus/dbus/v5"
-	keyring "github.com/zalando/go-keyring"
 	ss "github.com/zalando/go-keyring/secret_service"
 
 	"github.com/agentkeys/agentkeys/internal/store"
@@ -19,8 +19,9 @@ const maxEntries = 64
 // does not make another entry.
 const schemaAttribute = "xdg:schema"
 
-// secretVault lives in the child. Before go-keyring, which prompts for whatever is
-// locked, it looks for itself and stops where a prompt would come.
+// secretVault lives in the child. It speaks as go-keyring does (the same attributes,
+// label and plain session, so each reads the other's entries) but for prompts: those
+// go-keyring completes, whoever sits there, and here none ever is.
 type secretVault struct{ bus secretService }
 
 func openVault(getenv func(string) string) vault {
@@ -33,15 +34,18 @@ func (v secretVault) get(account string) (value []byte, err error) {
 		if err != nil {
 			return err
 		}
-		value, err = s.read(ctx, account, found)
+		if len(found) == 0 {
+			return store.ErrKeychainAbsent
+		}
+		value, err = s.read(ctx, found[0])
 		return err
 	})
 	return value, err
 }
 
 func (v secretVault) put(account, value string) error {
-	return v.with(store.KeychainState.Writable, func(context.Context, *service) error {
-		return keyring.Set(serviceName, account, value)
+	return v.with(store.KeychainState.Writable, func(ctx context.Context, s *service) error {
+		return s.write(ctx, account, value)
 	})
 }
 
@@ -71,43 +75,36 @@ func vaultError(err error) error {
 	switch {
 	case err == nil, errors.Is(err, store.ErrKeychainAbsent), errors.As(err, &unavailable):
 		return err
-	case errors.Is(err, keyring.ErrNotFound):
-		return store.ErrKeychainAbsent
-	case errors.Is(err, keyring.ErrSetDataTooBig):
-		return store.ErrTooBig
 	}
 	state, reason := explain(err)
 	return &store.UnavailableError{State: state, Reason: reason}
 }
 
-// matches is what a search of the collection found for one account.
-type matches struct {
-	exact  []dbus.ObjectPath // exactly our attributes
-	shaded bool              // the first match, which go-keyring would take, is another program's
+// attributesOf are those of an entry of ours.
+func attributesOf(account string) map[string]string {
+	return map[string]string{"service": serviceName, "username": account}
 }
 
 // search asks the collection; the service's own SearchItems opens windows in
-// KeePassXC. A search matches every entry that has at least these attributes.
-func (s *service) search(ctx context.Context, account string) (matches, error) {
-	want := map[string]string{"service": serviceName, "username": account}
+// KeePassXC. A search matches every entry that has at least these attributes: those
+// of other programs are left out.
+func (s *service) search(ctx context.Context, account string) (ours []dbus.ObjectPath, err error) {
+	want := attributesOf(account)
 	var paths []dbus.ObjectPath
 	if err := s.call(ctx, s.collection, collectionIface+".SearchItems", want).Store(&paths); err != nil {
-		return matches{}, err
+		return nil, err
 	}
-	var found matches
-	for i, path := range paths {
+	for _, path := range paths {
 		var attributes map[string]string
 		if err := s.property(ctx, path, itemIface, "Attributes", &attributes); err != nil {
-			return matches{}, err
+			return nil, err
 		}
 		s.forgetOwn(attributes)
 		if maps.Equal(attributes, want) {
-			found.exact = append(found.exact, path)
-		} else if i == 0 {
-			found.shaded = true
+			ours = append(ours, path)
 		}
 	}
-	return found, nil
+	return ours, nil
 }
 
 // forgetOwn takes out of an entry's attributes what the provider adds by itself.
@@ -121,59 +118,71 @@ func (s *service) forgetOwn(attributes map[string]string) {
 	}
 }
 
-// read goes through go-keyring, by its front door unless that would give another
-// program's entry.
-func (s *service) read(ctx context.Context, account string, found matches) ([]byte, error) {
-	if len(found.exact) == 0 {
-		return nil, store.ErrKeychainAbsent
-	}
-	// An entry may be locked alone: KeePassXC asks a person for each, and go-keyring
-	// would let it.
+// openSession is the "plain" one: the bus is the user's own, and a socket.
+func (s *service) openSession(ctx context.Context) (session dbus.ObjectPath, err error) {
+	var nothing dbus.Variant
+	err = s.call(ctx, secretsPath, serviceIface+".OpenSession", "plain", dbus.MakeVariant("")).Store(&nothing, &session)
+	return session, err
+}
+
+func (s *service) read(ctx context.Context, item dbus.ObjectPath) ([]byte, error) {
+	// An entry may be locked alone: KeePassXC wants to ask a person for each.
 	var locked bool
-	if err := s.property(ctx, found.exact[0], itemIface, "Locked", &locked); err != nil {
+	if err := s.property(ctx, item, itemIface, "Locked", &locked); err != nil {
 		return nil, err
 	}
 	if locked {
 		return nil, &store.UnavailableError{State: store.StateLocked, Reason: "the keyring wants to ask a person before it shows the entry"}
 	}
-	if found.shaded {
-		return readItem(found.exact[0])
+	session, err := s.openSession(ctx)
+	if err != nil {
+		return nil, err
 	}
-	value, err := keyring.Get(serviceName, account)
-	return []byte(value), err
+	var secret ss.Secret
+	err = s.call(ctx, item, itemIface+".GetSecret", session).Store(&secret)
+	return secret.Value, err
 }
 
-func readItem(path dbus.ObjectPath) ([]byte, error) {
-	svc, err := ss.NewSecretService()
+// write replaces the entry with exactly these attributes, or makes it.
+func (s *service) write(ctx context.Context, account, value string) error {
+	session, err := s.openSession(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	session, err := svc.OpenSession()
-	if err != nil {
-		return nil, err
+	properties := map[string]dbus.Variant{
+		itemIface + ".Label":      dbus.MakeVariant(fmt.Sprintf("Password for '%s' on '%s'", account, serviceName)),
+		itemIface + ".Attributes": dbus.MakeVariant(attributesOf(account)),
 	}
-	secret, err := svc.GetSecret(path, session.Path())
-	if err != nil {
-		return nil, err
+	var item, prompt dbus.ObjectPath
+	call := s.call(ctx, s.collection, collectionIface+".CreateItem", properties, ss.NewSecret(session, value), true)
+	if err := call.Store(&item, &prompt); err != nil {
+		return err
 	}
-	return secret.Value, nil
+	return s.decline(ctx, prompt)
 }
 
-// remove deletes until a search shows no entry of ours. go-keyring's Delete takes
-// the first match only, whoever's it is.
+// decline dismisses the prompt that a change wants to end with, and says so.
+func (s *service) decline(ctx context.Context, prompt dbus.ObjectPath) error {
+	if prompt == noPath {
+		return nil
+	}
+	s.dismiss(ctx, prompt)
+	return &store.UnavailableError{State: store.StatePromptsOnWrite, Reason: "the keyring wants to ask before it changes an entry"}
+}
+
+// remove deletes until a search shows no entry of ours.
 func (s *service) remove(ctx context.Context, account string) error {
 	for range maxEntries {
 		found, err := s.search(ctx, account)
-		if err != nil || len(found.exact) == 0 {
+		if err != nil || len(found) == 0 {
 			return err
 		}
 		var prompt dbus.ObjectPath
-		if err := s.call(ctx, found.exact[0], itemIface+".Delete").Store(&prompt); err != nil {
+		if err := s.call(ctx, found[0], itemIface+".Delete").Store(&prompt); err != nil {
 			return err
 		}
-		if prompt != noPath {
-			s.dismiss(ctx, prompt)
-			return &store.UnavailableError{State: store.StatePromptsOnWrite, Reason: "the keyring wants to ask before it deletes"}
+		if err := s.decline(ctx, prompt); err != nil {
+			return err
 		}
 	}
 	return errRefused

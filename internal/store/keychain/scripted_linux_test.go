@@ -1,0 +1,81 @@
+package keychain_test
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	dbus "github.com/godbus/dbus/v5"
+
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/store/keychain"
+	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
+)
+
+func scripted(t *testing.T) (*fakeSecrets, *keychain.Keychain) {
+	t.Helper()
+	address := keyringtest.StartBus(t)
+	return startFake(t, address), newQuick(t, "DBUS_SESSION_BUS_ADDRESS="+address)
+}
+
+// Whatever its name: what KeePassXC does, another provider may do too.
+func TestAKeyringThatWantsToAskBeforeAWriteIsNotAllowedTo(t *testing.T) {
+	t.Parallel()
+	f, k := scripted(t)
+	wantState(t, k.Probe(t.Context()), store.StateUnlocked)
+	f.mu.Lock()
+	f.onCreate = func() (item, prompt dbus.ObjectPath) { return "/", fakePrompt }
+	f.mu.Unlock()
+	wantUnavailable(t, k.Put(t.Context(), account, "ak1.1.dg"), store.StatePromptsOnWrite)
+	defer f.lock()()
+	if f.dismissed != 1 {
+		t.Errorf("%d prompts dismissed", f.dismissed)
+	}
+}
+
+// An entry, or the whole keyring, may be locked between the look and the read.
+func TestAnEntryThatLocksInTheMiddleIsNotAskedFor(t *testing.T) {
+	t.Parallel()
+	f, k := scripted(t)
+	f.addItem(fakeLogin+"/1", map[string]string{"service": "agentkeys", "username": account})
+	wantState(t, k.Probe(t.Context()), store.StateUnlocked)
+	f.mu.Lock()
+	f.itemLocked = true
+	f.mu.Unlock()
+	_, err := k.Get(t.Context(), account)
+	wantUnavailable(t, err, store.StateLocked)
+}
+
+func TestAWriteThatAKeyringDropsOrNeverAnswersGoesToTheFile(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		create func() (item, prompt dbus.ObjectPath)
+		reason string
+	}{
+		"dropped":        {nil, "not_seen"},
+		"never answered": {func() (item, prompt dbus.ObjectPath) { time.Sleep(quick + slack); return "/", "/" }, "put"},
+		"asks":           {func() (item, prompt dbus.ObjectPath) { return "/", fakePrompt }, "put"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f, k := scripted(t)
+			f.onCreate = tt.create
+			s, err := store.New(store.Config{Home: filepath.Join(keyringtest.Dir(t), "home"), Keychain: k, KeychainTimeout: quick})
+			if err != nil {
+				t.Fatal(err)
+			}
+			begin := time.Now()
+			info, err := s.Save(t.Context(), session.Master(), workerSession("token"))
+			if err != nil || info.Backend != store.BackendFile || info.Fallback != tt.reason || !info.InDoubt {
+				t.Errorf("save: %+v, %v", info, err)
+			}
+			if took := time.Since(begin); took > 3*quick+slack {
+				t.Errorf("took %v", took)
+			}
+			if v, _, err := s.Load(t.Context(), session.Master()); err != nil || v.Token.Reveal() != "token" {
+				t.Errorf("load: %v", err)
+			}
+		})
+	}
+}
