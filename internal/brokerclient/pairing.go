@@ -29,7 +29,7 @@ func (c *Client) PollPairing(ctx context.Context, token secret.String, wait time
 		return nil, nil //nolint:nilnil // documented: still open
 	}
 	var reply protocol.Granted
-	if err := a.into(cl.operation, &reply); err != nil {
+	if err := a.into(&reply); err != nil {
 		return nil, err
 	}
 	return &reply, nil

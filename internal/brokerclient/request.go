@@ -66,12 +66,12 @@ type answer struct {
 }
 
 // into decodes the answer to a request that asked for a document.
-func (a answer) into(operation string, reply any) error {
+func (a answer) into(reply any) error {
 	if a.status != http.StatusOK && a.status != http.StatusCreated {
-		return unreachable(operation, fmt.Errorf("%w: HTTP %d", errForeign, a.status))
+		return unreachable(fmt.Errorf("%w: HTTP %d", errForeign, a.status))
 	}
 	if err := strictjson.DecodeLenient(a.body, reply); err != nil {
-		return unreachable(operation, err)
+		return unreachable(err)
 	}
 	return nil
 }
@@ -83,7 +83,7 @@ func ask[T any](ctx context.Context, c *Client, cl call) (T, error) {
 	if err != nil {
 		return none, err
 	}
-	if err := a.into(cl.operation, &reply); err != nil {
+	if err := a.into(&reply); err != nil {
 		return none, err
 	}
 	return reply, nil
@@ -99,7 +99,7 @@ func (c *Client) tell(ctx context.Context, cl call) error {
 	case http.StatusNoContent, http.StatusOK, http.StatusCreated:
 		return nil
 	}
-	return unreachable(cl.operation, fmt.Errorf("%w: HTTP %d", errForeign, a.status))
+	return unreachable(fmt.Errorf("%w: HTTP %d", errForeign, a.status))
 }
 
 // send does one call and observes it.
@@ -125,7 +125,7 @@ func (c *Client) attempt(ctx context.Context, cl call) (answer, error) {
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return answer{}, unreachable(cl.operation, cause(err))
+		return answer{}, unreachable(cause(err))
 	}
 	defer func() { _ = resp.Body.Close() }() // read only
 	arrived := c.cfg.Now()
@@ -135,9 +135,9 @@ func (c *Client) attempt(ctx context.Context, cl call) (answer, error) {
 		err = errTooLarge
 	}
 	if err != nil {
-		return answer{}, unreachable(cl.operation, err)
+		return answer{}, unreachable(err)
 	}
-	a, err := c.judge(cl.operation, answer{resp.StatusCode, resp.Header, body})
+	a, err := c.judge(answer{resp.StatusCode, resp.Header, body})
 	if !errors.Is(err, protocol.ErrUnreachable) {
 		c.observeDate(resp.Header, arrived)
 	}
@@ -195,13 +195,13 @@ func (c *Client) setHeader(h http.Header, cl call) {
 
 // judge tells a broker's answer from anything else that speaks HTTP. 202 and 304
 // mean something only to their own callers.
-func (c *Client) judge(operation string, a answer) (answer, error) {
+func (c *Client) judge(a answer) (answer, error) {
 	kind, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
 	switch {
 	case a.status >= 400 && kind == protocol.ProblemType:
 		p, err := parseProblem(a.status, a.header, a.body, c.cfg.Now())
 		if err != nil {
-			return answer{}, unreachable(operation, err)
+			return answer{}, unreachable(err)
 		}
 		return answer{}, p
 	case a.status == http.StatusNoContent, a.status == http.StatusNotModified:
@@ -209,7 +209,7 @@ func (c *Client) judge(operation string, a answer) (answer, error) {
 	case a.status >= 200 && a.status < 300 && kind == typeJSON:
 		return a, nil
 	}
-	return answer{}, unreachable(operation, fmt.Errorf("%w: HTTP %d", errForeign, a.status))
+	return answer{}, unreachable(fmt.Errorf("%w: HTTP %d", errForeign, a.status))
 }
 
 func (c *Client) observeDate(h http.Header, arrived time.Time) {
@@ -228,8 +228,10 @@ func cause(err error) error {
 	return err
 }
 
-func unreachable(operation string, err error) error {
-	return fmt.Errorf("%s: %w: %w", operation, protocol.ErrUnreachable, err)
+// unreachable does not name the operation: no more than a problem does, since the
+// caller says what it wanted.
+func unreachable(err error) error {
+	return fmt.Errorf("%w: %w", protocol.ErrUnreachable, err)
 }
 
 // codeOf is the label of an outcome.

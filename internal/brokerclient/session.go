@@ -60,7 +60,7 @@ func (c *Client) Sync(ctx context.Context, token secret.String, etag string, wai
 		return nil, etag, nil
 	}
 	var reply protocol.Sync
-	if err := a.into(cl.operation, &reply); err != nil {
+	if err := a.into(&reply); err != nil {
 		return nil, etag, err
 	}
 	return &reply, a.header.Get("ETag"), nil
