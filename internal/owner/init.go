@@ -119,10 +119,13 @@ func (o *Owner) goOn(ctx context.Context, in Init, shown func(Opened) error) (Op
 	if !o.sess.Next.IsZero() && o.useNext(ctx) == nil {
 		return Opened{Who: o.Who(), Restored: true}, nil
 	}
-	info, err := o.broker.Session(ctx, token)
+	info, err := o.ask(ctx, token)
 	switch {
 	case err == nil && registered && o.sess.Ended == nil:
 		return Opened{Who: o.Who()}, nil
+	case err == nil && (registered || !in.RecoveryKey.IsZero()):
+		// The account is not new, whatever a broker says: its key is not shown again.
+		return Opened{Who: o.Who(), Restored: true}, o.saveOpen(ctx, o.sess, info)
 	case err == nil:
 		return o.confirm(ctx, info, shown)
 	case errors.Is(err, protocol.ErrUnreachable) && registered && o.sess.Ended == nil:

@@ -10,6 +10,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/secret"
 	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
 func TestInitTwiceSaysWhoYouAreAndChangesNothing(t *testing.T) {
@@ -113,6 +114,43 @@ func TestARecoveryKeyOfAnotherAccountChangesNothing(t *testing.T) {
 	empty := newMachine(t, h.srv)
 	if _, err := owner.Start(context.Background(), empty.cfg, owner.Init{RecoveryKey: key}, silent); !errors.Is(err, owner.ErrSetupToken) {
 		t.Fatalf("a broker that does not know the account: %v", err)
+	}
+}
+
+func TestNoAnswerOfABrokerShowsTheRecoveryKeyAgain(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	made := h.init()
+	if err := h.open().End(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	shown := func(owner.Opened) error { t.Error("the recovery key was shown again"); return nil }
+	foreign := must(wallet.Parse("0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed"))(t)
+	l := h.lies()
+	for name, test := range map[string]struct {
+		info  protocol.SessionInfo
+		opens bool
+	}{
+		"another wallet":    {protocol.SessionInfo{Wallet: foreign, Role: "owner", Time: 1}, false},
+		"an agent":          {protocol.SessionInfo{Wallet: made.Wallet, Role: "agent", Time: 1}, false},
+		"the ended session": {protocol.SessionInfo{Wallet: made.Wallet, Role: "owner", Time: 1}, true},
+	} {
+		l.session = func() (protocol.SessionInfo, error) { return test.info, nil }
+		machines := []*house{newMachine(t, h.srv)}
+		machines[0].lie = h.lie
+		if !test.opens {
+			machines = append(machines, h)
+		}
+		for _, m := range machines {
+			got, err := owner.Start(t.Context(), m.cfg, owner.Init{RecoveryKey: made.RecoveryKey}, shown)
+			if got.New || !got.RecoveryKey.IsZero() || (err == nil) != test.opens {
+				t.Errorf("%s: %v %v", name, got.New, err)
+			}
+		}
+	}
+	got, err := owner.Start(t.Context(), h.cfg, owner.Init{}, shown)
+	if err != nil || got.New || !got.Restored {
+		t.Errorf("%v %v", got.New, err)
 	}
 }
 

@@ -24,6 +24,7 @@ type liar struct {
 	record   func(protocol.SealedRecord) (protocol.SealedRecord, error)
 	found    func(protocol.FoundPairing) protocol.FoundPairing
 	audit    func(protocol.Audit) protocol.Audit
+	session  func() (protocol.SessionInfo, error)
 	sent     int
 }
 
@@ -33,6 +34,13 @@ func (l *liar) Manifest(ctx context.Context, token secret.String, w wallet.Walle
 		return l.manifest(r)
 	}
 	return r, err
+}
+
+func (l *liar) Session(ctx context.Context, token secret.String) (protocol.SessionInfo, error) {
+	if l.session != nil {
+		return l.session()
+	}
+	return l.Broker.Session(ctx, token)
 }
 
 func (l *liar) Agents(ctx context.Context, token secret.String) ([]protocol.Agent, error) {

@@ -96,13 +96,23 @@ func (o *Owner) saveNext(ctx context.Context) error {
 
 // useNext makes the first use of the next token and only then keeps it as the token.
 func (o *Owner) useNext(ctx context.Context) error {
-	info, err := o.broker.Session(ctx, o.sess.Next)
+	info, err := o.ask(ctx, o.sess.Next)
 	if err != nil {
 		return err
 	}
 	s := o.sess
 	s.Token, s.Next = s.Next, secret.String{}
 	return o.saveOpen(ctx, s, info)
+}
+
+// ask is what the broker says of token. An answer about anybody else than this owner
+// is none.
+func (o *Owner) ask(ctx context.Context, token secret.String) (protocol.SessionInfo, error) {
+	info, err := o.broker.Session(ctx, token)
+	if err == nil && (info.Wallet != o.sess.Wallet || info.Role != "owner") {
+		err = fmt.Errorf("%w: it answers for another account", protocol.ErrUnreachable)
+	}
+	return info, err
 }
 
 // saveOpen saves s as the broker confirmed it.
