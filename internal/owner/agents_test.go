@@ -130,7 +130,7 @@ func TestScopeDecidesWhoCanOpenARecord(t *testing.T) {
 	if m = must(o.SetScope(ctx, "bot", owner.ReplaceScope(scope.All())))(t); m.Revision != revision {
 		t.Fatal("a change that changes nothing was signed")
 	}
-	if _, err := o.SetScope(ctx, "bot", owner.NarrowScope(list(t, "openrouter"))); !errors.Is(err, scope.ErrScope) {
+	if _, err := o.SetScope(ctx, "bot", owner.NarrowScope(list(t, "openrouter"))); !errors.Is(err, owner.ErrAll) {
 		t.Fatalf("removing from all: %v", err)
 	}
 	m = must(o.SetScope(ctx, "bot", owner.ReplaceScope(scope.None())))(t)

@@ -1,9 +1,11 @@
 package owner
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/scope"
@@ -11,6 +13,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/secret"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/strictjson"
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
@@ -62,7 +65,10 @@ func (d *Device) Resolve(ctx context.Context, identity string) (wallet.Wallet, e
 	if isProblem(err, protocol.CodeNotFound) {
 		return wallet.Wallet{}, notFound("agent %s", identity)
 	}
-	return w, err
+	if err != nil {
+		return wallet.Wallet{}, fmt.Errorf("find agent %s: %w", identity, err)
+	}
+	return w, nil
 }
 
 // List names the credentials in scope. The broker answers 403 denied for another
@@ -76,7 +82,7 @@ func (d *Device) List(ctx context.Context, w wallet.Wallet) ([]Credential, error
 }
 
 // Read asks the broker for the record, so that its decision stands in the audit, and
-// opens it with the device key if the owner's manifest lists it.
+// opens it with the device key if the owner's manifest lists it in scope.
 func (d *Device) Read(ctx context.Context, w wallet.Wallet, service string) (secret.String, error) {
 	if err := scope.CheckService(service); err != nil {
 		return secret.String{}, err
@@ -90,12 +96,18 @@ func (d *Device) Read(ctx context.Context, w wallet.Wallet, service string) (sec
 		return secret.String{}, err
 	}
 	entry, ok := m.Entry(service)
-	if !ok {
+	switch {
+	case !ok:
 		return secret.String{}, noCredential(service)
+	case !m.Scope.Allows(service):
+		return secret.String{}, fmt.Errorf("%s: %w", service, ErrScope)
 	}
 	return opened(record, fetch, entry, d.sess.DeviceKey)
 }
 
+// manifest fetches the manifest of w and believes it as the daemon does: signed by the
+// pinned owner, for this wallet and device, and not older than the one in the daemon's
+// cache.
 func (d *Device) manifest(ctx context.Context, w wallet.Wallet) (seal.Manifest, error) {
 	reply, err := d.broker.Manifest(ctx, d.sess.Token, w)
 	if isProblem(err, protocol.CodeNotFound) {
@@ -114,5 +126,53 @@ func (d *Device) manifest(ctx context.Context, w wallet.Wallet) (seal.Manifest, 
 	if m.Owner != d.sess.Owner.Wallet || m.Wallet != w {
 		return seal.Manifest{}, refused(w, "it is of another owner or agent")
 	}
-	return m, nil
+	if err := d.checkDevice(m); err != nil {
+		return seal.Manifest{}, err
+	}
+	return m, d.checkAge(m, reply.Manifest)
+}
+
+func (d *Device) checkDevice(m seal.Manifest) error {
+	key, err := seal.Recipient(d.sess.DeviceKey)
+	if err != nil {
+		return fmt.Errorf("device key: %w", err)
+	}
+	signKey, err := seal.SigningKey(d.sess.DeviceSignKey)
+	if err != nil {
+		return fmt.Errorf("device signing key: %w", err)
+	}
+	if m.DeviceKey != key || m.DeviceSignKey != signKey {
+		return refused(m.Wallet, "it is for another device")
+	}
+	return nil
+}
+
+// cacheFile is where the daemon keeps the last manifest that it accepted.
+const cacheFile = "cache.json"
+
+// checkAge holds m, whose bytes are raw, against the last manifest that the daemon of
+// this slot accepted. A cache that cannot be read says nothing, as for the daemon; one
+// that others can write is an error of the store.
+func (d *Device) checkAge(m seal.Manifest, raw []byte) error {
+	data, err := d.cfg.Slots.ReadFile(d.cfg.ID, cacheFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read %s: %w", cacheFile, err)
+	}
+	var cache protocol.SignedManifest
+	var last seal.Manifest
+	if strictjson.DecodeLenient(data, &cache) == nil {
+		last, err = seal.Open(cache, d.sess.Owner.SigningKey)
+	}
+	switch {
+	case err != nil || last.Wallet != m.Wallet:
+		return nil // it says nothing about this manifest
+	case m.Revision < last.Revision:
+		return refused(m.Wallet, fmt.Sprintf("revision %d is older than %d, which this machine has seen", m.Revision, last.Revision))
+	case m.Revision == last.Revision && !bytes.Equal(raw, cache.Manifest):
+		return refused(m.Wallet, fmt.Sprintf("another manifest has the same revision %d", m.Revision))
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package owner_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/seal"
 	"github.com/agentkeys/agentkeys/internal/secret"
 	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
 // device saves the board's session in its slot and opens it.
@@ -26,7 +28,7 @@ func (h *house) device(m seal.Manifest, b board) *owner.Device {
 	cfg.ID = session.DaemonID(m.Wallet)
 	must(h.slots.Save(context.Background(), cfg.ID, session.Session{
 		Token: b.token, Wallet: m.Wallet, Scope: m.Scope, CreatedAt: 1, TTLSeconds: 1, Broker: h.srv.URL, DeviceKey: b.seed,
-		DeviceSignKey: seal.NewSeed(), Owner: &session.Owner{Wallet: o.Wallet(), SigningKey: must(seal.SigningKey(sess.SigningSeed))(h.t)},
+		DeviceSignKey: b.sign, Owner: &session.Owner{Wallet: o.Wallet(), SigningKey: must(seal.SigningKey(sess.SigningSeed))(h.t)},
 	}))(h.t)
 	return must(owner.OpenDevice(context.Background(), cfg))(h.t)
 }
@@ -105,6 +107,72 @@ func TestADeviceBelievesOnlyItsOwnersManifest(t *testing.T) {
 	l.record = func(r protocol.SealedRecord) (protocol.SealedRecord, error) { r.Data = r.Data[1:]; return r, nil }
 	if v, err := d.Read(ctx, d.Wallet(), "openrouter"); !errors.Is(err, owner.ErrWithheld) || !v.IsZero() {
 		t.Error(err)
+	}
+}
+
+// replaying gives one manifest and one record, whatever became of them.
+type replaying struct {
+	owner.Broker
+	manifest protocol.ManifestReply
+	record   protocol.SealedRecord
+}
+
+func (r *replaying) Manifest(context.Context, secret.String, wallet.Wallet) (protocol.ManifestReply, error) {
+	return r.manifest, nil
+}
+
+func (r *replaying) Record(context.Context, secret.String, wallet.Wallet, string) (protocol.SealedRecord, error) {
+	return r.record, nil
+}
+
+func TestADeviceRefusesAnOldManifestAndWhatIsOutOfScope(t *testing.T) {
+	t.Parallel()
+	h := initialised(t)
+	ctx := t.Context()
+	m, b := h.pair("a", scope.All())
+	must(h.open().Store(ctx, "a", "openrouter", secret.New("old")))(t)
+	manifest := func() protocol.ManifestReply { return must(h.client().Manifest(ctx, b.token, m.Wallet))(t) }
+	r := &replaying{manifest: manifest(), record: must(h.client().Record(ctx, b.token, m.Wallet, "openrouter"))(t)}
+	must(h.open().SetScope(ctx, "a", owner.ReplaceScope(list(t, "anthropic"))))(t)
+	newer := manifest()
+	h.lie = func(b owner.Broker) owner.Broker { r.Broker = b; return r }
+	d := h.device(m, b)
+	if v, err := d.Read(ctx, m.Wallet, "openrouter"); err != nil || v.Reveal() != "old" {
+		t.Fatalf("nothing on this machine could know better: %v", err)
+	}
+	cache := fmt.Appendf(nil, `{"version":1,"manifest":%q,"signature":%q,"records":[]}`,
+		must(newer.Manifest.MarshalText())(t), must(newer.Signature.MarshalText())(t))
+	if err := h.slots.WriteFile(session.DaemonID(m.Wallet), "cache.json", cache); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := d.Read(ctx, m.Wallet, "openrouter"); !errors.Is(err, seal.ErrManifest) || !v.IsZero() {
+		t.Errorf("an old manifest: %v", err)
+	}
+	if names, err := d.List(ctx, m.Wallet); !errors.Is(err, seal.ErrManifest) {
+		t.Errorf("an old manifest: %v %v", names, err)
+	}
+	r.manifest = newer
+	if v, err := d.Read(ctx, m.Wallet, "openrouter"); !errors.Is(err, owner.ErrScope) || !v.IsZero() {
+		t.Errorf("out of scope: %v", err)
+	}
+	if names, err := d.List(ctx, m.Wallet); err != nil || len(names) != 0 {
+		t.Errorf("the present manifest: %v %v", names, err)
+	}
+}
+
+func TestADeviceRefusesTheManifestOfAnotherDevice(t *testing.T) {
+	t.Parallel()
+	h := initialised(t)
+	m, b := h.pair("a", scope.All())
+	for name, change := range map[string]func(*board){
+		"device key":         func(b *board) { b.seed = seal.NewSeed() },
+		"device signing key": func(b *board) { b.sign = seal.NewSeed() },
+	} {
+		other := b
+		change(&other)
+		if _, err := h.device(m, other).List(t.Context(), m.Wallet); !errors.Is(err, seal.ErrManifest) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -24,6 +24,12 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrNoCredential: the owner's manifest does not list such a credential.
 	ErrNoCredential = errors.New("no such credential")
+	// ErrScope: the owner's manifest does not give this agent the service (exit 77).
+	ErrScope = errors.New("it is not in the scope that the owner signed")
+	// ErrAll: a part of the scope `all` cannot be taken away (usage).
+	ErrAll = errors.New("the scope is all, of which nothing can be removed: say what shall stay")
+	// ErrTooLong: the audit trail is longer than this program holds; ask for less.
+	ErrTooLong = errors.New("the audit trail is too long")
 	// ErrNoBoard: nobody shows this code, or its ten minutes are over.
 	ErrNoBoard = errors.New("no board shows this code")
 	// ErrTaken: an alias or e-mail address already names another agent, or names two.

@@ -79,6 +79,7 @@ type board struct {
 	key       pairing.Key
 	token     secret.String
 	seed      secret.String
+	sign      secret.String
 	request   []byte
 	recipient string
 }
@@ -86,11 +87,11 @@ type board struct {
 // board opens a pairing request with change applied to it.
 func (h *house) board(change func(*pairing.Request)) board {
 	h.t.Helper()
-	b := board{code: pairing.NewCode(), token: session.NewToken(), seed: seal.NewSeed()}
+	b := board{code: pairing.NewCode(), token: session.NewToken(), seed: seal.NewSeed(), sign: seal.NewSeed()}
 	b.recipient = must(seal.Recipient(b.seed))(h.t)
 	r := pairing.Request{
 		Kind: pairing.KindPair, TokenSHA256: session.TokenHash(b.token), DeviceKey: b.recipient,
-		DeviceSignKey: must(seal.SigningKey(seal.NewSeed()))(h.t), RequestedScope: scope.All(), Host: "pi",
+		DeviceSignKey: must(seal.SigningKey(b.sign))(h.t), RequestedScope: scope.All(), Host: "pi",
 	}
 	change(&r)
 	b.request = must(r.Encode())(h.t)

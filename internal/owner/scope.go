@@ -63,7 +63,7 @@ func WidenScope(s scope.Scope) ScopeChange {
 	}
 }
 
-// NarrowScope takes s away. A part of `all` is scope.ErrScope: say what shall stay,
+// NarrowScope takes s away. A part of `all` is ErrAll: say what shall stay,
 // since it would mean what the wallet holds today.
 func NarrowScope(s scope.Scope) ScopeChange {
 	return func(old scope.Scope) (scope.Scope, error) {
@@ -71,7 +71,7 @@ func NarrowScope(s scope.Scope) ScopeChange {
 			return scope.None(), nil
 		}
 		if old.IsAll() {
-			return scope.Scope{}, scope.ErrScope
+			return scope.Scope{}, ErrAll
 		}
 		var kept []string
 		for _, service := range old.Services() {
