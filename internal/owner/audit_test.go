@@ -3,6 +3,7 @@ package owner_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -61,6 +62,74 @@ func TestARewrittenAuditTrailIsNamed(t *testing.T) {
 	if diff := cmp.Diff(honest, again, cmp.Comparer(func(a, b wallet.Wallet) bool { return a == b })); diff != "" {
 		t.Fatal(diff)
 	}
+}
+
+// endless is a broker whose trail fits together and never ends.
+type endless struct {
+	pages  int
+	detail string
+	last   protocol.AuditHead
+}
+
+func (e *endless) page(protocol.Audit) protocol.Audit {
+	e.pages++
+	out := protocol.Audit{}
+	for range 200 {
+		row := protocol.AuditRow{Number: e.last.Number + 1, Time: 1, Action: protocol.ActionRenewed, Result: "ok", Where: "broker", Detail: e.detail}
+		row.SHA256 = protocol.ChainRow(e.last.SHA256, row)
+		e.last = protocol.AuditHead{Number: row.Number, SHA256: row.SHA256}
+		out.Rows = append(out.Rows, row)
+	}
+	out.Next, out.Head = e.last.Number, protocol.AuditHead{Number: 1 << 60}
+	return out
+}
+
+func TestATrailThatNeverEndsIsLeft(t *testing.T) {
+	t.Parallel()
+	h := initialised(t)
+	l := h.lies()
+	t.Run("rows that do not fit together", func(t *testing.T) {
+		pages := 0
+		l.audit = func(protocol.Audit) protocol.Audit {
+			if pages++; pages > 10 {
+				t.Error("the walk goes on after the first fault")
+				return protocol.Audit{}
+			}
+			return protocol.Audit{Rows: make([]protocol.AuditRow, 200), Next: uint64(pages), Head: protocol.AuditHead{Number: 1 << 60}}
+		}
+		if _, err := h.open().Usage(t.Context(), protocol.AuditQuery{}, false); !errors.Is(err, owner.ErrRewritten) {
+			t.Error(err)
+		}
+	})
+	t.Run("more than is kept", func(t *testing.T) {
+		e := endless{detail: strings.Repeat("z", 64<<10)}
+		l.audit = func(a protocol.Audit) protocol.Audit {
+			if e.pages == 50 { // 640 MB
+				t.Error("the walk goes on")
+				return protocol.Audit{}
+			}
+			return e.page(a)
+		}
+		if rows, err := h.open().Usage(t.Context(), protocol.AuditQuery{}, false); !errors.Is(err, owner.ErrTooLong) {
+			t.Errorf("%d rows, %v", len(rows), err)
+		}
+	})
+	t.Run("rows written meanwhile are not run after", func(t *testing.T) {
+		e := endless{}
+		l.audit = func(a protocol.Audit) protocol.Audit {
+			if e.pages == 10 {
+				t.Error("the walk goes on")
+				return protocol.Audit{}
+			}
+			out := e.page(a)
+			out.Head.Number = e.last.Number + 1 // always one more
+			return out
+		}
+		rows, err := h.open().Usage(t.Context(), protocol.AuditQuery{}, true)
+		if !errors.Is(err, owner.ErrRewritten) || len(rows) > 400 { // its first head was a lie
+			t.Errorf("%d rows, %v", len(rows), err)
+		}
+	})
 }
 
 func TestUsageFilters(t *testing.T) {
