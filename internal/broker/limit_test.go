@@ -1,6 +1,7 @@
 package broker_test
 
 import (
+	"bytes"
 	"net/netip"
 	"testing"
 	"time"
@@ -90,5 +91,16 @@ func TestOpeningsAreCountedByNetwork(t *testing.T) {
 	s.Clock.Jump(time.Minute)
 	if got := open("198.51.100.1"); got != "" {
 		t.Errorf("a minute later: %q", got)
+	}
+}
+
+func TestAPaddedRequestIsRefused(t *testing.T) {
+	t.Parallel()
+	s := brokertest.Start(t)
+	d := brokertest.NewDevice(t, "")
+	body := d.Opening()
+	body.Request = append(body.Request, bytes.Repeat([]byte(" "), 8<<10)...)
+	if got := code(t, second(s.Broker.OpenPairing(ctx(t), d.Credentials(), body))); got != protocol.CodeBadRequest {
+		t.Fatalf("a request of %d bytes: %q", len(body.Request), got)
 	}
 }

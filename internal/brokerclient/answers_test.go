@@ -151,6 +151,17 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 	}
 }
 
+func TestOnlyAnOwnersListMayBeLarge(t *testing.T) {
+	t.Parallel()
+	padded := func(body string) string {
+		return serve(t, reply(200, "application/json", strings.Repeat(" ", brokerclient.MaxReply)+body))
+	}
+	_, err := client(t, brokerclient.Config{URL: padded(sessionJSON)}).Session(t.Context(), session.NewToken())
+	check(t, err, "")
+	_, err = client(t, brokerclient.Config{URL: padded(`{"agents":[]}`)}).Agents(t.Context(), session.NewToken())
+	check(t, err, "ok")
+}
+
 func TestAnAnswerIsBounded(t *testing.T) {
 	t.Parallel()
 	flood := func(w http.ResponseWriter, _ *http.Request) {

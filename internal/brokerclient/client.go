@@ -17,6 +17,8 @@ import (
 	"net/netip"
 	"syscall"
 	"time"
+
+	"github.com/agentkeys/agentkeys/internal/buildinfo"
 )
 
 const (
@@ -37,8 +39,10 @@ type Config struct {
 
 	Now   func() time.Time // nil = time.Now
 	Roots *x509.CertPool   // CAs; nil = the machine's
-	// Floor is a time that is certainly past (design 3, clocks); nil = none.
+	// Floor is a time that is certainly past (design 3, clocks); nil = none. So is Built,
+	// the date of this program; zero = what the build recorded.
 	Floor func() time.Time
+	Built time.Time
 	// ObserveLeaf is told the NotBefore of each broker's certificate that a CA vouched
 	// for: the next floor. It runs within the TLS handshake.
 	ObserveLeaf func(notBefore time.Time)
@@ -67,6 +71,9 @@ func New(cfg Config) (*Client, error) {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Built.IsZero() {
+		cfg.Built = buildinfo.Get().Date
 	}
 	c := &Client{cfg: cfg, at: at}
 	c.http = &http.Client{

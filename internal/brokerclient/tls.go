@@ -66,9 +66,9 @@ func (c *Client) verifyChain(shown []*x509.Certificate) error {
 }
 
 // judgedAt is the time at which a chain is checked: now, but never before what is
-// certainly past, which is the floor and the day on which the chain was issued.
+// certainly past: the floor, the date of this program, and the day on which the chain was issued.
 func (c *Client) judgedAt(shown []*x509.Certificate) time.Time {
-	at := c.cfg.Now()
+	at := later(c.cfg.Now(), c.cfg.Built)
 	if c.cfg.Floor != nil {
 		at = later(at, c.cfg.Floor())
 	}

@@ -174,6 +174,29 @@ func tlsClient(t *testing.T, cert tls.Certificate, ca authority, now, floor time
 	}), seen
 }
 
+func TestACertificateThatExpiredBeforeTheProgramWasBuiltIsRefused(t *testing.T) {
+	t.Parallel()
+	today := time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC)
+	ca := newAuthority(t, today.Add(-1000*day))
+	expired := ca.leaf(t, "localhost", today.Add(-200*day))
+	for name, tt := range map[string]struct {
+		built time.Time
+		ok    bool
+	}{"built after": {today.Add(-day), false}, "built before": {today.Add(-190 * day), true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := client(t, brokerclient.Config{
+				URL: serveTLS(t, expired), Roots: ca.pool(), Built: tt.built,
+				Now: func() time.Time { return time.Unix(0, 0) },
+			})
+			_, err := c.Session(t.Context(), session.NewToken())
+			if errors.Is(err, protocol.ErrCertificate) == tt.ok {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
 func TestASelfSignedBrokerNeedsAPin(t *testing.T) {
 	t.Parallel()
 	key := newKey(t)

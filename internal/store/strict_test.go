@@ -58,6 +58,9 @@ func insecurities() map[string]insecurity {
 		"home that others may write": {func(t *testing.T, dir, _ string) {
 			must(t, os.Chmod(filepath.Dir(dir), 0o777))
 		}, "chmod go-w ", false},
+		"home that its group may write": {func(t *testing.T, dir, _ string) {
+			must(t, os.Chmod(filepath.Dir(dir), 0o770))
+		}, "chmod go-w ", false},
 		"file of another user": {func(t *testing.T, _, file string) {
 			must(t, os.Chown(file, nobody, nobody))
 		}, "chown 0:0 ", true},
