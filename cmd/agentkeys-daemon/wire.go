@@ -63,7 +63,7 @@ func (p *program) openStore(set settings.Settings, log *slog.Logger, metrics *he
 		cfg.Observer = storeObserver{metrics}
 	}
 	if uid, gid, ok := paths.SlotUser(home, os.Geteuid()); ok {
-		cfg.SlotUser = &store.Ids{UID: uid, GID: gid}
+		cfg.SlotUser = &store.IDs{UID: uid, GID: gid}
 	}
 	if cfg.SlotUser != nil && cfg.Mode == store.ModeAuto {
 		cfg.Mode = store.ModeFile

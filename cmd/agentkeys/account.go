@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/agentkeys/agentkeys/internal/buildinfo"
@@ -47,10 +49,14 @@ func (c initCmd) Run(a *app) error {
 		return usageError{message: "an account is never in a daemon's slot", hint: hintInit}
 	}
 	in, err := c.secrets(a)
-	if err != nil {
+	gone := errors.Is(err, fs.ErrNotExist) // the broker removes the file when it was used
+	if err != nil && !gone {
 		return err
 	}
-	opened, err := owner.Start(a.ctx, cfg, in, a.showNew)
+	opened, startErr := owner.Start(a.ctx, cfg, in, a.showNew)
+	if !gone || !errors.Is(startErr, owner.ErrSetupToken) {
+		err = startErr
+	}
 	if err != nil || opened.New {
 		return err
 	}

@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/owner"
@@ -31,6 +33,9 @@ type usageEntry struct {
 // Run checks the whole chain and prints what the filters leave, oldest first.
 func (c usageCmd) Run(a *app) error {
 	defer a.interruptible()()
+	if err := checkAction(c.Action); err != nil {
+		return err
+	}
 	since, err := parseSince(c.Since, time.Now())
 	if err != nil {
 		return err
@@ -63,6 +68,20 @@ func (a *app) printUsage(found []protocol.AuditRow) error {
 		rows = append(rows, []string{when(r.Time), walletText(r.Agent), r.Service, r.Action, r.Result, r.Where, r.Detail})
 	}
 	return a.table(list, []string{"TIME", "AGENT", "SERVICE", "ACTION", "RESULT", "WHERE", "DETAIL"}, rows)
+}
+
+// checkAction refuses what no row can say: an empty table would look like an answer.
+func checkAction(action string) error {
+	known := []string{
+		protocol.ActionAccountCreated, protocol.ActionPairingOpened, protocol.ActionPairingApproved, protocol.ActionPairingDenied,
+		protocol.ActionPairingExpired, protocol.ActionRecovered, protocol.ActionRenewed, protocol.ActionResumed, protocol.ActionProofFailed,
+		protocol.ActionParked, protocol.ActionReopened, protocol.ActionRevoked, protocol.ActionTornDown, protocol.ActionManifestChanged,
+		protocol.ActionSynced, protocol.ActionAccessGranted, protocol.ActionAccessDenied,
+	}
+	if action == "" || slices.Contains(known, action) {
+		return nil
+	}
+	return usageError{message: fmt.Sprintf("--action %.64q is none of %s", action, strings.Join(known, ", ")), hint: "agentkeys usage --action access_denied"}
 }
 
 // parseSince reads a time in one of the forms of the help; 0 for none.

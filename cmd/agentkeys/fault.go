@@ -29,7 +29,13 @@ const (
 	exitNoSession   = 78
 )
 
-const hintInit = "agentkeys init"
+const (
+	hintInit   = "agentkeys init"
+	hintDoctor = "agentkeys doctor"
+)
+
+// codeNotConfirmed: a person was asked and did not say yes.
+const codeNotConfirmed = "not_confirmed"
 
 // usageError is a mistake in what was typed.
 type usageError struct{ message, hint string }
@@ -80,7 +86,7 @@ func (a *app) fail(err error, asJSON bool) int {
 
 // faultOf translates an error once, here.
 func faultOf(err error) fault {
-	f := fault{Code: "fault", Message: err.Error(), exit: exitFault}
+	f := fault{Code: "error", Message: err.Error(), exit: exitFault}
 	var usage usageError
 	var p *protocol.Problem
 	var away *localclient.UnreachableError
@@ -90,7 +96,7 @@ func faultOf(err error) fault {
 	case errors.As(err, &p):
 		f = problemFault(err, p)
 	case errors.As(err, &away):
-		f.Code, f.exit = "daemon_away", exitUnreachable
+		f.Code, f.exit, f.Hint = "daemon_away", exitUnreachable, "agentkeys-daemon status"
 	default:
 		for _, known := range knownFaults() {
 			if errors.Is(err, known.err) {
@@ -127,6 +133,12 @@ func knownFaults() []knownFault {
 		{owner.ErrSetupToken, "usage", exitUsage, "agentkeys init --broker URL --setup-token-file FILE"},
 		{owner.ErrSetupRefused, protocol.CodeDenied, exitDenied, "agentkeys init --broker URL --setup-token-file FILE"},
 		{owner.ErrBrokerURL, "usage", exitUsage, "agentkeys init --broker URL --setup-token-file FILE"},
+		{owner.ErrAll, "usage", exitUsage, "agentkeys scope --agent IDENTITY --set a,b"},
+		{owner.ErrScope, protocol.CodeDeniedScope, exitDenied, "agentkeys list"},
+		{owner.ErrTooLong, "too_long", exitFault, "agentkeys usage --since 24h"},
+		{errNotApproved, codeNotConfirmed, exitFault, ""},
+		{errKept, codeNotConfirmed, exitFault, ""},
+		{errProgram, protocol.CodeNotFound, exitFault, ""},
 		{owner.ErrKind, "usage", exitUsage, ""},
 		{owner.BothError{}, "usage", exitUsage, ""},
 		{brokerclient.ErrURL, "usage", exitUsage, ""},
@@ -158,8 +170,8 @@ func knownFaults() []knownFault {
 		{store.ErrBusy, "busy", exitFault, ""},
 		{store.ErrStale, "busy", exitFault, ""},
 		{store.ErrNewer, "slot_newer", exitFault, "upgrade agentkeys"},
-		{protocol.ErrCertificate, protocol.CodeCertificate, exitUnreachable, ""},
-		{protocol.ErrUnreachable, protocol.CodeUnreachable, exitUnreachable, ""},
+		{protocol.ErrCertificate, protocol.CodeCertificate, exitUnreachable, hintDoctor},
+		{protocol.ErrUnreachable, protocol.CodeUnreachable, exitUnreachable, hintDoctor},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"syscall"
 
 	"github.com/agentkeys/agentkeys/internal/secret"
@@ -18,10 +19,12 @@ func (a *app) runWithFiles(program string, argv []string, list []wanted) error {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, passedOn()...) // from now on nothing ends us before the directory is gone
 	defer signal.Stop(signals)
-	dir, err := a.privateDir()
+	a.sweepPrivateDirs()
+	dir, release, err := a.privateDir()
 	if err != nil {
 		return err
 	}
+	defer release()
 	code, err := a.runIn(dir, program, argv, list, signals)
 	if removeErr := os.RemoveAll(dir); removeErr != nil {
 		err = errors.Join(err, fmt.Errorf("remove credentials directory: %w", removeErr))
@@ -45,7 +48,9 @@ func (a *app) runIn(dir, program string, argv []string, list []wanted, signals <
 	if err != nil {
 		return 0, err
 	}
-	cmd := &exec.Cmd{Path: program, Args: argv, Env: environ, Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr}
+	cmd := &exec.Cmd{Path: program, Args: argv, Env: environ, Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr, SysProcAttr: endWithUs()}
+	runtime.LockOSThread() // endWithUs means the thread that starts the program
+	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
 		return 0, fmt.Errorf("start %s: %w", program, err)
 	}
@@ -96,21 +101,3 @@ func exitCode(state *os.ProcessState, err error) (int, error) {
 	return state.ExitCode(), nil
 }
 
-// privateDir makes a directory of mode 0700, in memory where the machine has such a
-// place: the user's runtime directory or /dev/shm; else where temporary files go.
-func (a *app) privateDir() (string, error) {
-	for _, parent := range []string{a.getenv("XDG_RUNTIME_DIR"), "/dev/shm"} {
-		if !filepath.IsAbs(parent) {
-			continue
-		}
-		if dir, err := os.MkdirTemp(parent, "agentkeys-run-"); err == nil {
-			return dir, nil
-		}
-	}
-	dir, err := os.MkdirTemp("", "agentkeys-run-")
-	if err != nil {
-		return "", fmt.Errorf("make credentials directory: %w", err)
-	}
-	a.log.Warn("credentials directory is on disk", "path", dir)
-	return dir, nil
-}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -37,9 +38,9 @@ func (c runCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	program, err := exec.LookPath(c.Command[0])
+	program, err := find(c.Command[0])
 	if err != nil {
-		return fmt.Errorf("find program: %w", err)
+		return err
 	}
 	if list, err = c.fetch(a, list); err != nil {
 		return err
@@ -53,6 +54,23 @@ func (c runCmd) Run(a *app) error {
 	}
 	err = syscall.Exec(program, c.Command, environ)
 	return fmt.Errorf("start %s: %w", program, err)
+}
+
+// errProgram: there is no such program, or it may not be started.
+var errProgram = errors.New("no such program")
+
+// find is the path of a program as a shell would find it.
+func find(program string) (string, error) {
+	path, err := exec.LookPath(program)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return "", fmt.Errorf("%s is not executable: %w", program, errProgram)
+	case errors.Is(err, exec.ErrDot):
+		return "", fmt.Errorf("%s is in this directory alone, type ./%s: %w", program, program, errProgram)
+	case err != nil:
+		return "", fmt.Errorf("%s: %w", program, errProgram)
+	}
+	return path, nil
 }
 
 // parseEnv refuses a bad --env before any request.

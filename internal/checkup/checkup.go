@@ -88,12 +88,12 @@ func (m *machine) slots() (ids []session.ID, insecure *doctor.Slot) {
 	return slices.Compact(ids), insecure
 }
 
-func (m *machine) slotUser() *store.Ids {
+func (m *machine) slotUser() *store.IDs {
 	uid, gid, ok := paths.SlotUser(m.home, m.euid)
 	if !ok {
 		return nil
 	}
-	return &store.Ids{UID: uid, GID: gid}
+	return &store.IDs{UID: uid, GID: gid}
 }
 
 // facts gathers everything of one slot; of the machine with a zero id.

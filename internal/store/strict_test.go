@@ -168,7 +168,7 @@ func TestRootGivesSlotsToTheirUser(t *testing.T) {
 		t.Skip("only root can give a file away")
 	}
 	id := session.DaemonID(wallet.New())
-	s := open(t, store.Config{Mode: store.ModeFile, SlotUser: &store.Ids{UID: nobody, GID: nobody}})
+	s := open(t, store.Config{Mode: store.ModeFile, SlotUser: &store.IDs{UID: nobody, GID: nobody}})
 	v := newSession(wallet.New())
 	save(t, s, id, v)
 	must(t, s.WriteFile(id, "cache.json", []byte("{}")))
