@@ -23,8 +23,8 @@ const (
 // ErrConfig is wrapped by every error of New and ParseMode: a usage error (exit 64).
 var ErrConfig = errors.New("the session store is set up wrongly")
 
-// Ids are a user and group id.
-type Ids struct{ UID, GID int }
+// IDs are a user and group id.
+type IDs struct{ UID, GID int }
 
 // Observer counts what the store does; every label has few values. Calls come from
 // any goroutine and must not block.
@@ -47,7 +47,7 @@ type Config struct {
 	KeychainTimeout time.Duration
 	// SlotUser is the user whose slots root works on: root gives new slots to it.
 	// nil: root makes slots of its own, and files in a slot go to the slot's owner.
-	SlotUser  *Ids
+	SlotUser  *IDs
 	FileLimit int64            // bytes of a state file (ReadFile, WriteFile); 0 = 8 MiB
 	BootID    func() string    // names this boot of the machine; nil = ask the kernel
 	Now       func() time.Time // nil = time.Now

@@ -16,8 +16,12 @@ func TestInvariant13PromoteMayStopAnywhereAndBeRepeated(t *testing.T) {
 		for _, power := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s mode, power lost: %v", mode, power), func(t *testing.T) {
 				t.Parallel()
-				for at := 0; promoteAt(t, mode, power, at) && at < 200; at++ {
+				for at := 0; at < 200; at++ {
+					if !promoteAt(t, mode, power, at) {
+						return
+					}
 				}
+				t.Fatal("Promote took more than 200 operations")
 			})
 		}
 	}

@@ -111,7 +111,7 @@ func (t *slot) unconfirmed(tomb head, cause error) error {
 	case errors.Is(cause, ErrInDoubt):
 		return fmt.Errorf("delete %s: %w", t.id, cause)
 	}
-	return fmt.Errorf("delete %s: %w: %v", t.id, ErrInDoubt, cause) // one decision: not its kind
+	return fmt.Errorf("delete %s: %w: %s", t.id, ErrInDoubt, cause.Error()) // one decision: not its kind
 }
 
 // clear deletes what the keychain shows of a buried slot, and reports whether it

@@ -125,7 +125,7 @@ func (s *Store) makeSlotIn(home atomicfile.Dir, homeInfo atomicfile.Info, id ses
 
 // giveSlot hands a slot that root just made to the user it is for.
 func (s *Store) giveSlot(home atomicfile.Dir, homeInfo atomicfile.Info, id session.ID) error {
-	user := Ids{UID: homeInfo.UID, GID: homeInfo.GID}
+	user := IDs{UID: homeInfo.UID, GID: homeInfo.GID}
 	if s.cfg.SlotUser != nil {
 		user = *s.cfg.SlotUser
 	}

@@ -26,12 +26,12 @@ func RunKeychain(t *testing.T, newKeychain func(t *testing.T) store.Keychain) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newKeychain(t)
-			clear := func() {
+			wipe := func() {
 				_ = k.Delete(t.Context(), accountA) // absent is fine
 				_ = k.Delete(t.Context(), accountB)
 			}
-			clear()
-			defer clear()
+			wipe()
+			defer wipe()
 			if check == nil {
 				put(t, k, accountA, "ak1.1.c2hhcmVk")
 				wantValue(t, newKeychain(t), accountA, "ak1.1.c2hhcmVk")
