@@ -8,6 +8,9 @@ MODULE   := github.com/agentkeys/agentkeys
 PROGRAMS := $(patsubst cmd/%/main.go,%,$(wildcard cmd/*/main.go))
 GO       ?= go
 FUZZTIME ?= 20s
+HISTORIES ?= 100000
+CHECKS   ?= 5000
+KILLS    ?= 1000
 COVER    := .cache/cover.out
 LINT     := .cache/bin/golangci-lint
 
@@ -19,10 +22,10 @@ BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=$(HAVE_GIT) -ldflags '
 
 CROSS := linux-amd64 linux-arm64 linux-armv7 linux-armv6 darwin-arm64
 
-.PHONY: help build demo test check cover fuzz bench cross clean
+.PHONY: help build demo test test-model test-keyrings test-fire check cover fuzz bench cross clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 build: ## build the programs into bin/
 	@mkdir -p bin
@@ -33,6 +36,16 @@ demo: build ## two agents on one host, for real: Demo 1, each step with what was
 
 test: build ## every test, under the race detector, in random order
 	@AGENTKEYS_BIN='$(CURDIR)/bin' $(GO) test -race -shuffle=on -timeout 10m ./...
+
+test-model: ## the store's state machine: HISTORIES (100000) of 40 steps, and CHECKS (5000) by rapid in each mode
+	AGENTKEYS_HISTORIES='$(HISTORIES)' $(GO) test -count=1 -timeout 60m -v -run '^TestModel$$|^TestMachineBites$$' ./internal/store
+	$(GO) test -count=1 -timeout 60m -run '^TestRandomHistories$$' ./internal/store -rapid.checks='$(CHECKS)' -rapid.steps=40
+
+test-keyrings: ## real gnome-keyring, KeePassXC and KDE Wallet in every state; a missing one is a failure
+	@AGENTKEYS_REQUIRE_KEYRING=1 AGENTKEYS_FIRE_KILLS=200 $(GO) test -count=1 -timeout 10m ./internal/store/keychain/...
+
+test-fire: ## two processes and a real keyring: KILLS (1000) times kill -9
+	AGENTKEYS_REQUIRE_KEYRING=1 AGENTKEYS_FIRE_KILLS='$(KILLS)' $(GO) test -count=1 -timeout 60m -v -run '^TestMigrationUnderFire$$' ./internal/store/keychain
 
 # govulncheck is not here: it needs its database from the network at every run,
 # and a check that passes or fails with the weather is not a check.

@@ -110,6 +110,13 @@ func TestMachineBites(t *testing.T) {
 		}
 	}
 	t.Logf("violations in %d histories: %v", histories, found)
+	violated := 0
+	for _, n := range found {
+		violated += n
+	}
+	if violated < histories*4/5 {
+		t.Errorf("only %d of %d histories of the naive store are violations", violated, histories)
+	}
 	for _, want := range []violation{"LOST", "STALE", "RESURRECTED"} {
 		if found[want] == 0 {
 			t.Errorf("the machine does not notice that the naive store's sessions are %s", want)

@@ -172,6 +172,10 @@ func (f *fire) do(w *worker, word string) (r reply, answered bool) {
 
 // weather is what happens to the keyring while the workers work.
 func (f *fire) weather() {
+	if f.ring.Ended() {
+		f.t.Logf("the keyring ended by itself: %s", f.ring.Outcome())
+		f.restart()
+	}
 	switch n := f.random.IntN(20); {
 	case f.locked && n < 10:
 		f.ring.Unlock()
@@ -186,10 +190,14 @@ func (f *fire) weather() {
 		f.ring.Continue()
 	case n < 9:
 		time.Sleep(time.Duration(f.random.IntN(60)) * time.Millisecond)
-		f.ring.Kill()
-		f.ring = keyringtest.StartGnomeKeyring(f.t, f.ring.Address, f.ring.Home, keyringtest.Unlocked)
-		f.locked = false
+		f.restart()
 	}
+}
+
+func (f *fire) restart() {
+	f.ring.Kill()
+	f.ring = keyringtest.StartGnomeKeyring(f.t, f.bus.Address, f.user, keyringtest.Unlocked)
+	f.locked = false
 }
 
 // judge holds an answer against the floor of its time and against all others.

@@ -129,6 +129,22 @@ func start(t testing.TB, cmd *exec.Cmd) *Process {
 // PID of the process.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
+// Ended reports whether it is gone, by itself or killed.
+func (p *Process) Ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// Outcome of a process that has ended, with what it said on stderr.
+func (p *Process) Outcome() string {
+	<-p.done
+	return p.cmd.ProcessState.String() + ": " + p.errors.String()
+}
+
 // Kill ends it at once and waits until it is gone.
 func (p *Process) Kill() {
 	select {

@@ -1,6 +1,7 @@
 package keyringtest
 
 import (
+	"errors"
 	"os/exec"
 	"syscall"
 )
@@ -16,7 +17,8 @@ func (p *Process) Stop() { p.signal(syscall.SIGSTOP) }
 func (p *Process) Continue() { p.signal(syscall.SIGCONT) }
 
 func (p *Process) signal(s syscall.Signal) {
-	if err := syscall.Kill(p.PID(), s); err != nil {
+	// Nobody: it has ended by itself and was waited for, which Ended tells.
+	if err := syscall.Kill(p.PID(), s); err != nil && !errors.Is(err, syscall.ESRCH) {
 		p.t.Error(err)
 	}
 }
