@@ -86,8 +86,6 @@ func TestALyingBrokerIsCaughtBySync(t *testing.T) {
 
 func TestAWithheldOrForeignRecordIsNamedAndTheRestServed(t *testing.T) {
 	t.Parallel()
-	l, o, pi, w := lied(t)
-	records := "/v1/agents/" + w + "/records"
 	foreign := func(doc map[string]any) {
 		if doc["service"] == "anthropic" {
 			bytesOf(doc, "data", func(d []byte) []byte { d[len(d)-1] ^= 1; return d })
@@ -100,8 +98,8 @@ func TestAWithheldOrForeignRecordIsNamedAndTheRestServed(t *testing.T) {
 			}
 		}
 	}
-	for name, lie := range map[string]func(*exchange){
-		"withheld": func(e *exchange) {
+	for name, lie := range map[string]func(records string, e *exchange){
+		"withheld": func(records string, e *exchange) {
 			if e.is(http.MethodGet, records+"/anthropic") {
 				e.problem(http.StatusNotFound, "not_found")
 			}
@@ -117,17 +115,17 @@ func TestAWithheldOrForeignRecordIsNamedAndTheRestServed(t *testing.T) {
 				}))
 			}
 		},
-		"unavailable": func(e *exchange) {
+		"unavailable": func(records string, e *exchange) {
 			if e.is(http.MethodGet, records+"/anthropic") {
 				e.problem(http.StatusServiceUnavailable, "unavailable")
 			}
 		},
-		"garbage": func(e *exchange) {
+		"garbage": func(records string, e *exchange) {
 			if e.is(http.MethodGet, records+"/anthropic") {
 				page(http.StatusOK, "<html>")(e)
 			}
 		},
-		"foreign": func(e *exchange) {
+		"foreign": func(records string, e *exchange) {
 			if !e.is(http.MethodGet, records) {
 				return
 			}
@@ -144,23 +142,30 @@ func TestAWithheldOrForeignRecordIsNamedAndTheRestServed(t *testing.T) {
 			})
 		},
 	} {
-		l.tell(lie)
-		board := pi
-		d := board.daemon(w)
-		d.condition("record_withheld")
-		d.serves("openrouter", keyOpenRouter)
-		if got, code := d.value("anthropic"); code == http.StatusOK {
-			t.Errorf("%s: served %q", name, got)
-		}
-		if l.tell(nil) == 0 {
-			t.Errorf("%s: the lie was not told", name)
-		}
-		d.stop()
-		d = board.daemon(w)
-		d.serves("anthropic", keyAnthropic)
-		d.stop()
-		o.put("bot", "anthropic", "newer")
-		o.put("bot", "anthropic", keyAnthropic) // so that the next lie meets a record that is not in the cache
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, o, pi, w := lied(t)
+			l.tell(func(e *exchange) { lie("/v1/agents/"+w+"/records", e) })
+			d := pi.daemon(w)
+			d.condition("record_withheld")
+			d.serves("openrouter", keyOpenRouter)
+			if got, code := d.value("anthropic"); code == http.StatusOK {
+				t.Errorf("served %q", got)
+			}
+			if l.tell(nil) == 0 {
+				t.Error("the lie was not told")
+			}
+			d.stop()
+			d = pi.daemon(w)
+			d.serves("anthropic", keyAnthropic)
+			// A newer one that does not come is named too, and is not replaced by anything.
+			l.tell(func(e *exchange) { lie("/v1/agents/"+w+"/records", e) })
+			o.put("bot", "anthropic", "newer")
+			d.condition("record_withheld")
+			if got, code := d.value("anthropic"); code == http.StatusOK && got != keyAnthropic {
+				t.Errorf("served %q", got)
+			}
+		})
 	}
 }
 
