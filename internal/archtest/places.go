@@ -73,7 +73,6 @@ func places() map[string]place {
 		"bench":                      {floor: tests},
 		"broker/brokertest":          {floor: tests},
 		"demo":                       {floor: tests},
-		"deps":                       {floor: tests},
 		"e2e":                        {floor: tests},
 		"store/keychain/keyringtest": {floor: tests},
 		"store/storetest":            {floor: tests},
