@@ -16,7 +16,6 @@ const (
 // untested are the packages that have no test file of their own, and why.
 var untested = map[string]string{
 	"broker/brokertest":          "is the suite that the tests of the broker's database run",
-	"deps":                       "holds nothing but imports",
 	"store/keychain/keyringtest": "is a tool of the tests of store/keychain",
 }
 
@@ -45,7 +44,7 @@ func TestEveryPackageHasOneComment(t *testing.T) {
 				in = append(in, s.path)
 			}
 		}
-		if code && len(in) != 1 && name != "deps" {
+		if code && len(in) != 1 {
 			t.Errorf("%s: want one file with a package comment, found %d: %v", name, len(in), in)
 		}
 	}
