@@ -120,11 +120,13 @@ func (f *fakeSecrets) addItem(path dbus.ObjectPath, attributes map[string]string
 }
 
 func (f *fakeSecrets) create(map[string]dbus.Variant, ss.Secret, bool) (item, prompt dbus.ObjectPath, _ *dbus.Error) {
-	defer f.lock()()
-	if f.onCreate == nil {
+	f.mu.Lock()
+	answer := f.onCreate
+	f.mu.Unlock()
+	if answer == nil {
 		return "/", "/", nil
 	}
-	item, prompt = f.onCreate()
+	item, prompt = answer() // may take its time
 	return item, prompt, nil
 }
 

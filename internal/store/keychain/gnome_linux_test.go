@@ -10,8 +10,6 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
 )
 
-const account = "daemon-0x52908400098527886e0f7030069857d2e4169ee7"
-
 // inKeyring starts a gnome-keyring and returns it with a Keychain of its session.
 func inKeyring(t testing.TB, state keyringtest.State) (*keyringtest.GnomeKeyring, *keychain.Keychain) {
 	t.Helper()

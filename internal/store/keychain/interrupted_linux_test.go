@@ -117,7 +117,7 @@ func TestAPasswordlessKeyringKeepsAnEntryOverARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.Kill()
-	g = keyringtest.StartGnomeKeyring(t, g.Address, g.Home, keyringtest.Passwordless)
+	keyringtest.StartGnomeKeyring(t, g.Address, g.Home, keyringtest.Passwordless)
 	wantState(t, k.ProbeNow(t.Context()), store.StateUnlocked)
 	if got, err := k.Get(t.Context(), account); got != "ak1.1.c3RheXM" || err != nil {
 		t.Errorf("got %q, %v", got, err)

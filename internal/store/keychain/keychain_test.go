@@ -14,6 +14,9 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
 )
 
+// account is the one that most tests use.
+const account = "daemon-0x52908400098527886e0f7030069857d2e4169ee7"
+
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == keychain.ChildCommand {
 		os.Exit(keychain.Child(os.Stdin, os.Stdout))

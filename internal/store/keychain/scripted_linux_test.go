@@ -60,7 +60,9 @@ func TestAWriteThatAKeyringDropsOrNeverAnswersGoesToTheFile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f, k := scripted(t)
+			f.mu.Lock()
 			f.onCreate = tt.create
+			f.mu.Unlock()
 			s, err := store.New(store.Config{Home: filepath.Join(keyringtest.Dir(t), "home"), Keychain: k, KeychainTimeout: quick})
 			if err != nil {
 				t.Fatal(err)

@@ -40,6 +40,9 @@ func StartDisplay(t testing.TB) *Display {
 // namedWindow is a line of xwininfo's tree: an id and a name in quotes.
 var namedWindow = regexp.MustCompile(`^\s*0x[0-9a-f]+ "(.*)": \(`)
 
+// toolkitSize is that of windows that nobody can see.
+var toolkitSize = regexp.MustCompile(` (1x1|10x10)\+`)
+
 // Windows are the names of all windows that have one, at any depth. What a toolkit
 // makes for itself (selections, leaders) is left out.
 func (d *Display) Windows() []string {
@@ -47,9 +50,11 @@ func (d *Display) Windows() []string {
 	tree := Run(d.t, []string{"PATH=" + os.Getenv("PATH"), "DISPLAY=" + d.Name}, "", "xwininfo", "-root", "-tree")
 	var names []string
 	for line := range strings.Lines(tree) {
-		if m := namedWindow.FindStringSubmatch(line); m != nil && !strings.HasPrefix(m[1], "Qt Selection Owner") && !strings.Contains(line, " 1x1+") && !strings.Contains(line, " 10x10+") {
-			names = append(names, m[1])
+		m := namedWindow.FindStringSubmatch(line)
+		if m == nil || strings.HasPrefix(m[1], "Qt Selection Owner") || toolkitSize.MatchString(line) {
+			continue
 		}
+		names = append(names, m[1])
 	}
 	return names
 }
