@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"syscall"
 
 	"github.com/agentkeys/agentkeys/internal/agent"
 	"github.com/agentkeys/agentkeys/internal/brokerclient"
@@ -124,6 +125,8 @@ func decisions() []decision {
 		{store.ErrInDoubt, exitFault, "store_in_doubt", name + " probe"},
 		{localapi.ErrInUse, exitFault, "busy", name + " status"},
 		{localapi.ErrPath, exitFault, "socket", ""},
+		{syscall.ENOSPC, exitFault, "no_space", "df -h"},
+		{syscall.EROFS, exitFault, "state_read_only", "mount -o remount,rw / (or set AGENTKEYS_HOME and XDG_RUNTIME_DIR)"},
 		{protocol.ErrCertificate, exitUnreachable, protocol.CodeCertificate, ""},
 		{protocol.ErrUnreachable, exitUnreachable, protocol.CodeUnreachable, "start the broker (agentkeys-broker serve) or give another --broker URL"},
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/seal"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/settings"
+	"github.com/agentkeys/agentkeys/internal/store"
 )
 
 // patience is how long a broker that does not answer the first request is asked.
@@ -110,10 +111,25 @@ func (p *program) pairWith(ctx context.Context, set settings.Settings, r agent.P
 	if err != nil {
 		return agent.Paired{}, err
 	}
+	if err := s.mayKeep(ctx); err != nil {
+		return agent.Paired{}, err
+	}
 	return agent.Pair(ctx, agent.PairConfig{
 		Broker: client, URL: set.Broker, Store: s, Logger: log, Random: random,
 		Host: hostName(), Machine: machineHash(), ShowCode: p.announcer().code, Patience: wait,
 	}, r)
+}
+
+// mayKeep refuses to begin where the session could not be kept at the end: in
+// keychain mode there is no file to fall back to.
+func (s *storage) mayKeep(ctx context.Context) error {
+	if s.mode != store.ModeKeychain {
+		return nil
+	}
+	if probe := s.keychain.Probe(ctx); !probe.State.Writable() {
+		return &store.UnavailableError{State: probe.State, Reason: probe.Reason}
+	}
+	return nil
 }
 
 // sessionName is the slot of a paired agent.

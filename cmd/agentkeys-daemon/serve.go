@@ -51,7 +51,7 @@ type instance struct {
 // serve runs the daemon of w until a signal ends it.
 func (p *program) serve(ctx context.Context, w wallet.Wallet) error {
 	debug.SetGCPercent(gcPercent)
-	i, err := p.newInstance(w)
+	i, err := p.newInstance(ctx, w)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (p *program) serve(ctx context.Context, w wallet.Wallet) error {
 	return i.explain(i.run(ctx, tasks))
 }
 
-func (p *program) newInstance(w wallet.Wallet) (*instance, error) {
+func (p *program) newInstance(ctx context.Context, w wallet.Wallet) (*instance, error) {
 	i := &instance{p: p, w: w, hups: make(chan os.Signal, 1)}
 	set, origins, err := p.loadSettings(w.String())
 	if err != nil {
@@ -90,6 +90,7 @@ func (p *program) newInstance(w wallet.Wallet) (*instance, error) {
 	if i.storage, err = p.openStore(set, i.log, i.metrics); err != nil {
 		return nil, err
 	}
+	i.storage.look(ctx)
 	i.metrics.KeychainState(i.storage.keychainState())
 	i.daemon = agent.New(i.agentConfig(conditions))
 	i.server = localapi.New(localapi.Config{

@@ -36,6 +36,7 @@ func (p *program) loadSettings(w string) (settings.Settings, settings.Origins, e
 type storage struct {
 	*store.Store
 	keychain *keychain.Keychain
+	mode     store.Mode
 	probe    atomic.Pointer[store.Probe]
 }
 
@@ -47,7 +48,27 @@ func (s *storage) keychainState() string {
 	if s.keychain == nil {
 		return string(store.StateDisabled)
 	}
-	return string(store.StateNoBus)
+	return string(store.StateHung) // asked at the start, and no answer yet
+}
+
+// firstLook is how long a start waits for the keychain's first word.
+const firstLook = 50 * time.Millisecond
+
+// look asks the keychain before anybody asks the daemon how it is. A healthy one
+// answers in a few milliseconds; one that hangs does not hold up the start.
+func (s *storage) look(ctx context.Context) {
+	if s.keychain == nil {
+		return
+	}
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		s.keychain.Probe(ctx)
+	}()
+	select {
+	case <-answered:
+	case <-time.After(firstLook):
+	}
 }
 
 // openStore makes the store. metrics may be nil. Root on a machine with the package
@@ -74,6 +95,7 @@ func (p *program) openStore(set settings.Settings, log *slog.Logger, metrics *he
 		})
 		cfg.Keychain = out.keychain
 	}
+	out.mode = cfg.Mode
 	out.Store, err = store.New(cfg)
 	return out, err
 }

@@ -81,6 +81,7 @@ type Keychain interface {
 // Conditions keeps what is wrong now, for people and metrics.
 type Conditions interface {
 	Set(code health.Code, active bool, detail string)
+	SetHint(code health.Code, detail, hint string) // holds, with a hint of its own
 	Active() []health.Active
 }
 

@@ -67,6 +67,13 @@ func (d *Daemon) noteLoad(err error) {
 	set(health.KeychainUnavailable, !locked && errors.Is(err, store.ErrUnavailable))
 	set(health.SlotInsecure, errors.Is(err, store.ErrInsecure))
 	set(health.SlotCorrupt, errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrNewer))
+	var insecure *store.InsecureError
+	if errors.As(err, &insecure) {
+		d.c.Conditions.SetHint(health.SlotInsecure, err.Error(), insecure.Fix)
+	}
+	if errors.Is(err, store.ErrNewer) {
+		d.c.Conditions.SetHint(health.SlotCorrupt, err.Error(), "upgrade agentkeys")
+	}
 	set(health.SlotInconsistent, errors.Is(err, store.ErrInconsistent))
 }
 
@@ -133,6 +140,9 @@ func (d *Daemon) noteInfo(info store.Info) {
 	d.c.Observer.StoreInDoubt(info.InDoubt)
 	d.c.Conditions.Set(health.StoreInDoubt, info.InDoubt, "")
 	state := store.KeychainState(d.c.KeychainState())
+	inKeychain := info.Backend == store.BackendKeychain // read already, but not at the next start
+	d.c.Conditions.Set(health.KeychainLocked, inKeychain && state == store.StateLocked, "the next start waits for it")
+	d.c.Conditions.Set(health.KeychainUnavailable, inKeychain && state != store.StateLocked && !state.Readable(), string(state))
 	d.c.Conditions.Set(health.FellBackToFile, info.Backend == store.BackendFile && couldHold(state), string(state))
 }
 

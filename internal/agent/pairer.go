@@ -76,6 +76,9 @@ func Pair(ctx context.Context, c PairConfig, r PairRequest) (Paired, error) {
 			return Paired{}, err
 		}
 		p.wallet = w
+		if err := p.mayReplace(ctx); err != nil {
+			return Paired{}, err
+		}
 	}
 	if done, out, err := p.resume(ctx); done || err != nil {
 		return out, err
@@ -116,6 +119,16 @@ func (p *pairer) resolve(ctx context.Context) (wallet.Wallet, error) {
 		return w, &Failure{protocol.CodeNotFound, fmt.Errorf("the broker answered with another wallet than %s", typed)}
 	}
 	return w, nil
+}
+
+// mayReplace refuses to begin where the last step would fail: after the approval the
+// old session is gone. A slot that is corrupt, locked or absent is what recovery is for.
+func (p *pairer) mayReplace(ctx context.Context) error {
+	_, _, err := p.c.Store.Load(ctx, session.DaemonID(p.wallet))
+	if errors.Is(err, store.ErrInsecure) || errors.Is(err, store.ErrNewer) {
+		return err
+	}
+	return nil
 }
 
 // failure wraps an error of the broker with its stable code.

@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -30,6 +31,8 @@ type world struct {
 
 	wrap     func(agent.Store) agent.Store // nil: none
 	keychain agent.Keychain                // nil: never used
+
+	keychainState string // of the last look; empty: disabled
 }
 
 // newWorld pairs without the ceremony: A has openrouter in scope.
@@ -88,7 +91,7 @@ func (w *world) config() agent.Config {
 	}
 	return agent.Config{
 		Keychain: w.keychain, Wallet: w.wallet, Store: s, Dial: func(string) (agent.Broker, error) { return w.broker, nil },
-		KeychainState: func() string { return "disabled" }, Conditions: conditions,
+		KeychainState: func() string { return cmp.Or(w.keychainState, "disabled") }, Conditions: conditions,
 		Observer: observer{}, Notifier: quiet{}, Logger: slog.New(slog.DiscardHandler),
 		Host: "pi", Version: "test", ClockSynced: func() bool { return false },
 		Floor: func() time.Time { return time.Time{} }, SetFloor: func(time.Time) {},
