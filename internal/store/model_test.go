@@ -46,7 +46,7 @@ func TestModel(t *testing.T) {
 		})
 	}
 	workers.Wait()
-	t.Logf("%d histories of %d steps from seed %d in %s", wanted, historySteps, start, time.Since(begin).Round(time.Second))
+	t.Logf("%d histories of %d steps from seed %d in %s", min(next.Load(), wanted), historySteps, start, time.Since(begin).Round(time.Second))
 }
 
 func modelHistory(t fatal, mode store.Mode, seed uint64) {

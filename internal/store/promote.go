@@ -26,13 +26,34 @@ func (s *Store) promote(ctx context.Context, pending, id session.ID, v session.S
 		return Info{}, fmt.Errorf("promote %s to %s: %w", pending, id, session.ErrID)
 	}
 	info, done := s.promoted(ctx, id, v)
-	if !done {
-		var err error
-		if info, err = s.save(ctx, id, v); err != nil {
-			return Info{}, err
-		}
+	var err error
+	if done {
+		err = s.syncSlot(id)
+	} else {
+		info, err = s.save(ctx, id, v)
+	}
+	if err != nil {
+		return Info{}, err
 	}
 	return info, s.removePending(ctx, pending)
+}
+
+// syncSlot makes durable what was found in a slot: its writer may have died before.
+func (s *Store) syncSlot(id session.ID) error {
+	t, err := s.makeSlot(id) // syncs the home
+	if err != nil {
+		return err
+	}
+	defer t.close()
+	return t.syncDir()
+}
+
+// syncDir makes the present entries of the slot durable, whoever wrote them.
+func (t *slot) syncDir() error {
+	if err := t.dir.Sync(); err != nil {
+		return fmt.Errorf("sync %s: %w", t.path, err)
+	}
+	return nil
 }
 
 // promoted reports whether id already holds v or what became of it. Device keys are
@@ -97,8 +118,8 @@ func (t *slot) removeAll() error {
 			return err
 		}
 	}
-	if err := t.dir.Sync(); err != nil {
-		return fmt.Errorf("sync %s: %w", t.path, err)
+	if err := t.syncDir(); err != nil {
+		return err
 	}
 	if err := t.removeFile(lockName); err != nil {
 		return err

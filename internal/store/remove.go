@@ -83,6 +83,9 @@ func (t *slot) bury(ctx context.Context, h head) error {
 	}
 	if h.Tombstone && h.Keychain == nil && h.Pending == 0 {
 		tomb = h // deleted and finished before
+		if err := t.syncDir(); err != nil {
+			return err
+		}
 	} else if err := t.writeHead(tomb); err != nil {
 		return err
 	}
