@@ -100,4 +100,3 @@ func exitCode(state *os.ProcessState, err error) (int, error) {
 	}
 	return state.ExitCode(), nil
 }
-

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -67,10 +68,9 @@ func (a *app) sweepPrivateDirs() {
 			continue
 		}
 		for _, entry := range found {
-			if len(entry.Name()) <= len(privatePrefix) || entry.Name()[:len(privatePrefix)] != privatePrefix {
-				continue
+			if strings.HasPrefix(entry.Name(), privatePrefix) {
+				a.sweep(filepath.Join(parent, entry.Name()))
 			}
-			a.sweep(filepath.Join(parent, entry.Name()))
 		}
 	}
 }
