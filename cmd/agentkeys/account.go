@@ -68,6 +68,9 @@ func (c initCmd) secrets(a *app) (owner.Init, error) {
 	var err error
 	if c.RecoveryKey != "" {
 		in.RecoveryKey, err = a.prompt("Recovery key")
+		if err == nil && in.RecoveryKey.IsZero() {
+			err = usageError{message: "the recovery key is empty", hint: "agentkeys init --recovery-key - < FILE"}
+		}
 	}
 	if c.SetupTokenFile != "" {
 		in.SetupToken, err = a.readSecretFile(c.SetupTokenFile)

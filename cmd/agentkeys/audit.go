@@ -89,7 +89,7 @@ func parseSince(text string, now time.Time) (int64, error) {
 	if text == "" {
 		return 0, nil
 	}
-	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+	if d, err := time.ParseDuration(text); err == nil && !strings.HasPrefix(text, "-") {
 		return now.Add(-d).Unix(), nil
 	}
 	for _, layout := range []string{time.RFC3339, time.DateOnly} {
@@ -97,7 +97,7 @@ func parseSince(text string, now time.Time) (int64, error) {
 			return t.Unix(), nil
 		}
 	}
-	if unix, err := strconv.ParseInt(text, 10, 64); err == nil && unix >= 0 {
+	if unix, err := strconv.ParseInt(text, 10, 64); err == nil && !strings.HasPrefix(text, "-") {
 		return unix, nil
 	}
 	return 0, usageError{message: fmt.Sprintf("--since %.64q is no time", text), hint: "agentkeys usage --since 24h"}

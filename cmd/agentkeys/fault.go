@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 
 	"github.com/agentkeys/agentkeys/internal/brokerclient"
@@ -69,6 +70,9 @@ func (a *app) fail(err error, asJSON bool) int {
 	if errors.As(err, &child) {
 		return child.code
 	}
+	if a.interrupted {
+		err = errInterrupted // whatever it broke
+	}
 	f := faultOf(err)
 	if asJSON || a.global.JSON {
 		line, encodeErr := json.Marshal(map[string]fault{"error": f})
@@ -95,6 +99,8 @@ func faultOf(err error) fault {
 		f.Code, f.Hint, f.exit = "usage", usage.hint, exitUsage
 	case errors.As(err, &p):
 		f = problemFault(err, p)
+	case errors.As(err, &away) && errors.Is(away.Err, fs.ErrPermission):
+		f.Code, f.exit, f.Hint = protocol.CodeDenied, exitDenied, "run it as root or as the daemon's user"
 	case errors.As(err, &away):
 		f.Code, f.exit, f.Hint = "daemon_away", exitUnreachable, "agentkeys-daemon status"
 	default:
@@ -138,6 +144,7 @@ func knownFaults() []knownFault {
 		{owner.ErrTooLong, "too_long", exitFault, "agentkeys usage --since 24h"},
 		{errNotApproved, codeNotConfirmed, exitFault, ""},
 		{errKept, codeNotConfirmed, exitFault, ""},
+		{errInterrupted, "interrupted", exitFault, ""},
 		{errProgram, protocol.CodeNotFound, exitFault, ""},
 		{owner.ErrKind, "usage", exitUsage, ""},
 		{owner.BothError{}, "usage", exitUsage, ""},
@@ -204,6 +211,26 @@ func whichFault(err error) error {
 	if errors.Is(err, owner.ErrNoAccount) {
 		err = fmt.Errorf("this machine has neither an account nor an agent: %w", err)
 		return hintedError{error: err, hint: hintPair + "   (or, on your own machine: agentkeys init)"}
+	}
+	return err
+}
+
+// agentSlotFault makes the hint of an agent's slot that cannot be opened the daemon's.
+// Only where there is no session at all it is pairing (design 2, load).
+func agentSlotFault(err error, id session.ID) error {
+	w, _ := id.Wallet()
+	for _, known := range []struct {
+		err  error
+		hint string
+	}{
+		{owner.ErrNoAccount, hintPair},
+		{store.ErrUnavailable, "unlock the keychain, then: agentkeys-daemon probe"},
+		{store.ErrCorrupt, "agentkeys-daemon recover " + w.String() + " --broker URL"},
+		{store.ErrInconsistent, "agentkeys-daemon recover " + w.String() + " --broker URL"},
+	} {
+		if errors.Is(err, known.err) {
+			return hintedError{error: err, hint: known.hint}
+		}
 	}
 	return err
 }

@@ -30,18 +30,50 @@ func (a *app) stdoutIsTerminal() bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
+// errInterrupted: a person gave up; nothing was changed by what was asked for.
+var errInterrupted = errors.New("interrupted")
+
+// patiently reads what a person or a pipe may never finish. An interruption ends the
+// waiting at once; the read itself ends with the program.
+func patiently[T any](a *app, read func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	came := make(chan result, 1)
+	go func() {
+		value, err := read()
+		came <- result{value, err}
+	}()
+	select {
+	case r := <-came:
+		return r.value, r.err
+	case <-a.ctx.Done():
+		_, _ = fmt.Fprintln(a.stderr) // the question's line ends
+		var none T
+		return none, errInterrupted
+	}
+}
+
 // prompt asks a person for a secret without echo; from a pipe it reads everything and
 // drops one final newline.
 func (a *app) prompt(question string) (secret.String, error) {
 	fd, ok := a.terminal()
 	if !ok {
-		data, err := readLimited(a.lines, "standard input")
+		data, err := patiently(a, func() ([]byte, error) { return readLimited(a.lines, "standard input") })
 		return secret.New(strings.TrimSuffix(string(data), "\n")), err
+	}
+	before, err := term.GetState(fd)
+	if err != nil {
+		return secret.String{}, fmt.Errorf("ask the terminal: %w", err)
 	}
 	if _, err := fmt.Fprint(a.stderr, question+": "); err != nil {
 		return secret.String{}, err
 	}
-	data, err := term.ReadPassword(fd)
+	data, err := patiently(a, func() ([]byte, error) { return term.ReadPassword(fd) })
+	if errors.Is(err, errInterrupted) {
+		return secret.String{}, errors.Join(err, term.Restore(fd, before)) // the echo comes back
+	}
 	_, _ = fmt.Fprintln(a.stderr) // the newline that was not echoed
 	if err != nil {
 		return secret.String{}, fmt.Errorf("read from the terminal: %w", err)
@@ -52,7 +84,7 @@ func (a *app) prompt(question string) (secret.String, error) {
 // readSecretFile reads a secret from a file as it is; "-" is standard input.
 func (a *app) readSecretFile(name string) (secret.String, error) {
 	if name == "-" {
-		data, err := readLimited(a.lines, "standard input")
+		data, err := patiently(a, func() ([]byte, error) { return readLimited(a.lines, "standard input") })
 		return secret.New(string(data)), err
 	}
 	f, err := os.Open(name)
@@ -81,7 +113,7 @@ func (a *app) confirm(question string) (bool, error) {
 	if _, err := fmt.Fprint(a.stderr, question+" [y/N] "); err != nil {
 		return false, err
 	}
-	line, err := a.lines.ReadString('\n')
+	line, err := patiently(a, func() (string, error) { return a.lines.ReadString('\n') })
 	if err != nil && !errors.Is(err, io.EOF) {
 		return false, fmt.Errorf("read the answer: %w", err)
 	}

@@ -20,7 +20,7 @@ func TestParseSince(t *testing.T) {
 			t.Errorf("%q: %d, %v, want %d", text, got, err, want)
 		}
 	}
-	for _, bad := range []string{"yesterday", "-1h", "-5", "2026-13-01", " "} {
+	for _, bad := range []string{"yesterday", "-1h", "-5", "-0", "2026-13-01", " "} {
 		if got, err := parseSince(bad, now); err == nil {
 			t.Errorf("%q: accepted as %d", bad, got)
 		}

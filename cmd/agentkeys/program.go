@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os/signal"
+	"reflect"
 	"strings"
 	"syscall"
 
@@ -27,6 +28,8 @@ type app struct {
 	stdout  io.Writer
 	stderr  io.Writer
 	log     *slog.Logger
+
+	interrupted bool // a signal ended ctx
 }
 
 // run is the whole program; it returns the exit code (design 5, manners).
@@ -62,6 +65,9 @@ func (a *app) parseAndRun(args []string, hardenErr error) error {
 	if err != nil {
 		return usageError{message: err.Error(), hint: "agentkeys --help"}
 	}
+	if err := refuseEmpty(parsed); err != nil {
+		return err
+	}
 	a.global = grammar.global.withEnvironment(a.getenv)
 	if a.global.Verbose {
 		a.log = slog.New(slog.NewTextHandler(a.stderr, nil))
@@ -70,6 +76,27 @@ func (a *app) parseAndRun(args []string, hardenErr error) error {
 		a.log.Warn("process not hardened", "error", hardenErr)
 	}
 	return parsed.Run(a)
+}
+
+// refuseEmpty finds what was typed with nothing in it: an unset variable of a script.
+// Taken as not typed, it would mean the owner where an agent was meant. Fields that are
+// pointers know the difference themselves.
+func refuseEmpty(parsed *kong.Context) error {
+	for _, step := range parsed.Path {
+		var value *kong.Value
+		switch {
+		case step.Flag != nil:
+			value = step.Flag.Value
+		case step.Positional != nil:
+			value = step.Positional
+		default:
+			continue
+		}
+		if value.Target.Kind() == reflect.String && value.Target.String() == "" {
+			return usageError{message: value.ShortSummary() + " is empty", hint: "agentkeys --help"}
+		}
+	}
+	return nil
 }
 
 // wantsJSON decides how a fault is told before, and even if, the flags can be parsed.
@@ -99,9 +126,12 @@ func (a *app) getenv(name string) string {
 // interruptible ends the context at the first SIGINT or SIGTERM, so that a command
 // that waits for the broker stops in order. `run` does not use it.
 func (a *app) interruptible() (stop func()) {
-	ctx, stop := signal.NotifyContext(a.ctx, syscall.SIGINT, syscall.SIGTERM)
+	ctx, end := signal.NotifyContext(a.ctx, syscall.SIGINT, syscall.SIGTERM)
 	a.ctx = ctx
-	return stop
+	return func() {
+		a.interrupted = ctx.Err() != nil
+		end()
+	}
 }
 
 // sessionID is the slot that the command works with. session.ErrID: a usage error.

@@ -29,7 +29,7 @@ func (a *app) access() (access, error) {
 	}
 	d, err := owner.OpenDevice(a.ctx, cfg)
 	if err != nil {
-		return nil, hintedError{error: err, hint: hintPair}
+		return nil, agentSlotFault(err, cfg.ID)
 	}
 	return d, nil
 }

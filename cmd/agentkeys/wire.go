@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -89,6 +91,15 @@ func (a *app) daemon(w wallet.Wallet) (*localclient.Client, error) {
 	}
 	if path, ok := paths.FindSocket(a.getenv, home, w); ok {
 		return localclient.New(path), nil
+	}
+	for _, dir := range paths.SocketDirs(a.getenv, home, w) {
+		path := filepath.Join(dir, paths.AgentSocket)
+		if conn, err := net.Dial("unix", path); errors.Is(err, fs.ErrPermission) {
+			return nil, &localclient.UnreachableError{Path: path, Err: fs.ErrPermission}
+		} else if err == nil {
+			_ = conn.Close() // it has begun to listen
+			return localclient.New(path), nil
+		}
 	}
 	err = &localclient.UnreachableError{
 		Path: filepath.Join(paths.SocketDir(a.getenv, home, w), paths.AgentSocket), Err: errors.New("nobody listens"),
