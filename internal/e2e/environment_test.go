@@ -47,8 +47,9 @@ func desktop(t testing.TB, state keyringtest.State) (*machine, *keyringtest.Gnom
 }
 
 // The environments of the specification: what there is, what is set, and where the
-// session goes. On macOS the same rows run with the stand-in for `security` of
-// internal/store/keychain, whose adapter only exists there.
+// session goes. The rows of a Mac are TestEnvironmentsOfAMac in internal/store/keychain:
+// go-keyring starts /usr/bin/security by its full name, so no stand-in reaches a
+// built program.
 func TestEnvironments(t *testing.T) {
 	t.Parallel()
 	plain := func(pairs ...string) func(testing.TB) *machine {
