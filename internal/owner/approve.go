@@ -116,6 +116,9 @@ func (o *Owner) Approve(ctx context.Context, p *Proposal, d Decision) (seal.Mani
 	if err := o.remember(m); err != nil {
 		return seal.Manifest{}, err
 	}
+	if !o.seen(m.Wallet).Revoked {
+		return m, nil
+	}
 	return m, o.setRevoked(m.Wallet, false)
 }
 

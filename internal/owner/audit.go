@@ -36,7 +36,7 @@ func (o *Owner) Usage(ctx context.Context, q protocol.AuditQuery, accept bool) (
 			return walk.rows, err
 		}
 		if !more {
-			return walk.rows, o.update(func(k *known) { k.Audit = walk.chain.last })
+			return walk.rows, o.note(func(k *known) { k.Audit = walk.chain.last })
 		}
 	}
 	return nil, fmt.Errorf("more than %d pages: %w", maxAuditPages, ErrTooLong)

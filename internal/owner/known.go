@@ -71,14 +71,28 @@ func (o *Owner) update(change func(*known)) error {
 		return nil
 	}
 	if err := o.cfg.Slots.WriteFile(o.cfg.ID, knownFile, after); err != nil {
-		return fmt.Errorf("write %s: %w", knownFile, err)
+		return fmt.Errorf("write %s: %w: %w", knownFile, errNotKept, err)
 	}
 	return nil
 }
 
+// errNotKept: the card is full or read-only. Memory has the change.
+var errNotKept = errors.New("not kept")
+
+// note is update for what was only seen: a card that cannot be written does not take
+// away what the broker said or did.
+func (o *Owner) note(change func(*known)) error {
+	err := o.update(change)
+	if errors.Is(err, errNotKept) {
+		o.cfg.Log.Warn("what was seen is not kept", "error", err)
+		return nil
+	}
+	return err
+}
+
 // remember notes manifests that were checked.
 func (o *Owner) remember(manifests ...seal.Manifest) error {
-	return o.update(func(k *known) {
+	return o.note(func(k *known) {
 		for _, m := range manifests {
 			kw := k.Wallets[m.Wallet.String()]
 			kw.Revision = max(kw.Revision, m.Revision)

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/agentkeys/agentkeys/internal/owner"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/scope"
 	"github.com/agentkeys/agentkeys/internal/secret"
+	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
@@ -33,6 +35,32 @@ func TestADamagedMemoryIsNotForgotten(t *testing.T) {
 		if left := must(os.ReadFile(file))(t); string(left) != text {
 			t.Errorf("%s: the file was changed", name)
 		}
+	}
+}
+
+// fullCard takes no more state files.
+type fullCard struct{ owner.Slots }
+
+func (fullCard) WriteFile(session.ID, string, []byte) error { return syscall.ENOSPC }
+
+func TestAFullCardKeepsNobodyFromReadingAndStoring(t *testing.T) {
+	t.Parallel()
+	h := initialised(t)
+	ctx := t.Context()
+	h.pair("bot", scope.All())
+	h.cfg.Slots = fullCard{h.slots}
+	must(h.open().Store(ctx, "bot", "openrouter", secret.New("v")))(t)
+	o := h.open()
+	if agents := must(o.Agents(ctx))(t); len(agents) != 1 {
+		t.Errorf("%d agents", len(agents))
+	}
+	if v := must(o.Read(ctx, must(o.Resolve(ctx, "bot"))(t), "openrouter"))(t); v.Reveal() != "v" {
+		t.Error("another value")
+	}
+	must(o.Usage(ctx, protocol.AuditQuery{}, false))(t)
+	h.pair("second", scope.All())
+	if _, err := o.Revoke(ctx, "bot"); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("a revocation that this machine would forget: %v", err)
 	}
 }
 
