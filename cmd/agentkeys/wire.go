@@ -92,9 +92,10 @@ func (a *app) daemon(w wallet.Wallet) (*localclient.Client, error) {
 	if path, ok := paths.FindSocket(a.getenv, home, w); ok {
 		return localclient.New(path), nil
 	}
+	var dialer net.Dialer
 	for _, dir := range paths.SocketDirs(a.getenv, home, w) {
 		path := filepath.Join(dir, paths.AgentSocket)
-		if conn, err := net.Dial("unix", path); errors.Is(err, fs.ErrPermission) {
+		if conn, err := dialer.DialContext(a.ctx, "unix", path); errors.Is(err, fs.ErrPermission) {
 			return nil, &localclient.UnreachableError{Path: path, Err: fs.ErrPermission}
 		} else if err == nil {
 			_ = conn.Close() // it has begun to listen

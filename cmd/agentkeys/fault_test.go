@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/agentkeys/agentkeys/internal/localclient"
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/store"
+)
+
+func TestAFaultIsToldOnce(t *testing.T) {
+	t.Parallel()
+	type told struct {
+		Code string
+		Exit int
+		Hint string
+	}
+	for name, test := range map[string]struct {
+		err  error
+		want told
+	}{
+		"a socket that this user may not reach": {
+			&localclient.UnreachableError{Path: "/run/x", Err: fmt.Errorf("dial: %w", fs.ErrPermission)},
+			told{"denied", exitDenied, "run it as root or as the daemon's user"},
+		},
+		"a daemon that is not there": {
+			&localclient.UnreachableError{Path: "/run/x", Err: fs.ErrNotExist}, told{"daemon_away", exitUnreachable, "agentkeys-daemon status"},
+		},
+		"a locked keychain in the owner's slot": {
+			fmt.Errorf("load: %w", &store.UnavailableError{State: "locked"}),
+			told{"keychain_unavailable", exitFault, "unlock the keychain, or set AGENTKEYS_SESSION_STORE=file before `agentkeys init`"},
+		},
+		"a locked keychain in an agent's slot": {
+			agentSlotFault(fmt.Errorf("load: %w", &store.UnavailableError{State: "locked"}), daemonID(t)),
+			told{"keychain_unavailable", exitFault, "unlock the keychain, then: agentkeys-daemon probe"},
+		},
+		"anything else": {fs.ErrInvalid, told{"error", exitFault, ""}},
+	} {
+		f := faultOf(test.err)
+		if diff := cmp.Diff(test.want, told{f.Code, f.exit, f.Hint}); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+func daemonID(t *testing.T) session.ID {
+	t.Helper()
+	id, err := session.ParseID("daemon-0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
