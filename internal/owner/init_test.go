@@ -148,6 +148,8 @@ func TestNoAnswerOfABrokerShowsTheRecoveryKeyAgain(t *testing.T) {
 			}
 		}
 	}
+	own := protocol.SessionInfo{Wallet: made.Wallet, Role: "owner", Time: 1}
+	l.session = func() (protocol.SessionInfo, error) { return own, nil }
 	got, err := owner.Start(t.Context(), h.cfg, owner.Init{}, shown)
 	if err != nil || got.New || !got.Restored {
 		t.Errorf("%v %v", got.New, err)
