@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"os"
 	"strings"
+
+	"github.com/agentkeys/agentkeys/internal/checkup"
 )
 
 func hostName() string {
@@ -27,4 +29,10 @@ func machineHash() string {
 		}
 	}
 	return ""
+}
+
+// clockSynced reports whether the wall clock may be believed.
+func clockSynced() bool {
+	known, synced := checkup.ClockSynced()
+	return known && synced
 }

@@ -12,6 +12,3 @@ func bootID() string {
 	}
 	return id
 }
-
-// clockSynced is false: the kernel of macOS does not tell.
-func clockSynced() bool { return false }

@@ -3,8 +3,6 @@ package main
 import (
 	"os"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // machineFiles: the board's serial number, else the installation's id.
@@ -18,12 +16,4 @@ func bootID() string {
 		return ""
 	}
 	return strings.TrimSpace(string(data))
-}
-
-// timeError is adjtimex's TIME_ERROR: the clock is not synchronised.
-const timeError = 5
-
-func clockSynced() bool {
-	state, err := unix.Adjtimex(&unix.Timex{})
-	return err == nil && state != timeError
 }

@@ -104,7 +104,7 @@ func (m *machine) facts(ctx context.Context, id session.ID) doctor.Facts {
 		f.Wallet = w.String()
 	}
 	set, problems := m.settings(&f)
-	f.Clock.Known, f.Clock.Synced = clockSynced()
+	f.Clock.Known, f.Clock.Synced = ClockSynced()
 	f.Clock.Floor = buildDate()
 	p := m.lookAtKeychain(ctx, &f, set, problems)
 	if !id.IsZero() && p.store != nil {

@@ -2,5 +2,5 @@
 
 package checkup
 
-// clockSynced: the kernel does not tell.
-func clockSynced() (known, synced bool) { return false, false }
+// ClockSynced: this kernel does not tell.
+func ClockSynced() (known, synced bool) { return false, false }
