@@ -191,6 +191,9 @@ func (b *fakeBroker) Record(_ context.Context, token secret.String, w wallet.Wal
 }
 
 func (b *fakeBroker) Sync(ctx context.Context, token secret.String, etag string, wait time.Duration) (*protocol.Sync, string, error) {
+	if wait > protocol.MaxWait*time.Second || wait%time.Second != 0 { // as the true one
+		return nil, "", refusal(400, protocol.CodeBadRequest)
+	}
 	deadline := time.NewTimer(wait)
 	defer deadline.Stop()
 	for over := wait <= 0; ; {
