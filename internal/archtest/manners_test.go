@@ -16,6 +16,7 @@ const (
 // untested are the packages that have no test file of their own, and why.
 var untested = map[string]string{
 	"broker/brokertest":          "is the suite that the tests of the broker's database run",
+	"manual/manualtest":          "is what the tests of manual and of the programs call",
 	"store/keychain/keyringtest": "is a tool of the tests of store/keychain",
 }
 

@@ -74,6 +74,8 @@ func places() map[string]place {
 		"broker/brokertest":          {floor: tests},
 		"demo":                       {floor: tests},
 		"e2e":                        {floor: tests},
+		"manual":                     {floor: tests}, // man pages and completions
+		"manual/manualtest":          {floor: tests},
 		"store/keychain/keyringtest": {floor: tests},
 		"store/storetest":            {floor: tests},
 

@@ -14,6 +14,7 @@ func mayStart() []string {
 		"internal/bench/",
 		"internal/demo/",
 		"internal/e2e/",
+		"internal/manual/manualtest/",
 		"cmd/agentkeys/run",
 		"cmd/agentkeys/files.go", // run --files
 	}

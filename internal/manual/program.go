@@ -1,0 +1,119 @@
+// Package manual turns what a program's commands and flags say of themselves into
+// its man page and its completions for bash, zsh and fish. Values in, text out; no
+// date and no machine in it, so the same definitions give the same bytes. Only
+// tests import it: no program carries it, and a release has nothing to generate.
+package manual
+
+import (
+	"flag"
+	"slices"
+	"strings"
+)
+
+// Program is a program as a person meets it at a prompt.
+type Program struct {
+	Name     string
+	Flags    []Flag // of every command; they may stand before it as well
+	Commands []Command
+}
+
+// Command is one word of a program.
+type Command struct {
+	Name     string
+	Help     string // a sentence
+	Operands []Operand
+	Flags    []Flag // of this command alone
+}
+
+// Operand is a positional argument.
+type Operand struct {
+	Name     string // in capitals
+	Help     string // may be empty
+	Optional bool
+	Takes    Kind
+}
+
+// Flag is one --flag.
+type Flag struct {
+	Name    string // without dashes
+	Help    string
+	Value   string   // what it takes, in capitals; empty: nothing
+	Choices []string // all values there are; empty: any
+	Repeats bool     // it may be given more than once
+	Needed  bool     // the command does nothing without it
+}
+
+// Kind says how a shell completes a value.
+type Kind int
+
+// The kinds of values. Nothing is offered for Free.
+const (
+	Free       Kind = iota
+	File            // a path
+	Dir             // a directory
+	Executable      // a program with its arguments, after --
+)
+
+// KindOf tells paths by the name of the value: FILE and DIR.
+func KindOf(value string) Kind {
+	switch value {
+	case "FILE":
+		return File
+	case "DIR":
+		return Dir
+	}
+	return Free
+}
+
+// Help is the flag that the package flag and kong add to every command.
+func Help() Flag {
+	return Flag{Name: "help", Help: "Say what the program or the command takes."}
+}
+
+// FromFlagSet lists the flags of fs in the order of their names. A default is added
+// to the help where it says something.
+func FromFlagSet(fs *flag.FlagSet) []Flag {
+	var list []Flag
+	fs.VisitAll(func(f *flag.Flag) {
+		value, help := flag.UnquoteUsage(f)
+		switch f.DefValue {
+		case "", "false", "0":
+		default:
+			if !strings.Contains(help, "default") {
+				help += " (default " + f.DefValue + ")"
+			}
+		}
+		list = append(list, Flag{Name: f.Name, Help: help, Value: value})
+	})
+	return list
+}
+
+// Without leaves out the flags of list that other holds too.
+func Without(list, other []Flag) []Flag {
+	return slices.DeleteFunc(slices.Clone(list), func(f Flag) bool {
+		return slices.ContainsFunc(other, func(o Flag) bool { return o.Name == f.Name })
+	})
+}
+
+// Choose gives a flag its choices wherever it is defined; false: there is none.
+func (p *Program) Choose(name string, choices ...string) bool {
+	found := choose(p.Flags, name, choices)
+	for _, c := range p.Commands {
+		found = choose(c.Flags, name, choices) || found
+	}
+	return found
+}
+
+func choose(list []Flag, name string, choices []string) (found bool) {
+	for i := range list {
+		if list[i].Name == name {
+			list[i].Choices, found = choices, true
+		}
+	}
+	return found
+}
+
+// takes reports whether an operand of c is completed as kind.
+func (c Command) takes(kind Kind) bool {
+	return slices.ContainsFunc(c.Operands, func(o Operand) bool { return o.Takes == kind })
+}
