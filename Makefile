@@ -22,7 +22,7 @@ BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=$(HAVE_GIT) -ldflags '
 
 CROSS := linux-amd64 linux-arm64 linux-armv7 linux-armv6 darwin-arm64
 
-.PHONY: help build demo test test-model test-keyrings test-fire check cover fuzz bench cross clean
+.PHONY: help build demo docs test test-model test-keyrings test-fire check cover fuzz bench cross clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +33,10 @@ build: ## build the programs into bin/
 
 demo: build ## two agents on one host, for real: Demo 1, each step with what was expected and seen
 	@$(GO) run ./internal/demo -bin bin
+
+docs: ## man pages and completions from the command definitions
+	@$(GO) test -count=1 -run 'TestManPage|TestCompletions|TestSettingsManPage' ./cmd/... -update
+	@$(GO) test -count=1 -run 'TestManPage' ./internal/manual -update
 
 test: build ## every test, under the race detector, in random order
 	@AGENTKEYS_BIN='$(CURDIR)/bin' $(GO) test -race -shuffle=on -timeout 10m ./...

@@ -97,8 +97,11 @@ func (c Command) synopsis() string {
 }
 
 func (f Flag) term() string {
-	if f.Value == "" {
+	switch {
+	case f.Value == "":
 		return "`--" + f.Name + "`"
+	case len(f.Choices) == 1: // it is its own name
+		return "`--" + f.Name + " " + f.Value + "`"
 	}
 	return "`--" + f.Name + "` <" + f.Value + ">"
 }

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"flag"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/agentkeys/agentkeys/internal/manual"
+	"github.com/agentkeys/agentkeys/internal/manual/manualtest"
+)
+
+var update = flag.Bool("update", false, "write man pages and completions")
+
+// definition is what kong read from the grammar, for the page and the completions.
+func definition(t *testing.T) manual.Program {
+	t.Helper()
+	parser, err := kong.New(&cli{}, kong.Name("agentkeys"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := manual.Program{Name: parser.Model.Name, Flags: flagsOf(parser.Model.Node)}
+	for _, node := range parser.Model.Children {
+		c := manual.Command{Name: node.Name, Help: node.Help, Flags: flagsOf(node)}
+		for _, o := range node.Positional {
+			operand := manual.Operand{Name: strings.ToUpper(o.Name), Help: o.Help, Optional: !o.Required}
+			operand.Takes = manual.KindOf(operand.Name)
+			if o.IsCumulative() {
+				operand.Takes = manual.Executable
+			}
+			c.Operands = append(c.Operands, operand)
+		}
+		p.Commands = append(p.Commands, c)
+	}
+	if !p.Choose("action", actions(t)...) {
+		t.Error("there is no --action")
+	}
+	return p
+}
+
+func flagsOf(node *kong.Node) []manual.Flag {
+	var list []manual.Flag
+	for _, f := range node.Flags {
+		m := manual.Flag{Name: f.Name, Help: f.Help, Repeats: f.IsCumulative(), Needed: f.Required}
+		if f.Name == "help" {
+			m = manual.Help()
+		} else if !f.IsBool() {
+			m.Value = f.PlaceHolder
+		}
+		if !f.Hidden {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// actions reads them from the refusal of one that is none.
+func actions(t *testing.T) []string {
+	t.Helper()
+	_, list, ok := strings.Cut(checkAction("none").Error(), " is none of ")
+	if !ok {
+		t.Fatal("the refusal lists no actions")
+	}
+	return strings.Split(list, ", ")
+}
+
+func TestManPage(t *testing.T) {
+	t.Parallel()
+	text := manualtest.ReadText(t, root("docs/man/agentkeys.1.txt"))
+	manualtest.ExitCodes(t, text, exitOK, exitFault, exitUsage, exitUnreachable, exitDenied, exitNoSession)
+	manualtest.Variables(t, text, manualtest.VariablesIn(t, ".", root("internal/paths"), root("internal/owner"), root("internal/checkup")))
+	page, err := manual.Page(definition(t), text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	manualtest.Page(t, *update, root("docs/man/agentkeys.1"), page)
+}
+
+func TestCompletions(t *testing.T) {
+	t.Parallel()
+	p := definition(t)
+	manualtest.Files(t, *update, root(), p)
+	manualtest.Tab(t, p, []manualtest.Press{
+		{Line: "agentkeys ", Want: []string{"init", "approve", "store", "run", "doctor", "version"}, Never: []string{"file.txt"}},
+		{Line: "agentkeys re", Want: []string{"read", "remove", "reopen", "revoke"}, Never: []string{"run"}},
+		{Line: "agentkeys --json --wallet run s", Want: []string{"store", "scope"}},
+		{Line: "agentkeys store --", Want: []string{"--from-file", "--agent", "--json"}, Never: []string{"--yes"}},
+		{Line: "agentkeys store openrouter --from-file fi", Want: []string{"file.txt"}},
+		{Line: "agentkeys store "},
+		{Line: "agentkeys usage --action access_", Want: []string{"access_granted", "access_denied"}, Never: []string{"revoked"}},
+		{Line: "agentkeys revoke --w", Want: []string{"--wipe-keys", "--wallet"}},
+		{Line: "agentkeys run --files -- cat f", Want: []string{"file.txt"}},
+		{Line: "agentkeys run -- ech", Want: []string{"echo"}},
+	})
+}
+
+// root is a path below the module's directory.
+func root(path ...string) string { return filepath.Join(append([]string{"..", ".."}, path...)...) }

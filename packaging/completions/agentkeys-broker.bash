@@ -1,0 +1,90 @@
+# bash completion for agentkeys-broker  -*- shell-script -*-
+# Made by `make docs` from the command definitions; do not edit.
+# shellcheck shell=bash disable=SC2207
+
+_agentkeys_broker() {
+    local IFS=$'\n' cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command='' value='' i word words=''
+    COMPREPLY=()
+    # --flag=value comes as three words.
+    if [[ $cur == = ]]; then
+        cur=''
+    elif [[ $prev == = ]] && ((COMP_CWORD > 2)); then
+        prev=${COMP_WORDS[COMP_CWORD-2]}
+    fi
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        if [[ -n $command || -n $value ]]; then
+            value=''
+            continue
+        fi
+        case $word in
+        serve | setup-token | clock | version | help) command=$word ;;
+        esac
+    done
+
+    case $command:$prev in
+    serve:--data)
+        compopt -o filenames 2>/dev/null
+        COMPREPLY=($(compgen -d -- "$cur"))
+        return
+        ;;
+    serve:--listen)
+        # Nothing to offer.
+        return
+        ;;
+    serve:--tls-cert)
+        compopt -o filenames 2>/dev/null
+        COMPREPLY=($(compgen -f -- "$cur"))
+        return
+        ;;
+    serve:--tls-key)
+        compopt -o filenames 2>/dev/null
+        COMPREPLY=($(compgen -f -- "$cur"))
+        return
+        ;;
+    serve:--trusted-proxy)
+        # Nothing to offer.
+        return
+        ;;
+    serve:--metrics-listen)
+        # Nothing to offer.
+        return
+        ;;
+    serve:--log-level)
+        COMPREPLY=($(compgen -W $'debug\ninfo\nwarn\nerror' -- "$cur"))
+        return
+        ;;
+    serve:--log-format)
+        COMPREPLY=($(compgen -W $'text\njson' -- "$cur"))
+        return
+        ;;
+    setup-token:--data)
+        compopt -o filenames 2>/dev/null
+        COMPREPLY=($(compgen -d -- "$cur"))
+        return
+        ;;
+    clock:--data)
+        compopt -o filenames 2>/dev/null
+        COMPREPLY=($(compgen -d -- "$cur"))
+        return
+        ;;
+    esac
+
+    if [[ $cur == -* ]]; then
+        case $command in
+        '') words=$'--help' ;;
+        serve) words=$'--data\n--listen\n--tls-cert\n--tls-key\n--insecure-http\n--trusted-proxy\n--metrics-listen\n--log-level\n--log-format\n--help' ;;
+        setup-token) words=$'--data\n--help' ;;
+        clock) words=$'--accept\n--data\n--help' ;;
+        version) words=$'--help' ;;
+        help) words=$'--help' ;;
+        esac
+        COMPREPLY=($(compgen -W "$words" -- "$cur"))
+        return
+    fi
+
+    case $command in
+    '') COMPREPLY=($(compgen -W $'serve\nsetup-token\nclock\nversion\nhelp' -- "$cur")) ;;
+    esac
+}
+complete -F _agentkeys_broker agentkeys-broker

@@ -1,0 +1,49 @@
+# fish completion for agentkeys-broker
+# Made by `make docs` from the command definitions; do not edit.
+
+# The command that was typed, the values of flags before it aside.
+function __agentkeys_broker_command
+    set -l value no
+    for word in (commandline -opc)[2..-1]
+        if test $value = yes
+            set value no
+            continue
+        end
+        switch $word
+            case '-*'
+            case '*'
+                printf '%s\n' $word
+                return 0
+        end
+    end
+    return 1
+end
+
+function __agentkeys_broker_in
+    set -l command (__agentkeys_broker_command); and test $command = $argv[1]
+end
+
+complete -c agentkeys-broker -f
+complete -c agentkeys-broker -l help -d 'Say what the program or the command takes'
+
+complete -c agentkeys-broker -n 'not __agentkeys_broker_command >/dev/null' -a serve -d 'Run the broker'
+complete -c agentkeys-broker -n '__agentkeys_broker_in serve' -l data -x -a '(__fish_complete_directories)' -d 'Where everything is kept; made with mode 0700'
+complete -c agentkeys-broker -n '__agentkeys_broker_in serve' -l listen -x -d 'host:port or unix:///path; port 0 picks a free one (default 127.0.0.1:8420)'
+complete -c agentkeys-broker -n '__agentkeys_broker_in serve' -l tls-cert -r -F -d 'Certificate chain, PEM; with --tls-key'
+complete -c agentkeys-broker -n '__agentkeys_broker_in serve' -l tls-key -r -F -d 'Its key, PEM'
+complete -c agentkeys-broker -n '__agentkeys_broker_in serve' -l insecure-http -d 'Plain HTTP on any address: only behind a proxy that speaks TLS'
+complete -c agentkeys-broker -n '__agentkeys_broker_in serve' -l trusted-proxy -x -d 'Whose X-Forwarded-For counts; may be repeated'
+complete -c agentkeys-broker -n '__agentkeys_broker_in serve' -l metrics-listen -x -d '/metrics, /livez and /readyz on an address of their own'
+complete -c agentkeys-broker -n '__agentkeys_broker_in serve' -l log-level -x -a 'debug info warn error' -d 'debug, info, warn, error (default info)'
+complete -c agentkeys-broker -n '__agentkeys_broker_in serve' -l log-format -x -a 'text json' -d 'text or json (default text)'
+
+complete -c agentkeys-broker -n 'not __agentkeys_broker_command >/dev/null' -a setup-token -d 'Write a set-up token for one more owner to DIR/setup-token'
+complete -c agentkeys-broker -n '__agentkeys_broker_in setup-token' -l data -x -a '(__fish_complete_directories)' -d 'Where everything is kept; made with mode 0700'
+
+complete -c agentkeys-broker -n 'not __agentkeys_broker_command >/dev/null' -a clock -d 'The clock is right: let sessions lapse by it again'
+complete -c agentkeys-broker -n '__agentkeys_broker_in clock' -l accept -d 'The clock is right: let sessions lapse by it again'
+complete -c agentkeys-broker -n '__agentkeys_broker_in clock' -l data -x -a '(__fish_complete_directories)' -d 'Where everything is kept; made with mode 0700'
+
+complete -c agentkeys-broker -n 'not __agentkeys_broker_command >/dev/null' -a version -d 'Say which build this is'
+
+complete -c agentkeys-broker -n 'not __agentkeys_broker_command >/dev/null' -a help -d 'Say what there is'
