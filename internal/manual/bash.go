@@ -87,6 +87,8 @@ func bashValue(f Flag) string {
 		return bashPaths("-f")
 	case kind == Dir:
 		return bashPaths("-d")
+	case kind == User:
+		return `        COMPREPLY=($(compgen -u -- "$cur"))`
 	}
 	return "        # Nothing to offer."
 }

@@ -82,6 +82,8 @@ func fishFlag(f Flag) string {
 		text += " -r -F"
 	case kind == Dir:
 		text += " -x -a '(__fish_complete_directories)'"
+	case kind == User:
+		text += " -x -a '(__fish_complete_users)'"
 	default:
 		text += " -x"
 	}

@@ -23,7 +23,7 @@ func keeper() manual.Program {
 		Commands: []manual.Command{
 			{
 				Name: "take", Help: "Take a thing; it's `yours`.", Operands: []manual.Operand{{Name: "THING", Help: "what"}},
-				Flags: []manual.Flag{{Name: "from", Help: "a file", Value: "FILE", Needed: true}, {Name: "list", Help: "not the command", Repeats: true}},
+				Flags: []manual.Flag{{Name: "from", Help: "a file", Value: "FILE", Needed: true}, {Name: "as", Value: "USER"}, {Name: "list", Help: "not the command", Repeats: true}},
 			},
 			{Name: "list", Help: "List things.", Flags: []manual.Flag{{Name: "below", Value: "DIR", Help: ".starts with a dot"}}},
 			{Name: "open", Help: "Open a file.", Operands: []manual.Operand{{Name: "FILE", Takes: manual.File}, {Name: "MORE", Optional: true}}},
@@ -60,6 +60,7 @@ func TestCompletions(t *testing.T) {
 		{Line: "key-keeper take "},
 		{Line: "key-keeper take --from ", Want: []string{"file.txt"}},
 		{Line: "key-keeper take --url "},
+		{Line: "key-keeper take --as ro", Want: []string{"root"}, Never: []string{"file.txt"}},
 		{Line: "key-keeper list --below ", Never: []string{"file.txt"}},
 		{Line: "key-keeper list --below fo", Want: []string{"folder"}},
 		{Line: "key-keeper list --mode f", Want: []string{"fast"}, Never: []string{"slow"}},

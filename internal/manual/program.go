@@ -51,16 +51,19 @@ const (
 	Free       Kind = iota
 	File            // a path
 	Dir             // a directory
+	User            // the name of a user of the machine
 	Executable      // a program with its arguments, after --
 )
 
-// KindOf tells paths by the name of the value: FILE and DIR.
+// KindOf tells the kind by the name of the value: FILE, DIR, USER, else Free.
 func KindOf(value string) Kind {
 	switch value {
 	case "FILE":
 		return File
 	case "DIR":
 		return Dir
+	case "USER":
+		return User
 	}
 	return Free
 }

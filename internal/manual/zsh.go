@@ -92,6 +92,8 @@ func zshKind(kind Kind) string {
 		return "_files"
 	case Dir:
 		return "_files -/"
+	case User:
+		return "_users"
 	case Free, Executable:
 	}
 	return " "
