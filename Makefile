@@ -13,6 +13,8 @@ CHECKS   ?= 5000
 KILLS    ?= 1000
 COVER    := .cache/cover.out
 LINT     := .cache/bin/golangci-lint
+RELEASER := .cache/bin/goreleaser
+BOM      := .cache/bin/cyclonedx-gomod
 
 # A checkout records its commit in the programs; a source archive has none, and asking would fail.
 HAVE_GIT := $(shell git rev-parse --verify HEAD >/dev/null 2>&1 && echo true || echo false)
@@ -20,9 +22,15 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 LDFLAGS  := -s -w -X $(MODULE)/internal/buildinfo.version=$(VERSION)
 BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=$(HAVE_GIT) -ldflags '$(LDFLAGS)'
 
+# Debian must be able to order the versions of packages: a tag, or what comes before the
+# next one by the time of its commit. Releases of the Makefile's own name end at dist/.
+PACKAGE_VERSION ?= $(shell (git describe --exact-match --match 'v[0-9]*' 2>/dev/null | sed 's/^v//' | grep .) || \
+	git log -1 --format='0.1.0~git%cd.%h' --date=format:%Y%m%d%H%M%S 2>/dev/null || echo 0.1.0~archive)
+
 CROSS := linux-amd64 linux-arm64 linux-armv7 linux-armv6 darwin-arm64
 
-.PHONY: help build demo docs test test-model test-keyrings test-fire check cover fuzz bench cross clean
+.PHONY: help build demo docs test test-model test-keyrings test-fire check cover fuzz bench cross clean \
+	deb deb-old lintian piuparts bench-amd64 bench-arm64 bench-all test-powercut release release-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -58,7 +66,8 @@ check: $(LINT) ## gofmt, vet, staticcheck and the rest of .golangci.yml; floors;
 	GOLANGCI_LINT_CACHE='$(CURDIR)/.cache/lint' $(LINT) run ./...
 	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./...
 	$(GO) test ./internal/archtest
-	shellcheck .ci/run $(wildcard scripts/*)
+	shellcheck .ci/run $(shell git ls-files scripts packaging/deb | xargs grep -lE '^\#!/(bin/sh|usr/bin/env bash)$$') scripts/qemu/guest/*
+	scripts/check-units
 
 cover: ## coverage of each package, and an HTML page in .cache/
 	@mkdir -p .cache
@@ -82,10 +91,61 @@ cross-%:
 	echo "building dist/$*"; mkdir -p 'dist/$*'; \
 	GOOS="$$os" GOARCH="$$arch" GOARM="$$arm" $(BUILD) -o 'dist/$*/' $(PROGRAMS:%=./cmd/%)
 
+# goreleaser asks git for the address of a remote, which a fresh checkout may not have.
+release = AGENTKEYS_VERSION='$(PACKAGE_VERSION)' GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=remote.origin.url \
+	GIT_CONFIG_VALUE_0='https://$(MODULE)' PATH='$(CURDIR)/.cache/bin':"$$PATH" \
+	$(RELEASER) release --snapshot --clean --parallelism 2
+
+deb: $(RELEASER) pages ## the Debian packages for arm64, armhf and amd64 into dist/deb/
+	$(release) --skip=archive,sbom,sign
+	@rm -rf dist/deb && mkdir -p dist/deb && cp dist/release/*.deb dist/deb/ && ls -l dist/deb
+
+deb-old: $(RELEASER) pages ## older packages of the same, to upgrade from, into dist/deb-old/
+	@rm -rf dist/keep && if [ -d dist/release ]; then mv dist/release dist/keep; fi
+	$(MAKE) --no-print-directory PACKAGE_VERSION=0.0.1 deb-into INTO=dist/deb-old
+	@rm -rf dist/release && if [ -d dist/keep ]; then mv dist/keep dist/release; fi
+
+deb-into:
+	$(release) --skip=archive,sbom,sign
+	@rm -rf '$(INTO)' && mkdir -p '$(INTO)' && cp dist/release/*.deb '$(INTO)/'
+
+# Packages hold their manual compressed, always to the same bytes.
+.PHONY: pages deb-into
+pages:
+	@rm -rf dist/packaging/man && mkdir -p dist/packaging/man
+	@for page in docs/man/*.[15]; do gzip -9n <"$$page" >"dist/packaging/man/$${page##*/}.gz"; done
+
+lintian: ## what Debian's checker says of dist/deb/: nothing
+	lintian --fail-on error,warning,info --tag-display-limit 0 dist/deb/*.deb
+
+piuparts: ## install, upgrade and purge dist/deb/ on a plain system: nothing is left behind that is not said
+	scripts/qemu/piuparts dist/deb
+
+debs = $(foreach arch,amd64 arm64 armhf,--deb-$(arch) "$$(echo dist/deb/agentkeys_*_$(arch).deb)")
+
+bench-amd64 bench-arm64: bench-%: ## the packages of dist/deb/ through their life on real systemd
+	scripts/qemu-test.sh --tier $* $(debs)
+
+bench-all: ## the same on every system: amd64, arm64, armhf, ARMv6
+	scripts/qemu-test.sh --tier all $(debs)
+
+CUTS ?= 30
+test-powercut: ## power cuts of an emulated board, CUTS (30) in a row, while it saves, pairs and renews
+	scripts/qemu/powercut '$(CUTS)' dist/deb
+
+release: $(RELEASER) $(BOM) pages ## packages, archives, bills of materials and SHA256SUMS into dist/release/; signed if MINISIGN_KEY names a key
+	$(release) $(if $(MINISIGN_KEY),,--skip=sign)
+
+release-check: $(RELEASER) $(BOM) ## the release twice, in two places and without network: the sums must be the same
+	scripts/release-check
+
 clean: ## remove what the other targets made
 	rm -rf bin dist .cache
 
-# The linter is built once from its own module, so its dependencies never enter ours.
-$(LINT): tools/go.mod tools/go.sum
+# The tools are built once from their own module, so their dependencies never enter ours.
+$(LINT): package := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+$(RELEASER): package := github.com/goreleaser/goreleaser/v2
+$(BOM): package := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
+$(LINT) $(RELEASER) $(BOM): tools/go.mod tools/go.sum
 	@mkdir -p $(@D)
-	CGO_ENABLED=0 $(GO) build -C tools -trimpath -o '$(CURDIR)/$@' github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	CGO_ENABLED=0 $(GO) build -C tools -trimpath -o '$(CURDIR)/$@' $(package)
