@@ -188,7 +188,7 @@ func (s *Store) findEarlierFile(id session.ID) ([]earlier, error) {
 		info.UID = s.euid // whoever owns the home, the file is the user's
 	}
 	path := filepath.Join(s.cfg.Home, name)
-	data, _, err := readStrict(home, info, path, name, headLimit)
+	data, _, err := s.readStrict(home, info, path, name, headLimit)
 	if err != nil {
 		return nil, err
 	}

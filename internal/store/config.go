@@ -45,8 +45,9 @@ type Config struct {
 	Keychain Keychain // nil = never used, as in ModeFile
 	// KeychainTimeout bounds one keychain operation; 0 = 2 s.
 	KeychainTimeout time.Duration
-	// SlotUser is the user whose slots root works on: root gives new slots to it.
-	// nil: root makes slots of its own, and files in a slot go to the slot's owner.
+	// SlotUser is the user whose slots root works on: root gives new slots to it, and
+	// keeps pending ones to itself. A slot that is there keeps its owner. nil: root
+	// makes slots of its own. Files in a slot go to the slot's owner either way.
 	SlotUser  *IDs
 	FileLimit int64            // bytes of a state file (ReadFile, WriteFile); 0 = 8 MiB
 	BootID    func() string    // names this boot of the machine; nil = ask the kernel

@@ -74,7 +74,7 @@ func (s *Store) inspectDir(f *Facts) *slot {
 	defer func() { _ = home.Close() }() // read only
 	dir, err := home.OpenDir(f.ID.String())
 	if err != nil {
-		f.refuse(pathError(f.Dir, err))
+		f.refuse(s.pathError(f.Dir, homeInfo, err))
 		return nil
 	}
 	info, err := dir.Stat()
@@ -86,8 +86,8 @@ func (s *Store) inspectDir(f *Facts) *slot {
 	f.UID = info.UID
 	private := info
 	private.Mode &^= 0o077
-	f.note(s.checkDir(f.Dir, info, homeInfo))
-	f.note(s.checkDir(f.Dir, private, homeInfo))
+	f.note(s.checkDir(f.ID, info, homeInfo))
+	f.note(s.checkDir(f.ID, private, homeInfo))
 	return &slot{store: s, id: f.ID, path: f.Dir, dir: dir, info: info}
 }
 
@@ -133,7 +133,7 @@ func (t *slot) inspectFiles(f *Facts) error {
 			owner, links = good, good
 		}
 		for _, alone := range []atomicfile.Info{mode, owner, links} {
-			f.note(checkFile(filepath.Join(t.path, name), alone, t.info))
+			f.note(t.store.checkFile(filepath.Join(t.path, name), alone, t.info))
 		}
 	}
 	return nil

@@ -44,7 +44,7 @@ func (t *slot) waitLock(ctx context.Context) (io.Closer, error) {
 func (t *slot) tryLock(name string) (io.Closer, error) {
 	path := filepath.Join(t.path, name)
 	if info, err := t.dir.Lstat(name); err == nil {
-		if err := checkFile(path, info, t.info); err != nil {
+		if err := t.store.checkFile(path, info, t.info); err != nil {
 			return nil, err
 		}
 	}
@@ -53,7 +53,7 @@ func (t *slot) tryLock(name string) (io.Closer, error) {
 		return nil, fmt.Errorf("%s: %w", path, ErrBusy)
 	}
 	if err != nil {
-		return nil, pathError(path, err)
+		return nil, t.store.pathError(path, t.info, err)
 	}
 	return lock, nil
 }

@@ -45,11 +45,11 @@ func (s *Store) openSlotIn(home atomicfile.Dir, homeInfo atomicfile.Info, id ses
 	path := s.Dir(id)
 	dir, err := home.OpenDir(id.String())
 	if err != nil {
-		return nil, pathError(path, err)
+		return nil, s.pathError(path, homeInfo, err)
 	}
 	info, err := dir.Stat()
 	if err == nil {
-		err = s.checkDir(path, info, homeInfo)
+		err = s.checkDir(id, info, homeInfo)
 	}
 	if err != nil {
 		_ = dir.Close() // nothing was written
@@ -61,7 +61,7 @@ func (s *Store) openSlotIn(home atomicfile.Dir, homeInfo atomicfile.Info, id ses
 func (s *Store) openHome() (atomicfile.Dir, atomicfile.Info, error) {
 	home, err := s.cfg.FS.OpenDir(s.cfg.Home)
 	if err != nil {
-		return nil, atomicfile.Info{}, pathError(s.cfg.Home, err)
+		return nil, atomicfile.Info{}, s.pathError(s.cfg.Home, atomicfile.Info{}, err)
 	}
 	info, err := home.Stat()
 	if err == nil {
@@ -123,21 +123,26 @@ func (s *Store) makeSlotIn(home atomicfile.Dir, homeInfo atomicfile.Info, id ses
 	return nil
 }
 
-// giveSlot hands a slot that root just made to the user it is for.
+// giveSlot hands a slot that root just made to the user it is for. Where slots have
+// users a pending one stays root's, who alone pairs there.
 func (s *Store) giveSlot(home atomicfile.Dir, homeInfo atomicfile.Info, id session.ID) error {
 	user := IDs{UID: homeInfo.UID, GID: homeInfo.GID}
 	if s.cfg.SlotUser != nil {
 		user = *s.cfg.SlotUser
 	}
-	if s.euid != 0 || user.UID == 0 {
+	if s.euid != 0 || user.UID == 0 || s.cfg.SlotUser != nil && id.IsPending() {
 		return nil
 	}
 	dir, err := home.OpenDir(id.String())
 	if err != nil {
-		return pathError(s.Dir(id), err)
+		return s.pathError(s.Dir(id), homeInfo, err)
 	}
 	defer func() { _ = dir.Close() }() // its entry is synced by the caller
 	if info, err := dir.Stat(); err != nil || info.UID != 0 {
+		return err
+	}
+	// The home's owner may have put another of root's directories in its place.
+	if names, err := dir.Names(); err != nil || len(names) > 0 {
 		return err
 	}
 	if err := dir.Chown(user.UID, user.GID); err != nil {
@@ -149,18 +154,18 @@ func (s *Store) giveSlot(home atomicfile.Dir, homeInfo atomicfile.Info, id sessi
 // read returns a file of the slot after the strict checks; fs.ErrNotExist when
 // there is none, errTooLong over limit bytes.
 func (t *slot) read(name string, limit int64) ([]byte, atomicfile.Info, error) {
-	return readStrict(t.dir, t.info, filepath.Join(t.path, name), name, limit)
+	return t.store.readStrict(t.dir, t.info, filepath.Join(t.path, name), name, limit)
 }
 
-func readStrict(dir atomicfile.Dir, dirInfo atomicfile.Info, path, name string, limit int64) ([]byte, atomicfile.Info, error) {
+func (s *Store) readStrict(dir atomicfile.Dir, dirInfo atomicfile.Info, path, name string, limit int64) ([]byte, atomicfile.Info, error) {
 	f, err := dir.Open(name)
 	if err != nil {
-		return nil, atomicfile.Info{}, pathError(path, err)
+		return nil, atomicfile.Info{}, s.pathError(path, dirInfo, err)
 	}
 	defer func() { _ = f.Close() }() // read only
 	info, err := f.Stat()
 	if err == nil {
-		err = checkFile(path, info, dirInfo)
+		err = s.checkFile(path, info, dirInfo)
 	}
 	if err != nil {
 		return nil, info, err

@@ -73,7 +73,7 @@ func (s *Store) changeState(id session.ID, name string, change func(*slot) error
 	}
 	defer unlock()
 	if info, err := t.dir.Lstat(name); err == nil {
-		if err := checkFile(filepath.Join(t.path, name), info, t.info); err != nil {
+		if err := t.store.checkFile(filepath.Join(t.path, name), info, t.info); err != nil {
 			return err
 		}
 	}
