@@ -11,6 +11,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/scope"
+	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
 // announcer says the steps of a pairing: JSON lines for scripts, else sentences.
@@ -31,6 +32,8 @@ type pairedEvent struct {
 	Owner          string   `json:"owner"`
 	Scope          []string `json:"scope"` // null: all
 	StorageBackend string   `json:"storage_backend"`
+	RunAs          string   `json:"run_as,omitempty"`    // the package's unit will run as this user
+	Lingering      *bool    `json:"lingering,omitempty"` // of RunAs, where that is a desktop user
 }
 
 type failedEvent struct {
@@ -52,20 +55,52 @@ func (a announcer) code(c pairing.Code, life time.Duration) {
 	a.p.printf("The code is good for %d minutes. Waiting ...\n", int(life.Round(time.Minute)/time.Minute))
 }
 
-func (a announcer) paired(out agent.Paired) {
+// paired says what came of it and what to type next. u may be nil: no unit is known.
+func (a announcer) paired(out agent.Paired, u *unit) {
 	if a.p.flags.JSON {
-		_ = a.p.writeJSON(pairedEvent{ // plain fields: cannot fail
-			"paired", out.Wallet.String(), sessionName(out), out.Owner.String(), scopeList(out.Scope), string(out.Backend),
-		})
+		e := pairedEvent{
+			Event: "paired", Wallet: out.Wallet.String(), SessionID: sessionName(out), Owner: out.Owner.String(),
+			Scope: scopeList(out.Scope), StorageBackend: string(out.Backend),
+		}
+		if u != nil {
+			e.RunAs, e.Lingering = u.runsAs(out.Wallet), u.lingering(out.Wallet)
+		}
+		_ = a.p.writeJSON(e) // plain fields: cannot fail
 		return
 	}
-	a.p.printf("Paired as %s\n  owner    %s\n  scope    %s\n  session  %s, in the %s\n\n",
+	a.p.printf("Paired as %s\n  owner    %s\n  scope    %s\n  session  %s, in the %s\n",
 		out.Wallet.Display(), out.Owner.Display(), out.Scope, sessionName(out), out.Backend)
-	if a.runs(out) {
-		a.p.printf("The daemon that runs takes it up by itself.\n")
-		return
+	if u != nil {
+		a.unit(out.Wallet, u)
 	}
-	a.p.printf("Next:  %s run --wallet %s\n", name, out.Wallet)
+	a.p.printf("\n")
+	switch {
+	case u != nil && u.start:
+	case a.runs(out) && u != nil && u.changed:
+		a.p.printf("Next:  sudo systemctl restart %s\n", unitName(out.Wallet))
+	case a.runs(out):
+		a.p.printf("The daemon that runs takes it up by itself.\n")
+	case u != nil:
+		a.p.printf("Next:  sudo systemctl enable --now %s\n", unitName(out.Wallet))
+	default:
+		a.p.printf("Next:  %s run --wallet %s\n", name, out.Wallet)
+	}
+}
+
+// unit says whom the unit runs as, and what that means for the wallet.
+func (a announcer) unit(w wallet.Wallet, u *unit) {
+	user := u.runsAs(w)
+	a.p.printf("  runs as  %s\n", user)
+	if lingers := u.lingering(w); lingers != nil {
+		a.p.printf("           every program of %s can read this wallet\n", user)
+		a.p.printf("           its first start moves the session into the keyring of %s, if that can be opened\n", user)
+		if *lingers {
+			a.p.printf("           lingering is on: the login session of %s begins at boot\n", user)
+		} else {
+			a.p.printf("           lingering is off: the login session of %s ends at logout; to keep it:\n", user)
+			a.p.printf("               sudo loginctl enable-linger %s\n", user)
+		}
+	}
 }
 
 // runs reports whether a daemon of this wallet answers: a recovery beside it is seen there.

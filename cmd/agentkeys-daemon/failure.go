@@ -16,6 +16,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/settings"
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/systemd"
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
@@ -69,6 +70,10 @@ func classify(err error) *failure {
 	var insecure *store.InsecureError
 	if errors.As(err, &insecure) {
 		f.hint = insecure.Fix
+	}
+	var foreign *systemd.ForeignError
+	if errors.As(err, &foreign) {
+		f.code, f.hint = "drop_in_foreign", "mv "+foreign.Path+" "+foreign.Path+".aside"
 	}
 	var pairing *agent.Failure
 	var problem *protocol.Problem

@@ -7,10 +7,14 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
 
+	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/systemd"
+	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
 type forgetCommand struct {
@@ -49,6 +53,7 @@ func (c *forgetCommand) run(ctx context.Context, p *program) error {
 			err: fmt.Errorf("the daemon of %s is running: %w", w, err),
 		}
 	case errors.Is(err, fs.ErrNotExist):
+		p.forgetUnit(ctx, w) // a pairing that was cut off may have left its drop-in
 		return fmt.Errorf("wallet %s is not paired on this machine: %w", w, store.ErrNoSession)
 	case err != nil:
 		return err
@@ -57,17 +62,63 @@ func (c *forgetCommand) run(ctx context.Context, p *program) error {
 	if !c.yes && !p.confirmed("Remove the session of "+w.Display()+" from this machine? Its owner must approve it again.") {
 		return errNotConfirmed
 	}
-	if err := s.Delete(ctx, id); err != nil {
+	if err := p.forgetSlot(ctx, s, id, w); err != nil {
 		return err
 	}
-	if err := s.RemoveFile(id, cacheFile); err != nil {
-		return err
-	}
+	p.forgetUnit(ctx, w)
 	if p.flags.JSON {
 		return p.writeJSON(map[string]string{"forgotten": w.String()})
 	}
 	p.printf("The session of %s is gone from this machine. Its owner ends it everywhere with\n\n    agentkeys revoke %s\n", w.Display(), w)
 	return nil
+}
+
+// forgetSlot removes session and ciphertext. Root reaches no other user's keyring: what
+// lies there is dead to this machine, and that user is told how it goes.
+func (p *program) forgetSlot(ctx context.Context, s *storage, id session.ID, w wallet.Wallet) error {
+	err := s.Delete(ctx, id)
+	if errors.Is(err, store.ErrInDoubt) && s.keychain == nil {
+		if user, runs := (systemd.Machine{}).RunsAs(w); runs == nil {
+			p.notef("the keyring of %s may keep a copy that no daemon takes any more. As %s, without sudo: secret-tool clear service agentkeys username %s", user, user, id)
+			err = nil
+		}
+	}
+	return errors.Join(err, s.RemoveFile(id, cacheFile))
+}
+
+// forgetUnit removes the drop-in of pair --run-as, after the slot: a slot without it
+// would be started as the wrong user.
+func (p *program) forgetUnit(ctx context.Context, w wallet.Wallet) {
+	machine := systemd.Machine{}
+	home, err := p.home()
+	if err != nil || os.Geteuid() != 0 || !paths.UnitsHome(home) {
+		return
+	}
+	removed, err := machine.RemoveDropIn(w)
+	if err != nil {
+		p.notef("%s stays: %v", machine.DropInPath(w), err)
+	}
+	if removed {
+		p.reload(ctx, machine)
+	}
+	if machine.Enabled(w) {
+		p.notef("the unit is still enabled, and would end with 78 at each boot. Disable it: sudo systemctl disable %s", unitName(w))
+	}
+}
+
+// reload is no matter where systemd does not run: it reads all files when it starts.
+func (p *program) reload(ctx context.Context, machine systemd.Machine) {
+	manager, err := machine.Dial(ctx)
+	if errors.Is(err, systemd.ErrNotRunning) {
+		return
+	}
+	if err == nil {
+		defer manager.Close()
+		err = manager.Reload(ctx)
+	}
+	if err != nil {
+		p.notef("%v; type: sudo systemctl daemon-reload", err)
+	}
 }
 
 // cacheFile holds the ciphertext that the daemon kept.

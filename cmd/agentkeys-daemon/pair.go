@@ -33,9 +33,16 @@ var (
 type pairCommand struct {
 	alias string
 	scope string
+	placement
 }
 
 func (c *pairCommand) define(fs *flag.FlagSet) {
+	c.defineWish(fs)
+	c.placement.define(fs)
+}
+
+// defineWish is what `run --pair` takes as well.
+func (c *pairCommand) defineWish(fs *flag.FlagSet) {
 	fs.StringVar(&c.alias, "alias", "", "the `NAME` that the owner is asked to give")
 	fs.StringVar(&c.scope, "scope", "none", "the services that the owner is asked for, `LIST`: a,b, all or none")
 }
@@ -45,21 +52,22 @@ func (c *pairCommand) run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.pair(ctx, request, patience)
-	return err
+	return p.pairPlaced(ctx, request, &c.placement)
 }
 
-type recoverCommand struct{ identity string }
+type recoverCommand struct {
+	identity string
+	placement
+}
 
-func (*recoverCommand) define(*flag.FlagSet) {}
+func (c *recoverCommand) define(fs *flag.FlagSet) { c.placement.define(fs) }
 
 func (c *recoverCommand) run(ctx context.Context, p *program) error {
 	request, err := recoverRequest(c.identity)
 	if err != nil {
 		return err
 	}
-	_, err = p.pair(ctx, request, patience)
-	return err
+	return p.pairPlaced(ctx, request, &c.placement)
 }
 
 func (c *pairCommand) request() (agent.PairRequest, error) {
@@ -75,8 +83,8 @@ func (c *pairCommand) request() (agent.PairRequest, error) {
 	return agent.PairRequest{Kind: pairing.KindPair, Alias: c.alias, Scope: wish}, nil
 }
 
-// pair runs one pairing to its end and says each step.
-func (p *program) pair(ctx context.Context, r agent.PairRequest, wait time.Duration) (agent.Paired, error) {
+// pair runs one pairing to its end and says each step. u may be nil.
+func (p *program) pair(ctx context.Context, r agent.PairRequest, wait time.Duration, u *unit) (agent.Paired, error) {
 	set, _, err := p.loadSettings("")
 	if err != nil {
 		return agent.Paired{}, err
@@ -86,7 +94,7 @@ func (p *program) pair(ctx context.Context, r agent.PairRequest, wait time.Durat
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	out, err := p.pairWith(ctx, set, r, wait)
+	out, err := p.pairWith(ctx, set, r, wait, u)
 	debug.FreeOSMemory() // scrypt's 32 MiB
 	say := p.announcer()
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
@@ -96,11 +104,11 @@ func (p *program) pair(ctx context.Context, r agent.PairRequest, wait time.Durat
 		say.failed(classify(err))
 		return out, err
 	}
-	say.paired(out)
+	say.paired(out, u)
 	return out, nil
 }
 
-func (p *program) pairWith(ctx context.Context, set settings.Settings, r agent.PairRequest, wait time.Duration) (agent.Paired, error) {
+func (p *program) pairWith(ctx context.Context, set settings.Settings, r agent.PairRequest, wait time.Duration, u *unit) (agent.Paired, error) {
 	log := p.quietLogger(set)
 	client, err := pairBroker(set.Broker)
 	if err != nil {
@@ -114,10 +122,14 @@ func (p *program) pairWith(ctx context.Context, set settings.Settings, r agent.P
 	if err := s.mayKeep(ctx); err != nil {
 		return agent.Paired{}, err
 	}
-	return agent.Pair(ctx, agent.PairConfig{
+	c := agent.PairConfig{
 		Broker: client, URL: set.Broker, Store: s, Logger: log, Random: random,
 		Host: hostName(), Machine: machineHash(), ShowCode: p.announcer().code, Patience: wait,
-	}, r)
+	}
+	if u != nil {
+		c.Unit = u
+	}
+	return agent.Pair(ctx, c, r)
 }
 
 // mayKeep refuses to begin where the session could not be kept at the end: in

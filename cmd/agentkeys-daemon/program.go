@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/agentkeys/agentkeys/internal/harden"
+	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
 )
 
@@ -17,6 +18,8 @@ type program struct {
 	stdout io.Writer
 	stderr io.Writer
 	flags  globals
+	// slotUser is whom --run-as makes slots for; nil: as the home says.
+	slotUser *store.IDs
 }
 
 // run is the whole program without the process around it. It returns the exit code.

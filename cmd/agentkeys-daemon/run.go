@@ -29,7 +29,7 @@ func (c *runCommand) define(fs *flag.FlagSet) {
 	fs.StringVar(&c.walletText, "wallet", "", "the agent to run, `0x..`; may be left out when there is only one")
 	fs.BoolVar(&c.pair, "pair", false, "pair first when no agent is paired here")
 	fs.StringVar(&c.recover, "recover", "", "recover the agent `IDENTITY` first when none is paired here")
-	c.pairCommand.define(fs)
+	c.defineWish(fs)
 }
 
 func (c *runCommand) run(ctx context.Context, p *program) error {
@@ -81,7 +81,7 @@ func (c *runCommand) wallet(ctx context.Context, p *program) (wallet.Wallet, err
 	if err != nil {
 		return w, err
 	}
-	out, err := p.pair(ctx, request, patienceService)
+	out, err := p.pair(ctx, request, patienceService, nil)
 	return out.Wallet, err
 }
 

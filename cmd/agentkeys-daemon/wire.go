@@ -86,6 +86,9 @@ func (p *program) openStore(set settings.Settings, log *slog.Logger, metrics *he
 	if uid, gid, ok := paths.SlotUser(home, os.Geteuid()); ok {
 		cfg.SlotUser = &store.IDs{UID: uid, GID: gid}
 	}
+	if p.slotUser != nil {
+		cfg.SlotUser = p.slotUser
+	}
 	if cfg.SlotUser != nil && cfg.Mode == store.ModeAuto {
 		cfg.Mode = store.ModeFile
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// PairConfig is what pairing needs; nothing may be nil.
+// PairConfig is what pairing needs; nothing but Unit may be nil.
 type PairConfig struct {
 	Broker  PairBroker
 	URL     string // of the broker, pins included; stored in the session
@@ -29,6 +29,17 @@ type PairConfig struct {
 	// Patience is how long a broker that does not answer the first request is asked
 	// again before the person is told.
 	Patience time.Duration
+	Unit     Unit // may be nil: nothing starts the daemon but a person
+}
+
+// Unit is what will start the daemon of a wallet. How it runs is settled before its
+// slot is there: a slot without that would be started as the wrong user.
+type Unit interface {
+	// May says, before an owner is asked to approve a recovery, why Prepare would fail.
+	May(w wallet.Wallet) error
+	// Prepare settles it durably. It is called right before the slot of w is made, and
+	// again when a pairing that was cut off there goes on.
+	Prepare(w wallet.Wallet) error
 }
 
 // PairRequest is what a person asked for.
@@ -128,7 +139,10 @@ func (p *pairer) mayReplace(ctx context.Context) error {
 	if errors.Is(err, store.ErrInsecure) || errors.Is(err, store.ErrNewer) {
 		return err
 	}
-	return nil
+	if p.c.Unit == nil {
+		return nil
+	}
+	return p.c.Unit.May(p.wallet)
 }
 
 // failure wraps an error of the broker with its stable code.
@@ -157,6 +171,11 @@ func (p *pairer) promote(ctx context.Context, granted *protocol.Granted) (Paired
 	s.Wallet, s.Scope, s.Pairing = g.Wallet, m.Scope, nil
 	s.Owner = &session.Owner{Wallet: g.Owner, SigningKey: g.OwnerSignKey}
 	s.CreatedAt, s.TTLSeconds = time.Now().Unix(), int64(session.TTL/time.Second)
+	if p.c.Unit != nil {
+		if err := p.c.Unit.Prepare(g.Wallet); err != nil {
+			return Paired{}, err // the pending slot stays: `pair` goes on with it
+		}
+	}
 	info, err := p.c.Store.Promote(context.WithoutCancel(ctx), p.id, session.DaemonID(g.Wallet), s)
 	if err != nil {
 		return Paired{}, fmt.Errorf("store the session: %w", err)

@@ -59,6 +59,7 @@ func places() map[string]place {
 		"sdnotify":       {floor: adapters, shared: true},
 		"settings":       {floor: adapters},
 		"store/keychain": {floor: adapters},
+		"systemd":        {floor: adapters},
 
 		"checkup":   {floor: running}, // looks through every adapter once
 		"supervise": {floor: running, shared: true},

@@ -8,6 +8,9 @@ import (
 // PackageUser is the user of the package's units.
 const PackageUser = "agentkeys"
 
+// UnitsHome reports whether home is that of the package's units, /var/lib/agentkeys.
+func UnitsHome(home string) bool { return home == systemHome }
+
 // SlotUser is the user whose slots root works on: in the package's home that of its
 // units. false: whoever calls works on slots of his own.
 func SlotUser(home string, euid int) (uid, gid int, ok bool) {

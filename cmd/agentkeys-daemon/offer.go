@@ -1,0 +1,45 @@
+package main
+
+import (
+	"os"
+	"strconv"
+
+	"golang.org/x/term"
+
+	"github.com/agentkeys/agentkeys/internal/agent"
+	"github.com/agentkeys/agentkeys/internal/pairing"
+	"github.com/agentkeys/agentkeys/internal/paths"
+	"github.com/agentkeys/agentkeys/internal/systemd"
+)
+
+// offer asks a person at a terminal whether the new agent is to run as the desktop
+// user who called sudo, where that user has a keyring. Without a terminal, and
+// wherever --run-as was given, nobody is asked and the unit's own user is taken.
+func (p *program) offer(r agent.PairRequest, l *placement) {
+	if l.runAs != "" || r.Kind != pairing.KindPair || p.flags.JSON || !isTerminal(p.stdin) || !isTerminal(p.stdout) {
+		return
+	}
+	uid, err := strconv.Atoi(p.getenv("SUDO_UID"))
+	if err != nil || uid == 0 || os.Geteuid() != 0 {
+		return
+	}
+	home, err := p.home()
+	machine := systemd.Machine{}
+	if err != nil || !paths.UnitsHome(home) || !machine.Installed() || !machine.HasKeyring(uid) {
+		return
+	}
+	u, err := lookupUser(strconv.Itoa(uid))
+	if err != nil || u.Name == paths.PackageUser {
+		return
+	}
+	if p.confirmed("Run as " + u.Name + ", so that the session lies in the keyring of " + u.Name +
+		"? Every program of " + u.Name + " can read the wallet then.") {
+		l.runAs = u.Name
+	}
+}
+
+// isTerminal reports whether a person is at the other end.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/user"
+	"strconv"
+
+	"github.com/agentkeys/agentkeys/internal/paths"
+	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/systemd"
+)
+
+// placement is where a pairing puts its agent: as whom the package's unit runs, and
+// whether it is started.
+type placement struct {
+	runAs string
+	start bool
+}
+
+// Errors of the flags: all are usage.
+var (
+	errNotRoot      = errors.New("--run-as and --start need root: units and their home are root's")
+	errNotInstalled = errors.New("--run-as and --start need the package: its unit agentkeys-daemon@.service is not installed")
+	errOtherHome    = errors.New("--run-as and --start work in the units' home alone")
+	errRunAsRoot    = errors.New("--run-as root: an agent's daemon never runs as root")
+	errRunAsNobody  = errors.New("--run-as names no user of this machine")
+)
+
+func (l *placement) define(fs *flag.FlagSet) {
+	fs.StringVar(&l.runAs, "run-as", "", "the `USER` whose keyring holds the session, and as whom the unit runs (root, with the package)")
+	fs.BoolVar(&l.start, "start", false, "enable and start the unit when the owner has approved (root, with the package)")
+}
+
+// unit is the package's unit for this pairing; nil where there is none and none is
+// asked for. Errors are usage errors.
+func (l *placement) unit(p *program, recovers bool) (*unit, error) {
+	u := &unit{start: l.start, recovers: recovers}
+	home, err := p.home()
+	if err != nil {
+		return nil, err
+	}
+	if l.runAs == "" && !l.start {
+		if os.Geteuid() != 0 || !paths.UnitsHome(home) || !u.machine.Installed() {
+			return nil, nil //nolint:nilnil // no unit is no error
+		}
+		return u, nil
+	}
+	switch {
+	case os.Geteuid() != 0:
+		return nil, usage(errNotRoot, "sudo "+name+" pair --broker URL --run-as USER --start")
+	case !u.machine.Installed():
+		return nil, usage(errNotInstalled, "apt install agentkeys")
+	case !paths.UnitsHome(home):
+		return nil, usage(fmt.Errorf("%w, which is not %s", errOtherHome, home), "systemd-tmpfiles --create, and unset AGENTKEYS_HOME")
+	}
+	return u, l.runsAs(p, u)
+}
+
+// runsAs looks the user up. The package's own is the way back from a desktop user.
+func (l *placement) runsAs(p *program, u *unit) error {
+	switch l.runAs {
+	case "":
+		return nil
+	case paths.PackageUser:
+		u.back = true
+		return nil
+	}
+	found, err := lookupUser(l.runAs)
+	if err != nil {
+		return usage(fmt.Errorf("%w: %.64q", errRunAsNobody, l.runAs), "getent passwd")
+	}
+	if found.UID == 0 {
+		return usage(errRunAsRoot, name+" pair --help")
+	}
+	u.user = found
+	p.slotUser = &store.IDs{UID: found.UID, GID: found.GID}
+	return nil
+}
+
+// lookupUser takes a name or a number.
+func lookupUser(text string) (*systemd.User, error) {
+	found, err := user.Lookup(text)
+	if _, numeric := strconv.ParseUint(text, 10, 31); err != nil && numeric == nil {
+		found, err = user.LookupId(text)
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := &systemd.User{Name: found.Username}
+	if out.UID, err = strconv.Atoi(found.Uid); err != nil {
+		return nil, err
+	}
+	if out.GID, err = strconv.Atoi(found.Gid); err != nil {
+		return nil, err
+	}
+	if group, err := user.LookupGroupId(found.Gid); err == nil {
+		out.Group = group.Name // otherwise its number is used
+	}
+	return out, nil
+}

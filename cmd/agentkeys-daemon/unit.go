@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/agent"
+	"github.com/agentkeys/agentkeys/internal/pairing"
+	"github.com/agentkeys/agentkeys/internal/paths"
+	"github.com/agentkeys/agentkeys/internal/systemd"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+// startTime is how long a start may take; systemd's own limit is 90 s.
+const startTime = 100 * time.Second
+
+// unit is the package's unit of the wallet that is being paired.
+type unit struct {
+	machine  systemd.Machine
+	user     *systemd.User // whom --run-as names; nil: nobody but the package's
+	back     bool          // --run-as names the package's user: a drop-in goes
+	recovers bool          // without --run-as the unit stays as it is
+	start    bool
+	changed  bool // the drop-in did
+}
+
+func unitName(w wallet.Wallet) string { return strings.TrimSuffix(systemd.Unit(w), ".service") }
+
+// May refuses a recovery whose drop-in could not be written.
+func (u *unit) May(w wallet.Wallet) error {
+	if u.user == nil {
+		return nil
+	}
+	if _, err := u.machine.RunsAs(w); errors.Is(err, systemd.ErrForeign) {
+		return err
+	}
+	return nil
+}
+
+// Prepare settles as whom the unit of w runs before there is a slot. What a pairing
+// with --run-as that was cut off left is not what this one wants.
+func (u *unit) Prepare(w wallet.Wallet) (err error) {
+	switch {
+	case u.user != nil:
+		u.changed, err = u.machine.WriteDropIn(w, *u.user)
+	case u.back || !u.recovers:
+		u.changed, err = u.machine.RemoveDropIn(w)
+	}
+	return err
+}
+
+// runsAs is the user of the unit of w.
+func (u *unit) runsAs(w wallet.Wallet) string {
+	if user, err := u.machine.RunsAs(w); err == nil {
+		return user
+	}
+	return paths.PackageUser
+}
+
+// lingering is nil where the unit runs as the package's user, who has no session.
+func (u *unit) lingering(w wallet.Wallet) *bool {
+	user := u.runsAs(w)
+	if user == paths.PackageUser {
+		return nil
+	}
+	on := u.machine.Lingers(user)
+	return &on
+}
+
+// pairPlaced pairs and does with the unit what the flags say.
+func (p *program) pairPlaced(ctx context.Context, r agent.PairRequest, l *placement) error {
+	p.offer(r, l)
+	u, err := l.unit(p, r.Kind == pairing.KindRecover)
+	if err != nil {
+		return err
+	}
+	out, err := p.pair(ctx, r, patience, u)
+	if err != nil || u == nil {
+		return err
+	}
+	return p.afterwards(ctx, u, out.Wallet)
+}
+
+// afterwards tells systemd. The pairing is done whatever comes of it.
+func (p *program) afterwards(ctx context.Context, u *unit, w wallet.Wallet) error {
+	if !u.changed && !u.start {
+		return nil
+	}
+	manager, err := u.machine.Dial(ctx)
+	if errors.Is(err, systemd.ErrNotRunning) {
+		if u.start {
+			p.notef("systemd does not run here, so nothing was started. Where it does: sudo systemctl enable --now %s", unitName(w))
+		}
+		return nil // it reads all files when it starts
+	}
+	if err != nil {
+		return p.notStarted(w, err)
+	}
+	defer manager.Close()
+	if !u.start {
+		if err := manager.Reload(ctx); err != nil {
+			return &failure{exit: exitFault, code: "not_reloaded", hint: "sudo systemctl daemon-reload", err: fmt.Errorf("the agent is paired, but: %w", err)}
+		}
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	status, err := manager.Start(ctx, systemd.Unit(w), u.changed)
+	if err != nil {
+		return p.notStarted(w, err)
+	}
+	return p.started(w, status)
+}
+
+type startedEvent struct {
+	Event  string `json:"event"` // started
+	Unit   string `json:"unit"`
+	Status string `json:"status"` // what the daemon says of itself
+}
+
+func (p *program) started(w wallet.Wallet, status string) error {
+	if p.flags.JSON {
+		return p.writeJSON(startedEvent{"started", systemd.Unit(w), status})
+	}
+	p.printf("Started %s: %s\n", unitName(w), orNone(status))
+	return nil
+}
+
+func (p *program) notStarted(w wallet.Wallet, err error) error {
+	hint := "sudo systemctl enable --now " + unitName(w)
+	if errors.Is(err, systemd.ErrNotStarted) {
+		hint = "journalctl -u " + unitName(w) + " -n 20"
+	}
+	return &failure{exit: exitFault, code: "not_started", hint: hint, err: fmt.Errorf("the agent is paired, but: %w", err)}
+}
+
+// notef says something beside the outcome; scripts read standard output.
+func (p *program) notef(format string, args ...any) {
+	_, _ = fmt.Fprintf(p.stderr, name+": note: "+format+"\n", args...)
+}

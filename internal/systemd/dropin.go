@@ -1,0 +1,189 @@
+package systemd
+
+import (
+	_ "embed" // the text of the drop-in
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+//go:embed desktop-user.conf
+var desktopUser string
+
+const dropIn = "desktop-user.conf"
+
+var (
+	// ErrForeign: somebody else wrote the file in the place of our drop-in. It was
+	// left alone; see ForeignError.
+	ErrForeign = errors.New("not written by agentkeys-daemon")
+
+	plainName = regexp.MustCompile(`\A[a-zA-Z_][a-zA-Z0-9_.-]{0,62}\z`)
+)
+
+// ForeignError names the file in the way. Is ErrForeign.
+type ForeignError struct{ Path string }
+
+func (e *ForeignError) Error() string {
+	return e.Path + " is in the way: it was not written by agentkeys-daemon, and is left alone"
+}
+
+// Is makes errors.Is(err, ErrForeign) true.
+func (e *ForeignError) Is(target error) bool { return target == ErrForeign }
+
+// User is whom an instance runs as.
+type User struct {
+	Name, Group string // Group is the primary one
+	UID, GID    int
+}
+
+// DropInPath is where the drop-in of w lies, whether or not it is there.
+func (m Machine) DropInPath(w wallet.Wallet) string {
+	return filepath.Join(m.dropInDir(w), dropIn)
+}
+
+func (m Machine) dropInDir(w wallet.Wallet) string {
+	return m.at("/etc/systemd/system/" + Unit(w) + ".d")
+}
+
+// RunsAs is the user that our drop-in names for w. fs.ErrNotExist: there is none, so
+// the unit's own user. ErrForeign: the file is not ours.
+func (m Machine) RunsAs(w wallet.Wallet) (string, error) {
+	text, err := m.readDropIn(w)
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(text) {
+		if user, ok := strings.CutPrefix(strings.TrimSpace(line), "User="); ok {
+			return user, nil
+		}
+	}
+	return "", &ForeignError{m.DropInPath(w)}
+}
+
+// WriteDropIn makes the unit of w run as u, durably: a power cut leaves the old file
+// or the new one. changed is false where it said so already. ErrForeign: as RunsAs.
+func (m Machine) WriteDropIn(w wallet.Wallet, u User) (changed bool, err error) {
+	text := u.dropIn()
+	old, err := m.readDropIn(w)
+	switch {
+	case err == nil && old == text:
+		return false, m.syncDropIn(w) // whoever wrote it may have been cut off
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return false, err
+	}
+	if err := makeDir(m.dropInDir(w)); err != nil {
+		return false, fmt.Errorf("make drop-in: %w", err)
+	}
+	if err := replace(m.DropInPath(w), text); err != nil {
+		return false, fmt.Errorf("write drop-in: %w", err)
+	}
+	return true, m.syncDropIn(w)
+}
+
+// RemoveDropIn removes our drop-in of w and its directory, if that is empty then. It
+// is no error where there is none, or one that is not ours.
+func (m Machine) RemoveDropIn(w wallet.Wallet) (removed bool, err error) {
+	if _, err := m.readDropIn(w); errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrForeign) {
+		return false, nil
+	}
+	if err := os.Remove(m.DropInPath(w)); err != nil {
+		return false, fmt.Errorf("remove drop-in: %w", err)
+	}
+	if err := m.syncDropIn(w); err != nil {
+		return true, err
+	}
+	_ = os.Remove(m.dropInDir(w)) // not empty: a person has more in it
+	return true, nil
+}
+
+// readDropIn returns our drop-in; a link or anything else that is not a plain file is
+// somebody else's.
+func (m Machine) readDropIn(w wallet.Wallet) (string, error) {
+	path := m.DropInPath(w)
+	info, err := os.Lstat(path)
+	if err != nil {
+		return "", fmt.Errorf("look at drop-in: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return "", &ForeignError{path}
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("read drop-in: %w", err)
+	}
+	ours, _, _ := strings.Cut(desktopUser, "\n")
+	if first, _, _ := strings.Cut(string(data), "\n"); first != ours {
+		return "", &ForeignError{path}
+	}
+	return string(data), nil
+}
+
+// dropIn fills in the text. A name that a unit file may read otherwise is its number.
+func (u User) dropIn() string {
+	user, group, uid := u.Name, u.Group, strconv.Itoa(u.UID)
+	if !plainName.MatchString(user) {
+		user = uid
+	}
+	if !plainName.MatchString(group) {
+		group = strconv.Itoa(u.GID)
+	}
+	return strings.NewReplacer("{user}", user, "{group}", group, "{uid}", uid).Replace(desktopUser)
+}
+
+// makeDir makes a directory that all may read, whatever the umask says.
+func makeDir(path string) error {
+	err := os.Mkdir(path, 0o755)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return os.Chmod(path, 0o755)
+}
+
+// replace writes path through a file beside it, which systemd does not read.
+func replace(path, text string) error {
+	temp := path + ".tmp"
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o644)
+	if err != nil {
+		return err
+	}
+	err = f.Chmod(0o644) // whatever the umask says
+	if err == nil {
+		_, err = f.WriteString(text)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(temp, path)
+	}
+	if err != nil {
+		_ = os.Remove(temp) // the error before says more
+	}
+	return err
+}
+
+// syncDropIn makes the entries of the drop-in's directory and its parent durable.
+func (m Machine) syncDropIn(w wallet.Wallet) error {
+	dir := m.dropInDir(w)
+	for _, path := range []string{dir, filepath.Dir(dir)} {
+		f, err := os.Open(path)
+		if err != nil {
+			return fmt.Errorf("sync drop-in: %w", err)
+		}
+		if err := errors.Join(f.Sync(), f.Close()); err != nil {
+			return fmt.Errorf("sync drop-in: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,67 @@
+// Package systemd knows the files of systemd on this machine and speaks with its
+// manager: the package's unit, the drop-in that makes an instance run as a desktop
+// user, whether that user lingers, and a start whose result is waited for.
+package systemd
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+const template = "agentkeys-daemon@.service"
+
+// Unit is the system unit of one wallet.
+func Unit(w wallet.Wallet) string { return "agentkeys-daemon@" + w.String() + ".service" }
+
+// Machine is where systemd's files lie.
+type Machine struct {
+	Root string // empty = /; tests have one of their own
+}
+
+// Running reports whether systemd is this machine's manager, as sd_booted(3).
+func (m Machine) Running() bool { return isThere(m.at("/run/systemd/system")) }
+
+// Installed reports whether the package's template unit is there.
+func (m Machine) Installed() bool {
+	for _, dir := range m.unitDirs() {
+		if isThere(filepath.Join(dir, template)) {
+			return true
+		}
+	}
+	return false
+}
+
+// Enabled reports whether `systemctl enable` has linked the unit to anything.
+func (m Machine) Enabled(w wallet.Wallet) bool {
+	for _, kind := range []string{"*.wants", "*.requires"} {
+		found, err := filepath.Glob(filepath.Join(m.at("/etc/systemd/system"), kind, Unit(w)))
+		if err == nil && len(found) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Lingers reports whether the user's session begins at boot and outlives a logout
+// (loginctl enable-linger).
+func (m Machine) Lingers(user string) bool {
+	return user != "" && isThere(m.at("/var/lib/systemd/linger/"+user))
+}
+
+// unitDirs is where systemd looks for system units, the first wins.
+func (m Machine) unitDirs() []string {
+	return []string{
+		m.at("/etc/systemd/system"), m.at("/run/systemd/system"), m.at("/usr/local/lib/systemd/system"),
+		m.at("/usr/lib/systemd/system"), m.at("/lib/systemd/system"),
+	}
+}
+
+func (m Machine) at(path string) string { return filepath.Clean("/" + m.Root + path) }
+
+// isThere does not follow a link: systemd counts a link whose unit file it finds elsewhere.
+func isThere(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}

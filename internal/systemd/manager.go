@@ -1,0 +1,82 @@
+package systemd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/coreos/go-systemd/v22/dbus"
+)
+
+var (
+	// ErrNotRunning: systemd is not this machine's manager, so there is nobody to ask.
+	ErrNotRunning = errors.New("systemd does not run here")
+	// ErrNotStarted: the unit was started and did not come up; its journal says why.
+	ErrNotStarted = errors.New("the unit did not start")
+)
+
+// Manager is systemd on the other end of D-Bus.
+type Manager struct{ conn *dbus.Conn }
+
+// Dial reaches systemd over the system bus, as root also where no bus runs.
+// ErrNotRunning: there is none.
+func (m Machine) Dial(ctx context.Context) (*Manager, error) {
+	if !m.Running() {
+		return nil, ErrNotRunning
+	}
+	conn, err := dbus.NewWithContext(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reach systemd: %w", err)
+	}
+	return &Manager{conn}, nil
+}
+
+// Close hangs up.
+func (m *Manager) Close() { m.conn.Close() }
+
+// Reload makes systemd read unit files and drop-ins again.
+func (m *Manager) Reload(ctx context.Context) error {
+	if err := m.conn.ReloadContext(ctx); err != nil {
+		return fmt.Errorf("reload systemd: %w", err)
+	}
+	return nil
+}
+
+// Start is `systemctl enable --now`: it enables the unit, starts it (again, with
+// restart, if it runs) and waits for the result. It returns what the unit says of
+// itself (STATUS=). ErrNotStarted: it failed.
+func (m *Manager) Start(ctx context.Context, unit string, restart bool) (status string, err error) {
+	if _, _, err := m.conn.EnableUnitFilesContext(ctx, []string{unit}, false, false); err != nil {
+		return "", fmt.Errorf("enable %s: %w", unit, err)
+	}
+	if err := m.Reload(ctx); err != nil {
+		return "", err
+	}
+	queue := m.conn.StartUnitContext
+	if restart {
+		queue = m.conn.RestartUnitContext
+	}
+	result := make(chan string, 1)
+	if _, err := queue(ctx, unit, "replace", result); err != nil {
+		return "", fmt.Errorf("start %s: %w", unit, err)
+	}
+	select {
+	case got := <-result:
+		if got != "done" {
+			return "", fmt.Errorf("start %s, result %q: %w", unit, got, ErrNotStarted)
+		}
+	case <-ctx.Done():
+		return "", fmt.Errorf("start %s: %w: %w", unit, ErrNotStarted, ctx.Err())
+	}
+	return m.status(ctx, unit), nil
+}
+
+// status is empty where the unit says nothing; that is no reason to fail.
+func (m *Manager) status(ctx context.Context, unit string) string {
+	p, err := m.conn.GetServicePropertyContext(ctx, unit, "StatusText")
+	if err != nil {
+		return ""
+	}
+	text, _ := p.Value.Value().(string)
+	return text
+}
