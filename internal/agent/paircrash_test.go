@@ -12,6 +12,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
 // Every call of a pairing is once the last thing that the process does; the next
@@ -64,6 +65,19 @@ func (s dyingStore) Delete(ctx context.Context, id session.ID) error {
 	return errors.Join(s.fault("delete"), s.PairStore.Delete(ctx, id))
 }
 
+// dyingUnit kills the process around the step that settles how the daemon is started.
+type dyingUnit struct {
+	unit
+	fault func(call string) error
+}
+
+func (u *dyingUnit) Prepare(w wallet.Wallet) error {
+	if err := u.fault("prepare"); err != nil {
+		return err
+	}
+	return errors.Join(u.unit.Prepare(w), u.fault("prepare answer"))
+}
+
 func crashPairing(t *testing.T, step int) (reached bool) {
 	b := newBoard(t)
 	calls, dead := 0, false
@@ -77,6 +91,8 @@ func crashPairing(t *testing.T, step int) (reached bool) {
 	}
 	b.broker.fault = fault
 	b.wrap = func(s agent.PairStore) agent.PairStore { return dyingStore{s, fault} }
+	u := &dyingUnit{unit: unit{store: b.store}, fault: fault}
+	b.unit = u
 	approved := false
 	b.onCode = func(c pairing.Code) {
 		if !approved {
@@ -85,7 +101,10 @@ func crashPairing(t *testing.T, step int) (reached bool) {
 		}
 	}
 	first, err := b.pair(killable(t), wish())
-	b.broker.fault, b.wrap = nil, nil
+	b.broker.fault, b.wrap, u.fault = nil, nil, func(string) error { return nil }
+	if agents, _ := b.slots(); agents > 0 && len(u.prepared) == 0 {
+		t.Fatal("there is a slot, and nothing says how its daemon is started")
+	}
 	if err == nil && !dead {
 		return false
 	}
@@ -99,6 +118,9 @@ func crashPairing(t *testing.T, step int) (reached bool) {
 		t.Fatalf("after %v: %v", first, err)
 	}
 	expect(t, "wallet", second.Wallet, b.owner.agent)
+	for _, w := range u.prepared {
+		expect(t, "prepared", w, second.Wallet)
+	}
 	agents, pending := b.slots()
 	expect(t, "agents", agents, 1)
 	expect(t, "pending slots", pending, 0)

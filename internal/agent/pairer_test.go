@@ -27,6 +27,7 @@ type board struct {
 	owner  *approver
 	codes  []string
 	onCode func(pairing.Code)
+	unit   agent.Unit
 }
 
 func newBoard(t *testing.T) *board {
@@ -44,7 +45,7 @@ func (b *board) pair(ctx context.Context, r agent.PairRequest) (agent.Paired, er
 	}
 	return agent.Pair(ctx, agent.PairConfig{
 		Broker: b.broker, URL: "http://127.0.0.1:1", Store: s, Logger: slog.New(slog.DiscardHandler),
-		Random: func() float64 { return 0.5 }, Host: "pi\x1b[31m", Patience: 30 * time.Second,
+		Random: func() float64 { return 0.5 }, Host: "pi\x1b[31m", Patience: 30 * time.Second, Unit: b.unit,
 		ShowCode: func(c pairing.Code, _ time.Duration) {
 			b.codes = append(b.codes, c.Show())
 			b.onCode(c)
