@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"os/user"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -102,7 +104,7 @@ func (p *program) status(ctx context.Context, s *store.Store, w wallet.Wallet) (
 	case ready:
 		exit = exitOK
 	}
-	return exit, p.printStatus(st)
+	return exit, p.printStatus(st, paths.Owner(path))
 }
 
 // slotStatus tells of a wallet whose daemon does not run.
@@ -115,7 +117,7 @@ func (p *program) slotStatus(ctx context.Context, s *store.Store, w wallet.Walle
 		if slot.ID != session.DaemonID(w) || slot.Tombstone {
 			continue
 		}
-		return exitUnreachable, p.printStatus(offlineStatus(ctx, s, slot, w))
+		return exitUnreachable, p.printStatus(offlineStatus(ctx, s, slot, w), paths.Owner(slot.Dir))
 	}
 	return 0, &failure{
 		exit: exitNoSession, code: "no_session", hint: name + " recover " + w.String() + " --broker URL",
@@ -142,15 +144,26 @@ func offlineStatus(ctx context.Context, s *store.Store, slot store.Slot, w walle
 	return st
 }
 
-func (p *program) printStatus(st protocol.Status) error {
+// instanceStatus is what `status --json` prints: what the daemon says, and whose it is.
+type instanceStatus struct {
+	protocol.Status
+	User string `json:"user"` // as whom the daemon runs; empty: not known
+}
+
+// printStatus tells of one instance, whose slot or socket belongs to uid.
+func (p *program) printStatus(st protocol.Status, uid int) error {
+	name := userName(uid)
 	if p.flags.JSON {
-		return p.writeJSON(st)
+		return p.writeJSON(instanceStatus{st, name})
 	}
 	p.printf("%s\n  state    %s\n", st.Wallet.Display(), st.State)
 	if st.Session != nil {
 		p.printf("  scope    %s\n  expires  %s\n", st.Session.Scope, time.Unix(st.Session.ExpiresAt, 0).UTC().Format(time.RFC3339))
 	}
 	p.printf("  session  in the %s, keychain %s\n", st.Storage.Backend, orNone(st.Storage.KeychainState))
+	if name != "" && name != paths.PackageUser { // of whom there is no program but daemons
+		p.printf("  user     %s: every program of %s can read this wallet\n", name, name)
+	}
 	if st.Sync.AgeSeconds >= 0 {
 		p.printf("  synced   %s ago\n", time.Duration(st.Sync.AgeSeconds)*time.Second)
 	}
@@ -161,6 +174,15 @@ func (p *program) printStatus(st protocol.Status) error {
 		}
 	}
 	return nil
+}
+
+// userName is empty for a number that names nobody.
+func userName(uid int) string {
+	u, err := user.LookupId(strconv.Itoa(uid))
+	if err != nil {
+		return ""
+	}
+	return u.Username
 }
 
 func orNone(text string) string {

@@ -1,21 +1,29 @@
 package checkup
 
 import (
+	"errors"
 	"os"
 	"os/user"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/agentkeys/agentkeys/internal/doctor"
+	"github.com/agentkeys/agentkeys/internal/paths"
+	"github.com/agentkeys/agentkeys/internal/systemd"
+	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
 // boot finds what starts the instance, from files alone: no program is asked.
-func (m *machine) boot(f doctor.Facts) *doctor.Boot {
+func (m *machine) boot(f doctor.Facts, w wallet.Wallet) *doctor.Boot {
 	uid := m.euid
-	if f.Slot != nil {
+	switch {
+	case f.Slot != nil && f.Slot.Saved:
 		uid = f.Slot.UID
+	case f.Socket != nil && f.Socket.UID >= 0:
+		uid = f.Socket.UID // of an instance whose slot this user does not see
 	}
 	name, home := "", ""
 	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
@@ -29,25 +37,35 @@ func (m *machine) boot(f doctor.Facts) *doctor.Boot {
 			config = set
 		}
 	}
-	b := &doctor.Boot{UserName: name}
-	switch {
+	b := &doctor.Boot{UserName: name, UnitsHome: paths.UnitsHome(m.home)}
+	switch s := (systemd.Machine{Root: m.cfg.Root}); {
 	case runtime.GOOS == "darwin":
 		m.launchd(b, f.Wallet, home)
-	case isThere(m.at("/run/systemd/system")):
-		m.systemd(b, "agentkeys-daemon@"+f.Wallet+".service", config)
+	case s.Running():
+		m.systemd(b, s, w, config)
 	}
+	b.Shared = b.UserName == paths.PackageUser
 	return b
 }
 
-func (m *machine) systemd(b *doctor.Boot, unit, config string) {
+func (m *machine) systemd(b *doctor.Boot, s systemd.Machine, w wallet.Wallet, config string) {
+	unit := systemd.Unit(w)
+	user := []string{filepath.Join(config, "systemd", "user"), m.at("/etc/systemd/user"), m.at("/usr/lib/systemd/user"), m.at("/lib/systemd/user")}
 	b.Manager = "systemd"
 	b.System = wanted([]string{
 		m.at("/etc/systemd/system"), m.at("/usr/local/lib/systemd/system"), m.at("/usr/lib/systemd/system"), m.at("/lib/systemd/system"),
 	}, unit, maxWants)
-	b.User = wanted([]string{
-		filepath.Join(config, "systemd", "user"), m.at("/etc/systemd/user"), m.at("/usr/lib/systemd/user"),
-	}, unit, maxWants)
-	b.Lingering = b.UserName != "" && isThere(m.at("/var/lib/systemd/linger/"+b.UserName))
+	b.User = wanted(user, unit, maxWants)
+	b.Installed = s.Installed()
+	b.UserUnit = slices.ContainsFunc(user, func(dir string) bool { return isThere(filepath.Join(dir, systemd.Template)) })
+	runs, err := s.RunsAs(w)
+	switch {
+	case err == nil:
+		b.RunsAs, b.UserName = runs, runs
+	case errors.Is(err, systemd.ErrForeign):
+		b.Foreign = s.DropInPath(w)
+	}
+	b.Lingering = s.Lingers(b.UserName)
 }
 
 func (m *machine) launchd(b *doctor.Boot, wallet, home string) {

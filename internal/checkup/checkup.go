@@ -111,8 +111,8 @@ func (m *machine) facts(ctx context.Context, id session.ID) doctor.Facts {
 		m.slot(ctx, &f, p, id)
 	}
 	if agent {
-		f.Boot = m.boot(f)
 		f.Socket = m.socket(ctx, w)
+		f.Boot = m.boot(f, w)
 	}
 	f.Broker = m.broker(ctx, f, p.url(set))
 	return f

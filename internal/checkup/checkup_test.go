@@ -111,6 +111,7 @@ func TestUnitsAreFoundByTheirLinks(t *testing.T) {
 			t.Parallel()
 			h := newHost(t)
 			h.write(filepath.Join(h.root, "run", "systemd", "system", "x"), "")
+			h.write(filepath.Join(h.root, "lib", "systemd", "system", "agentkeys-daemon@.service"), "")
 			for _, path := range tt.system {
 				h.link(filepath.Join(h.root, path))
 			}

@@ -26,7 +26,9 @@ const socketLimit = len(syscall.RawSockaddrUnix{}.Path) - 1
 // socket finds the daemon's interface, or what lies in its place.
 func (m *machine) socket(ctx context.Context, w wallet.Wallet) *doctor.Socket {
 	if path, live := paths.FindSocket(m.cfg.Getenv, m.home, w); live {
-		return askDaemon(ctx, path)
+		s := askDaemon(ctx, path)
+		s.UID = paths.Owner(path)
+		return s
 	}
 	for _, dir := range paths.SocketDirs(m.cfg.Getenv, m.home, w) {
 		if s := dead(ctx, filepath.Join(dir, paths.AgentSocket)); s != nil {
@@ -34,12 +36,12 @@ func (m *machine) socket(ctx context.Context, w wallet.Wallet) *doctor.Socket {
 		}
 	}
 	own := filepath.Join(paths.SocketDir(m.cfg.Getenv, m.home, w), paths.AgentSocket)
-	return &doctor.Socket{Path: own, Limit: socketLimit, State: doctor.SocketAbsent}
+	return &doctor.Socket{Path: own, Limit: socketLimit, State: doctor.SocketAbsent, UID: -1}
 }
 
 // dead says what lies at path where no daemon answers; nil: nothing.
 func dead(ctx context.Context, path string) *doctor.Socket {
-	s := &doctor.Socket{Path: path, Limit: socketLimit, State: doctor.SocketClosed}
+	s := &doctor.Socket{Path: path, Limit: socketLimit, State: doctor.SocketClosed, UID: -1}
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrPermission):

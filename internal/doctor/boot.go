@@ -3,6 +3,8 @@ package doctor
 const (
 	managerSystemd = "systemd"
 	managerLaunchd = "launchd"
+
+	hintInstall = "apt install agentkeys"
 )
 
 // startAtBoot: would anything start the instance?
@@ -23,6 +25,10 @@ func (f Facts) systemd() Check {
 	const name = "start_at_boot"
 	unit := "agentkeys-daemon@" + f.Wallet
 	switch b := f.Boot; {
+	case b.System && !b.Installed:
+		return fail(name, hintInstall, "no: %s is enabled, but the package's unit is not installed", unit)
+	case b.System && b.RunsAs != "" && f.inKeychain() && !b.Lingering:
+		return warn(name, f.linger(), "yes: %s is enabled; but the keyring of %s may run only while that user is logged in", unit, f.user())
 	case b.System:
 		return ok(name, "yes: %s is enabled", unit)
 	case b.User && b.Lingering:
@@ -30,7 +36,48 @@ func (f Facts) systemd() Check {
 	case b.User:
 		return warn(name, f.linger(), "no: %s is enabled for %s, but only starts when that user logs in", unit, f.user())
 	}
-	return warn(name, "systemctl enable "+unit, "no: %s is not enabled", unit)
+	return f.notEnabled(unit)
+}
+
+// notEnabled names the unit that finds the slot: the machine's works in a home of its own.
+func (f Facts) notEnabled(unit string) Check {
+	const name = "start_at_boot"
+	switch b := f.Boot; {
+	case b.UnitsHome && !b.Installed:
+		return warn(name, hintInstall, "no: the package's unit is not installed")
+	case b.UnitsHome:
+		return warn(name, "systemctl enable --now "+unit, "no: %s is not enabled", unit)
+	case b.UserUnit:
+		return warn(name, "systemctl --user enable --now "+unit, "no: %s is not enabled for %s", unit, f.user())
+	}
+	return warn(name, "", "no: nothing starts it, and the unit of the package agentkeys, which would, is not installed")
+}
+
+// runsAs tells of the drop-in of pair --run-as.
+func (f Facts) runsAs() []Check {
+	const name = "runs_as"
+	switch b := f.Boot; {
+	case b == nil:
+		return nil
+	case b.Foreign != "":
+		return one(warn(name, "mv "+b.Foreign+" "+b.Foreign+".aside", "%s was not written by agentkeys-daemon, which leaves it alone", b.Foreign))
+	case b.RunsAs != "":
+		return one(ok(name, "%s, by the drop-in of pair --run-as", b.RunsAs))
+	}
+	return nil
+}
+
+// readers: a user's own instance hides nothing from that user's programs, which reach
+// the same keyring and the same files.
+func (f Facts) readers() []Check {
+	const name = "readers"
+	switch b := f.Boot; {
+	case b == nil || b.UserName == "" || !f.Slot.live() && !f.Socket.served():
+		return nil
+	case b.Shared:
+		return one(ok(name, "root, and whom the settings allow"))
+	}
+	return one(ok(name, "every program of %s can read this wallet", f.user()))
 }
 
 func (f Facts) launchd() Check {

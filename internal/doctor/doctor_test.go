@@ -31,7 +31,7 @@ func healthy() doctor.Facts {
 		Keychain: doctor.Keychain{State: "no_bus", Reason: "there is no session bus"},
 		Slot:     &doctor.Slot{Path: home, UID: 1000, Saved: true, Generation: 7, Where: "file", SavedAt: now},
 		Session:  &doctor.Session{Servable: true, ExpiresAt: now.AddDate(0, 0, 30)},
-		Boot:     &doctor.Boot{Manager: "systemd", System: true, UserName: "pi"},
+		Boot:     &doctor.Boot{Manager: "systemd", System: true, UserName: "pi", Installed: true, UnitsHome: true},
 		Socket:   &doctor.Socket{Path: "/run/agentkeys/x/agent.sock", Limit: 107, State: doctor.SocketAnswers, Daemon: &doctor.Daemon{State: "online"}},
 		Broker:   &doctor.Broker{URL: "https://mini.local:8420", Version: "v1"},
 	}
@@ -49,7 +49,7 @@ func TestNothingToMend(t *testing.T) {
 	}
 	want := []string{
 		"settings", "memory", "clock", "keychain", "permissions", "slot", "fence", "session",
-		"session_at_boot", "start_at_boot", "socket", "daemon", "broker", "broker_clock",
+		"session_at_boot", "start_at_boot", "readers", "socket", "daemon", "broker", "broker_clock",
 	}
 	if diff := cmp.Diff(want, names); diff != "" || r.Worst != doctor.OK {
 		t.Errorf("worst %s, checks (-want +got):\n%s", r.Worst, diff)

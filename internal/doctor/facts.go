@@ -100,7 +100,14 @@ type Boot struct {
 	System    bool   // enabled for the machine
 	User      bool   // enabled for the user's login session
 	Lingering bool   // that session begins at boot (launchd: automatic login)
-	UserName  string // whose session
+	UserName  string // whose session, and whose programs may read the wallet
+	Shared    bool   // UserName is the package's user, who has no program but daemons
+
+	UnitsHome bool   // the slot lies in the home of the package's units
+	Installed bool   // the package's unit for the machine is there
+	UserUnit  bool   // and the one for login sessions
+	RunsAs    string // whom the drop-in of pair --run-as names; empty: there is none
+	Foreign   string // what lies in the place of that drop-in and is not ours
 }
 
 // Socket is the local interface. Path is the one that answers, else the one that is
@@ -109,6 +116,7 @@ type Socket struct {
 	Path   string
 	Limit  int // bytes that the system allows for Path
 	State  SocketState
+	UID    int // whose daemon answers; -1: none does
 	Err    string
 	Daemon *Daemon // where State is SocketAnswers
 }
@@ -172,11 +180,13 @@ func (f Facts) renew() string {
 
 // start is the command that starts the daemon.
 func (f Facts) start() string {
-	if f.Boot != nil && f.Boot.Manager == managerSystemd {
-		if f.Boot.User && !f.Boot.System {
+	if b := f.Boot; b != nil && b.Manager == managerSystemd {
+		switch {
+		case b.System || b.UnitsHome && !b.User:
+			return "systemctl start agentkeys-daemon@" + f.Wallet
+		case b.User || b.UserUnit:
 			return "systemctl --user start agentkeys-daemon@" + f.Wallet
 		}
-		return "systemctl start agentkeys-daemon@" + f.Wallet
 	}
 	return "agentkeys-daemon run --wallet " + f.Wallet
 }

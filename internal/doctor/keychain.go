@@ -73,7 +73,12 @@ func (f Facts) othersKeychain() Check {
 	return warn("keychain", hint, "the session lies in that of uid %d, which only this user reaches", f.Slot.UID)
 }
 
+// asItsUser is what root types to see more. The home of the units is closed to that
+// user, whose keychain is not.
 func (f Facts) asItsUser() string {
+	if f.Boot != nil && f.Boot.UnitsHome {
+		return fmt.Sprintf("sudo -u '#%d' XDG_RUNTIME_DIR=/run/user/%d agentkeys-daemon probe", f.Slot.UID, f.Slot.UID)
+	}
 	return fmt.Sprintf("sudo -u '#%d' XDG_RUNTIME_DIR=/run/user/%d agentkeys-daemon doctor --wallet %s", f.Slot.UID, f.Slot.UID, f.Wallet)
 }
 
@@ -115,6 +120,9 @@ func (f Facts) sessionAtBoot() []Check {
 		return one(ok(name, "yes: it is in the file"))
 	}
 	toFile := "agentkeys-daemon recover " + f.Wallet + " --broker URL --session-store file"
+	if f.Boot.UnitsHome {
+		toFile = "sudo agentkeys-daemon recover " + f.Wallet + " --broker URL --run-as agentkeys"
+	}
 	switch k := f.Keychain; {
 	case f.foreign():
 		return one(warn(name, f.asItsUser(), "not known: the keychain is that of uid %d, which only this user reaches", f.Slot.UID))

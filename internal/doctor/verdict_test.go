@@ -115,7 +115,7 @@ func keychainVerdicts() map[string]verdict {
 	anothers := func(says string) func(*doctor.Facts) {
 		return func(f *doctor.Facts) {
 			state("disabled", "keychain", "auto")(f)
-			f.EUID, f.Socket.Daemon.KeychainState = 0, says
+			f.EUID, f.Socket.Daemon.KeychainState, f.Boot.UnitsHome = 0, says, false
 		}
 	}
 	const probe = "agentkeys-daemon probe"
@@ -135,6 +135,7 @@ func keychainVerdicts() map[string]verdict {
 		"another user's, after a reboot":     {anothers("unlocked"), "session_at_boot", doctor.Warn, "uid 1000", as},
 		"settings broken":                    {func(f *doctor.Facts) { f.Keychain = doctor.Keychain{Why: "settings"} }, "keychain", doctor.Warn, "settings", ""},
 		"settings broken, session in it":     {func(f *doctor.Facts) { f.Keychain = doctor.Keychain{Why: "settings"}; f.Slot.Where = "keychain" }, "keychain", doctor.Fail, "settings", ""},
+		"a unit's, nobody says":              {func(f *doctor.Facts) { anothers("")(f); f.Boot.UnitsHome = true }, "keychain", doctor.Warn, "uid 1000", "sudo -u '#1000' XDG_RUNTIME_DIR=/run/user/1000 " + probe},
 		"another user's, nobody says":        {anothers(""), "keychain", doctor.Warn, "uid 1000", as},
 		"another user's, its daemon says":    {anothers("unlocked"), "keychain", doctor.OK, "says the daemon", ""},
 		"another user's, its daemon waits":   {anothers("locked"), "keychain", doctor.Fail, "locked, says the daemon", as},
@@ -146,16 +147,23 @@ func keychainVerdicts() map[string]verdict {
 
 func bootVerdicts() map[string]verdict {
 	toFile := renew + " --session-store file"
+	const toUnits = "sudo " + renew + " --run-as agentkeys"
 	kept := func(provider, cipher string, linger bool) func(*doctor.Facts) {
 		return func(f *doctor.Facts) {
-			f.Slot.Where, f.Boot.Lingering = "keychain", linger
+			f.Slot.Where, f.Boot.Lingering, f.Boot.UnitsHome = "keychain", linger, false
 			f.Keychain = doctor.Keychain{State: "unlocked", Provider: provider, Cipher: cipher}
 		}
 	}
 	by := func(b doctor.Boot) func(*doctor.Facts) {
 		return func(f *doctor.Facts) { b.UserName = "pi"; f.Boot = &b }
 	}
+	desktop := func(linger bool) func(*doctor.Facts) {
+		return func(f *doctor.Facts) {
+			f.EUID, f.Slot.Where, f.Boot.RunsAs, f.Boot.Lingering = 0, "keychain", "pi", linger
+		}
+	}
 	const opens, starts, linger = "session_at_boot", "start_at_boot", "loginctl enable-linger pi"
+	const install = "apt install agentkeys"
 	return map[string]verdict{
 		"file opens by itself":                 {func(*doctor.Facts) {}, opens, doctor.OK, "yes: it is in the file", ""},
 		"keyring with a password":              {kept("gnome-keyring", doctor.CipherPassword, true), opens, doctor.Warn, "no: the keyring has a password", toFile},
@@ -165,10 +173,22 @@ func bootVerdicts() map[string]verdict {
 		"KeePassXC":                            {kept("KeePassXC", "", true), opens, doctor.Warn, "not known", toFile},
 		"macOS":                                {kept("macos", "", true), opens, doctor.Warn, "after pi has logged in", ""},
 
-		"system unit":                 {by(doctor.Boot{Manager: "systemd", System: true}), starts, doctor.OK, "yes", ""},
+		"KeePassXC of a unit": {func(f *doctor.Facts) { kept("KeePassXC", "", true)(f); f.Boot.UnitsHome = true }, opens, doctor.Warn, "not known", toUnits},
+
+		"system unit":                 {by(doctor.Boot{Manager: "systemd", System: true, Installed: true}), starts, doctor.OK, "yes", ""},
+		"system unit without a file":  {by(doctor.Boot{Manager: "systemd", System: true}), starts, doctor.Fail, "not installed", install},
+		"desktop user with lingering": {desktop(true), starts, doctor.OK, "yes", ""},
+		"desktop user, no lingering":  {desktop(false), starts, doctor.Warn, "while that user is logged in", linger},
+		"desktop user":                {desktop(true), "runs_as", doctor.OK, "pi", ""},
+		"a drop-in that is not ours":  {by(doctor.Boot{Manager: "systemd", Foreign: "/x.conf"}), "runs_as", doctor.Warn, "leaves it alone", "mv /x.conf /x.conf.aside"},
+		"readers of a user's own":     {func(*doctor.Facts) {}, "readers", doctor.OK, "every program of pi can read this wallet", ""},
+		"readers of the package's":    {func(f *doctor.Facts) { f.Boot.Shared = true }, "readers", doctor.OK, "whom the settings allow", ""},
+		"no unit, in the units' home": {by(doctor.Boot{Manager: "systemd", UnitsHome: true}), starts, doctor.Warn, "not installed", install},
+		"not enabled, for the user":   {by(doctor.Boot{Manager: "systemd", UserUnit: true}), starts, doctor.Warn, "for pi", "systemctl --user enable --now " + unit},
+		"no unit at all":              {by(doctor.Boot{Manager: "systemd"}), starts, doctor.Warn, "nothing starts it", ""},
 		"user unit with lingering":    {by(doctor.Boot{Manager: "systemd", User: true, Lingering: true}), starts, doctor.OK, "session begins at boot", ""},
 		"user unit without lingering": {by(doctor.Boot{Manager: "systemd", User: true}), starts, doctor.Warn, "only starts when", linger},
-		"not enabled":                 {by(doctor.Boot{Manager: "systemd"}), starts, doctor.Warn, "not enabled", "systemctl enable " + unit},
+		"not enabled":                 {by(doctor.Boot{Manager: "systemd", UnitsHome: true, Installed: true}), starts, doctor.Warn, "not enabled", "systemctl enable --now " + unit},
 		"a container":                 {by(doctor.Boot{}), starts, doctor.Warn, "not known", ""},
 		"a LaunchDaemon":              {by(doctor.Boot{Manager: "launchd", System: true}), starts, doctor.OK, "LaunchDaemon", ""},
 		"a LaunchAgent, automatic":    {by(doctor.Boot{Manager: "launchd", User: true, Lingering: true}), starts, doctor.OK, "automatically", ""},

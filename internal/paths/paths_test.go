@@ -190,6 +190,17 @@ func TestNothingIsFoundWhereNothingIs(t *testing.T) {
 	}
 }
 
+func TestOwner(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if got := paths.Owner(dir); got != os.Geteuid() {
+		t.Errorf("%d", got)
+	}
+	if got := paths.Owner(filepath.Join(dir, "none")); got != -1 {
+		t.Errorf("of nothing: %d", got)
+	}
+}
+
 func TestSlotUserIsForRootInThePackagesHomeOnly(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

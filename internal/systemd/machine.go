@@ -10,7 +10,9 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-const template = "agentkeys-daemon@.service"
+// Template is the file of the package's units, that for the machine and that for login
+// sessions.
+const Template = "agentkeys-daemon@.service"
 
 // Unit is the system unit of one wallet.
 func Unit(w wallet.Wallet) string { return "agentkeys-daemon@" + w.String() + ".service" }
@@ -26,7 +28,7 @@ func (m Machine) Running() bool { return isThere(m.at("/run/systemd/system")) }
 // Installed reports whether the package's template unit is there.
 func (m Machine) Installed() bool {
 	for _, dir := range m.unitDirs() {
-		if isThere(filepath.Join(dir, template)) {
+		if isThere(filepath.Join(dir, Template)) {
 			return true
 		}
 	}
