@@ -11,6 +11,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/scope"
+	"github.com/agentkeys/agentkeys/internal/systemd"
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
@@ -82,6 +83,8 @@ func (a announcer) paired(out agent.Paired, u *unit) {
 		a.p.printf("The daemon that runs takes it up by itself.\n")
 	case u != nil:
 		a.p.printf("Next:  sudo systemctl enable --now %s\n", unitName(out.Wallet))
+	case a.userUnit():
+		a.p.printf("Next:  systemctl --user enable --now %s\n", unitName(out.Wallet))
 	default:
 		a.p.printf("Next:  %s run --wallet %s\n", name, out.Wallet)
 	}
@@ -101,6 +104,12 @@ func (a announcer) unit(w wallet.Wallet, u *unit) {
 			a.p.printf("               sudo loginctl enable-linger %s\n", user)
 		}
 	}
+}
+
+// userUnit reports whether the package's unit for login sessions would find the slot.
+func (a announcer) userUnit() bool {
+	machine := systemd.Machine{}
+	return os.Geteuid() != 0 && a.p.getenv("AGENTKEYS_HOME") == "" && machine.Running() && machine.UserInstalled()
 }
 
 // runs reports whether a daemon of this wallet answers: a recovery beside it is seen there.

@@ -27,7 +27,10 @@ const (
 
 var (
 	errNoBroker = errors.New("no broker is named")
-	errCutOff   = errors.New("interrupted: the code is still good, the same command goes on with it")
+	// errOthersKeychain: the daemon, as its user, moves the session there when it starts.
+	errOthersKeychain = errors.New("session_store is keychain, and root reaches no other user's")
+
+	errCutOff = errors.New("interrupted: the code is still good, the same command goes on with it")
 )
 
 type pairCommand struct {
@@ -135,8 +138,11 @@ func (p *program) pairWith(ctx context.Context, set settings.Settings, r agent.P
 // mayKeep refuses to begin where the session could not be kept at the end: in
 // keychain mode there is no file to fall back to.
 func (s *storage) mayKeep(ctx context.Context) error {
-	if s.mode != store.ModeKeychain {
+	switch {
+	case s.mode != store.ModeKeychain:
 		return nil
+	case s.others:
+		return usage(errOthersKeychain, name+" pair --broker URL --run-as USER --session-store auto")
 	}
 	if probe := s.keychain.Probe(ctx); !probe.State.Writable() {
 		return &store.UnavailableError{State: probe.State, Reason: probe.Reason}

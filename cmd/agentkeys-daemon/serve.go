@@ -137,8 +137,12 @@ func (i *instance) reload() {
 // explain names the command that makes a session.
 func (i *instance) explain(err error) error {
 	if errors.Is(err, store.ErrNoSession) {
+		sudo := ""
+		if paths.UnitsHome(i.storage.Home()) {
+			sudo = "sudo " // the unit's user may not make slots there
+		}
 		return &failure{
-			exit: exitNoSession, code: "no_session", hint: name + " recover " + i.w.String() + " --broker URL",
+			exit: exitNoSession, code: "no_session", hint: sudo + name + " recover " + i.w.String() + " --broker URL",
 			err: fmt.Errorf("wallet %s is not paired on this machine: %w", i.w, err),
 		}
 	}

@@ -37,6 +37,7 @@ type storage struct {
 	*store.Store
 	keychain *keychain.Keychain
 	mode     store.Mode
+	others   bool // root works on slots of other users, whose keychains it does not reach
 	probe    atomic.Pointer[store.Probe]
 }
 
@@ -89,7 +90,8 @@ func (p *program) openStore(set settings.Settings, log *slog.Logger, metrics *he
 	if p.slotUser != nil {
 		cfg.SlotUser = p.slotUser
 	}
-	if cfg.SlotUser != nil && cfg.Mode == store.ModeAuto {
+	out.others = cfg.SlotUser != nil
+	if out.others && cfg.Mode == store.ModeAuto {
 		cfg.Mode = store.ModeFile
 	}
 	if cfg.Mode != store.ModeFile {

@@ -248,9 +248,30 @@ func TestUsageOfRunAs(t *testing.T) {
 			t.Errorf("%s: %+v", args, r)
 		}
 	}
-	r := b.inside("/usr/bin/env", "AGENTKEYS_HOME=/srv/keys", filepath.Join(bin, "agentkeys-daemon"), "pair", "--broker", "http://127.0.0.1:1", "--start").wait()
+	r := b.inside("agentkeys-daemon", "pair", "--broker", "http://127.0.0.1:1", "--run-as", "pi", "--session-store", "keychain").wait()
+	if r.code != exitUsage || !strings.Contains(r.stderr, "--session-store auto") {
+		t.Errorf("keychain mode: %+v", r)
+	}
+	expectText(t, b.sh("ls -A "+unitsHome), "")
+	r = b.inside("/usr/bin/env", "AGENTKEYS_HOME=/srv/keys", filepath.Join(bin, "agentkeys-daemon"), "pair", "--broker", "http://127.0.0.1:1", "--start").wait()
 	if r.code != exitUsage || !strings.Contains(r.stderr, "/srv/keys") {
 		t.Errorf("another home: %+v", r)
+	}
+}
+
+// A unit that is started for nobody says what makes a session, and ends for good.
+func TestAUnitWithoutASessionNamesTheCommand(t *testing.T) {
+	t.Parallel()
+	b := newBoard(t)
+	const w = "0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed"
+	r := b.inside("/usr/bin/env", "INVOCATION_ID=1", filepath.Join(bin, "agentkeys-daemon"), "run", "--wallet", w).wait()
+	if r.code != exitNoSession || !strings.Contains(r.stderr, "hint: sudo agentkeys-daemon recover "+w+" --broker URL") {
+		t.Errorf("%+v", r)
+	}
+	expectText(t, b.sh("ls -A "+unitsHome), "")
+	r = b.inside("/usr/bin/env", "INVOCATION_ID=1", filepath.Join(bin, "agentkeys-daemon"), "run", "--wallet", "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed").wait()
+	if r.code != exitUsage || !strings.Contains(r.stderr, "hint: systemctl start agentkeys-daemon@"+w) {
+		t.Errorf("%+v", r)
 	}
 }
 

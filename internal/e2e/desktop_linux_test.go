@@ -110,6 +110,31 @@ func TestTheFirstStartAsADesktopUserMovesTheSessionIntoTheKeyring(t *testing.T) 
 	expectText(t, b.sh(asPi+"secret-tool lookup service agentkeys username daemon-"+w+"; true"), "")
 }
 
+// sudo's caller has a keyring, and a person is at the terminal: the question is asked,
+// and its answer is what counts.
+func TestAPersonIsAskedWhereSudosCallerHasAKeyring(t *testing.T) {
+	t.Parallel()
+	o := newOwner(t, startBroker(t))
+	b := newBoard(t)
+	b.desktop()
+	for answer, user := range map[string]string{"y": "pi", "": "agentkeys"} {
+		pair := "SUDO_UID=55002 /run/bin/agentkeys-daemon pair --alias bot-" + user + " --broker " + o.env["AGENTKEYS_BROKER"]
+		p := b.inside("/bin/sh", "-c", "echo "+answer+" | script -qec '"+pair+"' /dev/null")
+		text := p.expect("agentkeys approve ")
+		_, rest, _ := strings.Cut(text, "agentkeys approve ")
+		o.must("approve", strings.Fields(rest)[0], "--scope", "none", "--yes")
+		r := p.wait()
+		for _, want := range []string{
+			"Run as pi, so that the session lies in the keyring of pi? Every program of pi can read the wallet then. [y/N]",
+			"runs as  " + user,
+		} {
+			if !strings.Contains(r.stdout, want) {
+				t.Errorf("%q: no %q in %s%s", answer, want, r.stdout, r.stderr)
+			}
+		}
+	}
+}
+
 func (b *board) eventually(what string, is func() bool) {
 	b.t.Helper()
 	for end := time.Now().Add(patience); !is(); {

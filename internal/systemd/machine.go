@@ -35,6 +35,16 @@ func (m Machine) Installed() bool {
 	return false
 }
 
+// UserInstalled reports whether the package's template for login sessions is there.
+func (m Machine) UserInstalled() bool {
+	for _, dir := range []string{"/etc/systemd/user", "/usr/local/lib/systemd/user", "/usr/lib/systemd/user", "/lib/systemd/user"} {
+		if isThere(filepath.Join(m.at(dir), Template)) {
+			return true
+		}
+	}
+	return false
+}
+
 // Enabled reports whether `systemctl enable` has linked the unit to anything.
 func (m Machine) Enabled(w wallet.Wallet) bool {
 	for _, kind := range []string{"*.wants", "*.requires"} {

@@ -24,6 +24,19 @@ func TestThePackagesUnitIsFoundWhereverADistributionPutsIt(t *testing.T) {
 	}
 }
 
+func TestTheUnitForLoginSessionsIsFound(t *testing.T) {
+	t.Parallel()
+	m := systemd.Machine{Root: t.TempDir()}
+	write(t, filepath.Join(m.Root, "usr/lib/systemd/system/agentkeys-daemon@.service"), "")
+	if m.UserInstalled() {
+		t.Error("the machine's unit was taken for it")
+	}
+	write(t, filepath.Join(m.Root, "usr/lib/systemd/user/agentkeys-daemon@.service"), "")
+	if !m.UserInstalled() {
+		t.Error("not found")
+	}
+}
+
 func TestRunningLingeringEnabled(t *testing.T) {
 	t.Parallel()
 	m, w := systemd.Machine{Root: t.TempDir()}, wallet.New()
