@@ -106,21 +106,6 @@ func (p *program) forgetUnit(ctx context.Context, w wallet.Wallet) {
 	}
 }
 
-// reload is no matter where systemd does not run: it reads all files when it starts.
-func (p *program) reload(ctx context.Context, machine systemd.Machine) {
-	manager, err := machine.Dial(ctx)
-	if errors.Is(err, systemd.ErrNotRunning) {
-		return
-	}
-	if err == nil {
-		defer manager.Close()
-		err = manager.Reload(ctx)
-	}
-	if err != nil {
-		p.notef("%v; type: sudo systemctl daemon-reload", err)
-	}
-}
-
 // cacheFile holds the ciphertext that the daemon kept.
 const cacheFile = "cache.json"
 

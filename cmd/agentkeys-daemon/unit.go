@@ -11,6 +11,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/systemd"
+	"github.com/agentkeys/agentkeys/internal/systemd/manager"
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
@@ -63,8 +64,11 @@ func (u *unit) runsAs(w wallet.Wallet) string {
 // lingering is nil where the unit runs as the package's user, who has no session.
 func (u *unit) lingering(w wallet.Wallet) *bool {
 	user := u.runsAs(w)
-	if user == paths.PackageUser {
+	switch {
+	case user == paths.PackageUser:
 		return nil
+	case u.user != nil:
+		user = u.user.Name // the drop-in may have its number
 	}
 	on := u.machine.Lingers(user)
 	return &on
@@ -86,33 +90,46 @@ func (p *program) pairPlaced(ctx context.Context, r agent.PairRequest, l *placem
 
 // afterwards tells systemd. The pairing is done whatever comes of it.
 func (p *program) afterwards(ctx context.Context, u *unit, w wallet.Wallet) error {
-	if !u.changed && !u.start {
+	if !u.start {
+		if u.changed {
+			p.reload(ctx, u.machine)
+		}
 		return nil
 	}
-	manager, err := u.machine.Dial(ctx)
-	if errors.Is(err, systemd.ErrNotRunning) {
-		if u.start {
-			p.notef("systemd does not run here, so nothing was started. Where it does: sudo systemctl enable --now %s", unitName(w))
-		}
-		return nil // it reads all files when it starts
-	}
-	if err != nil {
-		return p.notStarted(w, err)
-	}
-	defer manager.Close()
-	if !u.start {
-		if err := manager.Reload(ctx); err != nil {
-			return &failure{exit: exitFault, code: "not_reloaded", hint: "sudo systemctl daemon-reload", err: fmt.Errorf("the agent is paired, but: %w", err)}
-		}
+	if !u.machine.Running() {
+		p.notef("systemd does not run here, so nothing was started. Where it does: sudo systemctl enable --now %s", unitName(w))
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
-	status, err := manager.Start(ctx, systemd.Unit(w), u.changed)
+	m, err := manager.Dial(ctx)
+	if err != nil {
+		return p.notStarted(w, err)
+	}
+	defer m.Close()
+	status, err := m.Start(ctx, systemd.Unit(w), u.changed)
 	if err != nil {
 		return p.notStarted(w, err)
 	}
 	return p.started(w, status)
+}
+
+// reload makes systemd read a drop-in, or miss it. It is no matter where systemd does
+// not run: it reads all files when it starts.
+func (p *program) reload(ctx context.Context, machine systemd.Machine) {
+	if !machine.Running() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	m, err := manager.Dial(ctx)
+	if err == nil {
+		defer m.Close()
+		err = m.Reload(ctx)
+	}
+	if err != nil {
+		p.notef("%v; type: sudo systemctl daemon-reload", err)
+	}
 }
 
 type startedEvent struct {
@@ -131,7 +148,7 @@ func (p *program) started(w wallet.Wallet, status string) error {
 
 func (p *program) notStarted(w wallet.Wallet, err error) error {
 	hint := "sudo systemctl enable --now " + unitName(w)
-	if errors.Is(err, systemd.ErrNotStarted) {
+	if errors.Is(err, manager.ErrNotStarted) {
 		hint = "journalctl -u " + unitName(w) + " -n 20"
 	}
 	return &failure{exit: exitFault, code: "not_started", hint: hint, err: fmt.Errorf("the agent is paired, but: %w", err)}

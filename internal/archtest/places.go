@@ -61,6 +61,8 @@ func places() map[string]place {
 		"store/keychain": {floor: adapters},
 		"systemd":        {floor: adapters},
 
+		"systemd/manager": {floor: adapters},
+
 		"checkup":   {floor: running}, // looks through every adapter once
 		"supervise": {floor: running, shared: true},
 

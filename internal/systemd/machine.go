@@ -1,6 +1,5 @@
-// Package systemd knows the files of systemd on this machine and speaks with its
-// manager: the package's unit, the drop-in that makes an instance run as a desktop
-// user, whether that user lingers, and a start whose result is waited for.
+// Package systemd knows the files of systemd on this machine: the package's unit, the
+// drop-in that makes an instance run as a desktop user, and whether that user lingers.
 package systemd
 
 import (

@@ -1,9 +1,8 @@
-package systemd_test
+package manager_test
 
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -13,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
-	"github.com/agentkeys/agentkeys/internal/systemd"
+	"github.com/agentkeys/agentkeys/internal/systemd/manager"
 )
 
 const (
@@ -80,9 +79,9 @@ func (f *fake) job(call string) dbus.ObjectPath {
 	return path
 }
 
-// manager connects to a fake systemd. The address is a variable of the process, so
+// connect reaches a fake systemd. The address is a variable of the process, so
 // these tests do not run beside each other.
-func manager(t *testing.T, result string) (*systemd.Manager, *fake) {
+func connect(t *testing.T, result string) (*manager.Manager, *fake) {
 	t.Helper()
 	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", keyringtest.StartBus(t))
 	conn, err := dbus.ConnectSystemBus()
@@ -102,9 +101,7 @@ func manager(t *testing.T, result string) (*systemd.Manager, *fake) {
 	if _, err := conn.RequestName("org.freedesktop.systemd1", dbus.NameFlagDoNotQueue); err != nil {
 		t.Fatal(err)
 	}
-	machine := systemd.Machine{Root: t.TempDir()}
-	write(t, filepath.Join(machine.Root, "run/systemd/system/x"), "")
-	m, err := machine.Dial(t.Context())
+	m, err := manager.Dial(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +110,7 @@ func manager(t *testing.T, result string) (*systemd.Manager, *fake) {
 }
 
 func TestStartEnablesReloadsAndWaits(t *testing.T) {
-	m, f := manager(t, "done")
+	m, f := connect(t, "done")
 	for _, restart := range []bool{false, true} {
 		status, err := m.Start(t.Context(), unit, restart)
 		if status != "online, StatusText" || err != nil {
@@ -127,24 +124,17 @@ func TestStartEnablesReloadsAndWaits(t *testing.T) {
 }
 
 func TestAJobThatFailsIsSaid(t *testing.T) {
-	m, _ := manager(t, "failed")
-	if _, err := m.Start(t.Context(), unit, false); !errors.Is(err, systemd.ErrNotStarted) {
+	m, _ := connect(t, "failed")
+	if _, err := m.Start(t.Context(), unit, false); !errors.Is(err, manager.ErrNotStarted) {
 		t.Error(err)
 	}
 }
 
 func TestAJobThatNeverEndsIsWaitedForOnlySoLong(t *testing.T) {
-	m, _ := manager(t, "")
+	m, _ := connect(t, "")
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if _, err := m.Start(ctx, unit, false); !errors.Is(err, systemd.ErrNotStarted) {
-		t.Error(err)
-	}
-}
-
-func TestWithoutSystemdNobodyIsAsked(t *testing.T) {
-	t.Parallel()
-	if _, err := (systemd.Machine{Root: t.TempDir()}).Dial(t.Context()); !errors.Is(err, systemd.ErrNotRunning) {
+	if _, err := m.Start(ctx, unit, false); !errors.Is(err, manager.ErrNotStarted) {
 		t.Error(err)
 	}
 }

@@ -1,4 +1,6 @@
-package systemd
+// Package manager speaks with systemd over D-Bus: it reloads, and starts a unit and
+// waits for the result.
+package manager
 
 import (
 	"context"
@@ -8,22 +10,15 @@ import (
 	"github.com/coreos/go-systemd/v22/dbus"
 )
 
-var (
-	// ErrNotRunning: systemd is not this machine's manager, so there is nobody to ask.
-	ErrNotRunning = errors.New("systemd does not run here")
-	// ErrNotStarted: the unit was started and did not come up; its journal says why.
-	ErrNotStarted = errors.New("the unit did not start")
-)
+// ErrNotStarted: the unit was started and did not come up; its journal says why.
+var ErrNotStarted = errors.New("the unit did not start")
 
 // Manager is systemd on the other end of D-Bus.
 type Manager struct{ conn *dbus.Conn }
 
-// Dial reaches systemd over the system bus, as root also where no bus runs.
-// ErrNotRunning: there is none.
-func (m Machine) Dial(ctx context.Context) (*Manager, error) {
-	if !m.Running() {
-		return nil, ErrNotRunning
-	}
+// Dial reaches systemd over the system bus, as root also where no bus runs. The
+// connection ends with ctx.
+func Dial(ctx context.Context) (*Manager, error) {
 	conn, err := dbus.NewWithContext(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reach systemd: %w", err)
