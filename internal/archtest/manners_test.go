@@ -18,6 +18,7 @@ var untested = map[string]string{
 	"broker/brokertest":          "is the suite that the tests of the broker's database run",
 	"manual/manualtest":          "is what the tests of manual and of the programs call",
 	"store/keychain/keyringtest": "is a tool of the tests of store/keychain",
+	"systemd/systemdtest":        "is the fake of the tests of systemd/manager",
 }
 
 func TestEveryPackageHasTests(t *testing.T) {

@@ -81,6 +81,7 @@ func places() map[string]place {
 		"manual/manualtest":          {floor: tests},
 		"store/keychain/keyringtest": {floor: tests},
 		"store/storetest":            {floor: tests},
+		"systemd/systemdtest":        {floor: tests},
 
 		"cmd/agentkeys":        {floor: programs},
 		"cmd/agentkeys-broker": {floor: programs},

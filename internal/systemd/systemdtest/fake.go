@@ -1,0 +1,113 @@
+// Package systemdtest gives tests a systemd that does nothing but to note its calls and
+// to end jobs as it is told, on a bus of its own.
+package systemdtest
+
+import (
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/godbus/dbus/v5"
+
+	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
+)
+
+const (
+	managerName = "org.freedesktop.systemd1"
+	managerPath = dbus.ObjectPath("/org/freedesktop/systemd1")
+)
+
+// Systemd is on a private bus, whose Address is for DBUS_SYSTEM_BUS_ADDRESS.
+type Systemd struct {
+	Address string
+	Result  string // of every job; empty: it never ends
+	Status  string // what each unit says of itself
+
+	conn  *dbus.Conn
+	mu    sync.Mutex
+	calls []string
+}
+
+// Start puts one on a bus. It ends with the test.
+func Start(t testing.TB, result, status string) *Systemd {
+	t.Helper()
+	s := &Systemd{Address: keyringtest.StartBus(t), Result: result, Status: status}
+	conn, err := dbus.Connect(s.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() }) // the bus ends too
+	s.conn = conn
+	for _, err := range []error{
+		conn.Export((*methods)(s), managerPath, managerName+".Manager"),
+		conn.ExportSubtree((*properties)(s), managerPath+"/unit", "org.freedesktop.DBus.Properties"),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := conn.RequestName(managerName, dbus.NameFlagDoNotQueue); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Calls are those that changed something, in order.
+func (s *Systemd) Calls() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.calls)
+}
+
+func (s *Systemd) note(call string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls = append(s.calls, call)
+}
+
+// methods are what D-Bus calls.
+type methods Systemd
+
+// Reload is systemd's.
+func (m *methods) Reload() *dbus.Error {
+	(*Systemd)(m).note("reload")
+	return nil
+}
+
+type change struct{ Type, Name, Destination string }
+
+// EnableUnitFiles is systemd's.
+func (m *methods) EnableUnitFiles(files []string, _, _ bool) (bool, []change, *dbus.Error) {
+	(*Systemd)(m).note("enable " + files[0])
+	return true, nil, nil
+}
+
+// StartUnit is systemd's.
+func (m *methods) StartUnit(name, mode string) (dbus.ObjectPath, *dbus.Error) {
+	return m.job("start", name, mode), nil
+}
+
+// RestartUnit is systemd's.
+func (m *methods) RestartUnit(name, mode string) (dbus.ObjectPath, *dbus.Error) {
+	return m.job("restart", name, mode), nil
+}
+
+func (m *methods) job(verb, unit, mode string) dbus.ObjectPath {
+	(*Systemd)(m).note(verb + " " + unit + " " + mode)
+	path := managerPath + "/job/1"
+	if m.Result != "" {
+		_ = m.conn.Emit(managerPath, managerName+".Manager.JobRemoved", uint32(1), path, unit, m.Result) // nobody else is on this bus
+	}
+	return path
+}
+
+// properties are those of every unit.
+type properties Systemd
+
+// Get is org.freedesktop.DBus.Properties'.
+func (p *properties) Get(_, name string) (dbus.Variant, *dbus.Error) {
+	if name != "StatusText" {
+		return dbus.Variant{}, dbus.MakeFailedError(dbus.ErrMsgUnknownMethod)
+	}
+	return dbus.MakeVariant(p.Status), nil
+}
