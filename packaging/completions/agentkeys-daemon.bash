@@ -76,7 +76,15 @@ _agentkeys_daemon() {
         # Nothing to offer.
         return
         ;;
+    pair:--run-as)
+        # Nothing to offer.
+        return
+        ;;
     pair:--scope)
+        # Nothing to offer.
+        return
+        ;;
+    recover:--run-as)
         # Nothing to offer.
         return
         ;;
@@ -106,8 +114,8 @@ _agentkeys_daemon() {
         case $command in
         '') words=$'--help\n--allow\n--allow-root\n--broker\n--json\n--keychain-timeout\n--log-format\n--log-level\n--metrics-listen\n--print-config\n--session-store' ;;
         run) words=$'--alias\n--pair\n--recover\n--scope\n--wallet\n--help\n--allow\n--allow-root\n--broker\n--json\n--keychain-timeout\n--log-format\n--log-level\n--metrics-listen\n--print-config\n--session-store' ;;
-        pair) words=$'--alias\n--scope\n--help\n--allow\n--allow-root\n--broker\n--json\n--keychain-timeout\n--log-format\n--log-level\n--metrics-listen\n--print-config\n--session-store' ;;
-        recover) words=$'--help\n--allow\n--allow-root\n--broker\n--json\n--keychain-timeout\n--log-format\n--log-level\n--metrics-listen\n--print-config\n--session-store' ;;
+        pair) words=$'--alias\n--run-as\n--scope\n--start\n--help\n--allow\n--allow-root\n--broker\n--json\n--keychain-timeout\n--log-format\n--log-level\n--metrics-listen\n--print-config\n--session-store' ;;
+        recover) words=$'--run-as\n--start\n--help\n--allow\n--allow-root\n--broker\n--json\n--keychain-timeout\n--log-format\n--log-level\n--metrics-listen\n--print-config\n--session-store' ;;
         status) words=$'--wallet\n--help\n--allow\n--allow-root\n--broker\n--json\n--keychain-timeout\n--log-format\n--log-level\n--metrics-listen\n--print-config\n--session-store' ;;
         wait) words=$'--timeout\n--wallet\n--help\n--allow\n--allow-root\n--broker\n--json\n--keychain-timeout\n--log-format\n--log-level\n--metrics-listen\n--print-config\n--session-store' ;;
         probe) words=$'--help\n--allow\n--allow-root\n--broker\n--json\n--keychain-timeout\n--log-format\n--log-level\n--metrics-listen\n--print-config\n--session-store' ;;
