@@ -140,20 +140,20 @@ func (u User) dropIn() string {
 
 // makeDir makes a directory that all may read, whatever the umask says.
 func makeDir(path string) error {
-	err := os.Mkdir(path, 0o755)
+	err := os.Mkdir(path, 0o755) //nolint:gosec // no secret: units are read by everyone
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return os.Chmod(path, 0o755)
+	return os.Chmod(path, 0o755) //nolint:gosec // as above
 }
 
 // replace writes path through a file beside it, which systemd does not read.
 func replace(path, text string) error {
 	temp := path + ".tmp"
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o644)
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o644) //nolint:gosec // no secret: units are read by everyone
 	if err != nil {
 		return err
 	}
