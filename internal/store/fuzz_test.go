@@ -21,6 +21,7 @@ func FuzzHead(f *testing.F) {
 		`{"version":1,"id":"master","generation":3,"pending":0,"where":"keychain","tombstone":false,"sha256":"` + digest + `"}`,
 		`{"version":1,"id":"master","generation":3,"pending":4,"pending_sha256":"` + digest + `","where":"keychain","tombstone":false,"sha256":"` + digest + `","keychain":{"provider":"p","verified_at":1,"in_doubt":{"generation":4,"operation":"put","boot_id":"b","bus_id":"u","owner":":1.1","at":2}}}`,
 		`{"version":1,"id":"master","generation":3,"pending":0,"where":"file","tombstone":true,"sha256":""}`,
+		`{"version":1,"id":"master","generation":3,"pending":0,"where":"file","tombstone":true,"sha256":"","promoted":["pending-0123456789abcdef0123456789abcdef"]}`,
 		`{"version":1,"id":"master","generation":1,"pending":0,"where":"file","tombstone":false,"payload":{},"sha256":"44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"}`,
 	} {
 		f.Add([]byte(seed))

@@ -31,6 +31,9 @@ type head struct {
 	Payload       json.RawMessage `json:"payload,omitempty"`
 	SHA256        string          `json:"sha256"`
 	Keychain      *keychainNote   `json:"keychain,omitempty"`
+
+	Promoted        []string `json:"promoted,omitempty"`         // pending slots that this one has taken; see promoted.go
+	PendingPromoted string   `json:"pending_promoted,omitempty"` // the one that the value of Pending is from
 }
 
 // keychainNote is there as long as the keychain may hold anything of this slot.
@@ -90,6 +93,8 @@ func (h head) check(id session.ID) error {
 	case h.Where != BackendFile && h.Where != BackendKeychain:
 		return errHeadRules
 	case h.Pending != 0 && h.Pending <= h.Generation, (h.Pending != 0) != isDigest(h.PendingSHA256):
+		return errHeadRules
+	case !h.promotedRules():
 		return errHeadRules
 	case h.Generation == 0 && (h.Pending == 0 || h.Tombstone || h.Where != BackendKeychain):
 		return errHeadRules

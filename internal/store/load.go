@@ -77,9 +77,7 @@ func (t *slot) commitFirst(seen head) {
 	if err != nil || h.Generation != 0 || h.Pending != seen.Pending {
 		return
 	}
-	h.Generation, h.SHA256 = h.Pending, h.PendingSHA256
-	h.Pending, h.PendingSHA256 = 0, ""
-	if err := t.writeHead(h); err != nil {
+	if err := t.writeHead(h.landed()); err != nil {
 		t.store.cfg.Logger.Warn("first save not completed", "session_id", t.id.String(), "error", err)
 	}
 }

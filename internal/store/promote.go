@@ -10,11 +10,13 @@ import (
 )
 
 // Promote makes the session of a pending slot that of id: v is saved under id, then
-// the pending slot goes. It may stop anywhere and be repeated with the same values;
-// a session of the same pairing that was renewed meanwhile is not put back.
+// the pending slot goes. It may stop anywhere and be repeated: id takes a pending slot
+// once, so what became of the session meanwhile (renewed, replaced) is not undone.
 //
-// Errors: as Save, before which nothing changed; if only the removal of the pending
-// slot failed, Info is that of the saved session and the call is to be repeated.
+// Errors: ErrNoSession: id took it before and was deleted since, and the pending slot
+// is gone too. Otherwise as Save, before which nothing changed; if only the removal of
+// the pending slot failed, Info is that of the saved session and the call is to be
+// repeated.
 func (s *Store) Promote(ctx context.Context, pending, id session.ID, v session.Session) (Info, error) {
 	info, err := s.promote(ctx, pending, id, v)
 	s.observe("promote", info.Backend, err)
@@ -25,27 +27,73 @@ func (s *Store) promote(ctx context.Context, pending, id session.ID, v session.S
 	if !pending.IsPending() || id.IsPending() || id.IsZero() {
 		return Info{}, fmt.Errorf("promote %s to %s: %w", pending, id, session.ErrID)
 	}
-	info, done := s.promoted(ctx, id, v)
-	var err error
-	if done {
-		err = s.syncSlot(id)
-	} else {
-		info, err = s.save(ctx, id, v)
+	info, err := s.take(ctx, pending, id, v)
+	if err != nil && !errors.Is(err, ErrNoSession) {
+		return Info{}, err
 	}
+	if err := s.removePending(ctx, pending); err != nil {
+		return info, err
+	}
+	return info, err
+}
+
+// take saves v under id unless id has taken the pending slot before.
+func (s *Store) take(ctx context.Context, pending, id session.ID, v session.Session) (Info, error) {
+	payload, err := v.Encode()
 	if err != nil {
 		return Info{}, err
 	}
-	return info, s.removePending(ctx, pending)
-}
-
-// syncSlot makes durable what was found in a slot: its writer may have died before.
-func (s *Store) syncSlot(id session.ID) error {
-	t, err := s.makeSlot(id) // syncs the home
+	if err := ctx.Err(); err != nil {
+		return Info{}, fmt.Errorf("promote %s: %w", pending, err)
+	}
+	t, err := s.makeSlot(id)
 	if err != nil {
-		return err
+		return Info{}, err
 	}
 	defer t.close()
-	return t.syncDir()
+	unlock, err := t.lock(ctx)
+	if err != nil {
+		return Info{}, err
+	}
+	defer unlock()
+	h, err := t.headToChange(ctx)
+	if err == nil && h.PendingPromoted == pending.String() {
+		h, err = t.finish(ctx, h)
+	}
+	switch {
+	case err != nil:
+		return Info{}, err
+	case h.took(pending):
+		return t.tookBefore(h)
+	}
+	t.promoting = pending.String()
+	return t.put(ctx, h, payload)
+}
+
+// finish ends a promotion that was cut off after the keychain took the session. If the
+// keychain does not show it, all stays as it is and the session is saved anew.
+func (t *slot) finish(ctx context.Context, h head) (head, error) {
+	s := t.store
+	if h.Where != BackendKeychain || !s.keychainFor(t.id) || !s.probeNow(ctx).State.Readable() {
+		return h, nil
+	}
+	if v, err := s.entry(ctx, t.id); err != nil || !h.holdsPending(v) {
+		return h, nil
+	}
+	h = h.landed()
+	return h, t.writeHead(h)
+}
+
+// tookBefore makes durable what was found: its writer may have died before.
+func (t *slot) tookBefore(h head) (Info, error) {
+	if err := t.syncDir(); err != nil {
+		return Info{}, err
+	}
+	if h.Tombstone {
+		return Info{}, fmt.Errorf("slot %s was deleted: %w", t.id, ErrNoSession)
+	}
+	_, at, err := t.readHead()
+	return t.store.infoOf(h, at), err
 }
 
 // syncDir makes the present entries of the slot durable, whoever wrote them.

@@ -79,7 +79,7 @@ func (t *slot) bury(ctx context.Context, h head) error {
 	s := t.store
 	tomb := head{
 		Version: headVersion, ID: t.id.String(), Generation: h.next(),
-		Where: BackendFile, Tombstone: true, Keychain: h.keptNote(),
+		Where: BackendFile, Tombstone: true, Keychain: h.keptNote(), Promoted: h.taken(""),
 	}
 	if h.Tombstone && h.Keychain == nil && h.Pending == 0 {
 		tomb = h // deleted and finished before
@@ -143,7 +143,8 @@ func (t *slot) clear(ctx context.Context, h head, p Probe) (done head, found boo
 	if standing != nil {
 		return h, true, nil
 	}
-	h.Generation, h.Pending, h.PendingSHA256 = max(h.Generation, h.Pending), 0, ""
+	h.Generation = max(h.Generation, h.Pending)
+	h = h.withoutPending()
 	h.Keychain = h.noteKeychain("")
 	h.Keychain.InDoubt = nil
 	return h, true, t.writeHead(h)

@@ -113,14 +113,15 @@ func (t *slot) putKeychain(ctx context.Context, h head, payload []byte) (head, *
 		intent, err := t.sharpen(ctx, intent, p)
 		return intent, &failedPut{reason, ErrInDoubt}, err
 	}
-	done := t.committed(v, p)
+	done := t.committed(h, v, p)
 	return done, nil, t.writeHead(done)
 }
 
 // intent announces v before the keychain hears of it, and puts the fence up with
 // it: a crash from here on leaves both.
 func (t *slot) intent(h head, v value, p Probe) head {
-	h.Pending, h.PendingSHA256 = v.generation, digest(v.payload)
+	h.Promoted = h.taken("")
+	h.Pending, h.PendingSHA256, h.PendingPromoted = v.generation, digest(v.payload), t.promoting
 	h.Keychain = h.noteKeychain(p.Provider)
 	h.Keychain.InDoubt = t.store.newFence(operationPut, v.generation, p)
 	return h
@@ -149,10 +150,10 @@ func (t *slot) sharpen(ctx context.Context, h head, before Probe) (head, error) 
 }
 
 // committed is the head of a value that was read back from the keychain.
-func (t *slot) committed(v value, p Probe) head {
+func (t *slot) committed(h head, v value, p Probe) head {
 	return head{
 		Version: headVersion, ID: t.id.String(), Generation: v.generation,
-		Where: BackendKeychain, SHA256: digest(v.payload),
+		Where: BackendKeychain, SHA256: digest(v.payload), Promoted: h.taken(t.promoting),
 		Keychain: &keychainNote{Provider: p.Provider, VerifiedAt: t.store.cfg.Now().Unix()},
 	}
 }
@@ -164,6 +165,7 @@ func (t *slot) commitFile(h head, generation uint64, payload []byte, reason stri
 	done := head{
 		Version: headVersion, ID: t.id.String(), Generation: generation,
 		Where: BackendFile, Payload: payload, SHA256: digest(payload), Keychain: h.keptNote(),
+		Promoted: h.taken(t.promoting),
 	}
 	if err := t.writeHead(done); err != nil {
 		return Info{}, err

@@ -54,5 +54,8 @@ func (s *Store) saveOver(ctx context.Context, id session.ID, generation uint64, 
 	if h.Tombstone || generation == 0 || generation != h.Generation && generation != h.Pending {
 		return Info{}, fmt.Errorf("save %s over generation %d, found %d: %w", id, generation, h.Generation, ErrStale)
 	}
+	if generation == h.Generation {
+		h.PendingPromoted = "" // the caller read what was before it: it is still to come
+	}
 	return t.put(ctx, h, payload)
 }

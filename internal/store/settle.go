@@ -21,7 +21,8 @@ func (t *slot) settleTombstone(ctx context.Context, h head, p Probe) (head, erro
 	if err != nil || found || standing {
 		return h, err
 	}
-	h.Generation, h.Pending, h.PendingSHA256 = max(h.Generation, h.Pending), 0, ""
+	h.Generation = max(h.Generation, h.Pending)
+	h = h.withoutPending()
 	h.Keychain = nil
 	return h, t.writeHead(h)
 }
@@ -34,7 +35,7 @@ func (t *slot) settleInKeychain(ctx context.Context, h head) (head, error) {
 	case errors.Is(err, ErrUnavailable):
 		return h, err
 	case err == nil && h.holdsPending(v):
-		h.Generation, h.SHA256 = h.Pending, h.PendingSHA256
+		h = h.landed()
 	case err == nil && h.holds(v):
 	case h.Generation == 0 && errors.Is(err, ErrKeychainAbsent):
 		return t.giveUpFirst(h)
@@ -43,7 +44,7 @@ func (t *slot) settleInKeychain(ctx context.Context, h head) (head, error) {
 	default:
 		return h, fmt.Errorf("slot %s, generation %d: %w", t.id, h.Generation, ErrInconsistent)
 	}
-	h.Pending, h.PendingSHA256 = 0, ""
+	h = h.withoutPending()
 	h.Keychain = h.noteKeychain("")
 	h.Keychain.InDoubt = nil
 	return h, t.writeHead(h)
@@ -69,7 +70,8 @@ func (t *slot) takeDown(ctx context.Context, h head) (head, error) {
 		return h, err
 	}
 	if h.Pending != 0 {
-		h.Generation, h.Pending, h.PendingSHA256 = h.next(), 0, ""
+		h.Generation = h.next()
+		h = h.withoutPending()
 	}
 	h.Keychain = h.noteKeychain("")
 	h.Keychain.InDoubt = nil

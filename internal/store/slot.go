@@ -24,6 +24,8 @@ type slot struct {
 	path  string
 	dir   atomicfile.Dir
 	info  atomicfile.Info
+
+	promoting string // the pending slot whose session this call stores; empty = none
 }
 
 func (t *slot) close() { _ = t.dir.Close() } // every write was synced by itself

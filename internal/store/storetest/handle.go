@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -124,7 +125,7 @@ func (d *memDir) Sync() error { return d.p.try(func() error { d.node.sync(); ret
 
 func (d *memDir) Lock(name string) (io.Closer, error) {
 	l := &memLock{p: d.p}
-	return l, d.p.try(func() error {
+	err := d.p.try(func() error {
 		if d.node.gone {
 			return fs.ErrNotExist
 		}
@@ -140,6 +141,10 @@ func (d *memDir) Lock(name string) (io.Closer, error) {
 		l.node = n
 		return nil
 	})
+	if errors.Is(err, atomicfile.ErrLocked) {
+		d.p.foundBusy()
+	}
+	return l, err
 }
 
 type memLock struct {
@@ -188,6 +193,7 @@ func (f *memFile) Read(b []byte) (n int, err error) {
 
 // Write is torn when the process dies in it.
 func (f *memFile) Write(b []byte) (n int, err error) {
+	f.p.interruption()
 	f.p.locked(func() {
 		wasDead := f.p.dead
 		if err = f.p.step(); err == nil {

@@ -16,6 +16,10 @@ type Process struct {
 	dead    bool
 	crashIn int // 0 = never
 	steps   int
+
+	pauseIn int    // 0 = never
+	pause   func() // what happens then
+	busy    func() // what happens when a lock is taken; nil = nothing
 }
 
 // Process starts a process.
@@ -24,6 +28,25 @@ func (d *Disk) Process() *Process { return &Process{disk: d} }
 // CrashAfter lets n more operations happen, on this disk and on the Ring's clients
 // of this process, and kills the process at the next one; -1 takes that back.
 func (p *Process) CrashAfter(n int) { p.locked(func() { p.crashIn = n + 1 }) }
+
+// Interrupt lets n more operations happen and runs f before the next one, once: what
+// others do while a call of this process is under way. f may use the disk; nil takes
+// an earlier Interrupt back.
+func (p *Process) Interrupt(n int, f func()) {
+	p.locked(func() { p.pauseIn, p.pause = n+1, f })
+}
+
+// WhenBusy calls f whenever this process finds a lock taken; nil = nothing. A test
+// ends the context of the call there: the holder waits for the test.
+func (p *Process) WhenBusy(f func()) { p.locked(func() { p.busy = f }) }
+
+func (p *Process) foundBusy() {
+	var f func()
+	p.locked(func() { f = p.busy })
+	if f != nil {
+		f()
+	}
+}
 
 // Steps is how many operations happened.
 func (p *Process) Steps() (n int) { p.locked(func() { n = p.steps }); return n }
@@ -60,8 +83,25 @@ func (p *Process) step() error {
 	return nil
 }
 
+// interruption runs what Interrupt asked for if its time has come.
+func (p *Process) interruption() {
+	var now func()
+	p.locked(func() {
+		if p.pause == nil {
+			return
+		}
+		if p.pauseIn--; p.pauseIn == 0 {
+			now, p.pause = p.pause, nil
+		}
+	})
+	if now != nil {
+		now()
+	}
+}
+
 // try runs one operation.
 func (p *Process) try(f func() error) error {
+	p.interruption()
 	p.disk.mu.Lock()
 	defer p.disk.mu.Unlock()
 	if err := p.step(); err != nil {

@@ -1,0 +1,166 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/store"
+)
+
+// cutPromote lets Promote die at each operation after which the session is in the
+// final slot and the pending one is still there, and hands the rest to then.
+func cutPromote(t *testing.T, mode store.Mode, then func(t *testing.T, m *machine, again func() error, v session.Session)) {
+	t.Helper()
+	cuts := 0
+	for at := range 100 {
+		m := newMachine(mode, storeMaker)
+		pending, v := session.NewPendingID(), newSession(m.wallet)
+		save(t, storeOf(m, 1), pending, newPending())
+		m.procs[0].CrashAfter(at)
+		_, err := storeOf(m, 0).Promote(t.Context(), pending, m.id, v)
+		if err == nil {
+			break
+		}
+		if _, _, err := storeOf(m, 1).Load(t.Context(), pending); err != nil {
+			continue
+		}
+		if kept, _, err := storeOf(m, 1).Load(t.Context(), m.id); err != nil || !kept.Token.Equal(v.Token) {
+			continue
+		}
+		cuts++
+		t.Run(fmt.Sprintf("cut at %d", at), func(t *testing.T) {
+			then(t, m, func() error {
+				_, err := storeOf(m, 1).Promote(t.Context(), pending, m.id, v)
+				if _, _, gone := storeOf(m, 1).Load(t.Context(), pending); !errors.Is(gone, store.ErrNoSession) {
+					t.Errorf("the pending slot is still there: %v", gone)
+				}
+				return err
+			}, v)
+		})
+	}
+	if cuts == 0 {
+		t.Fatal("Promote was never cut between its halves")
+	}
+}
+
+// renew is what a daemon does with what it serves.
+func renew(t *testing.T, s *store.Store, id session.ID) session.Session {
+	t.Helper()
+	v, info, err := s.Load(t.Context(), id)
+	must(t, err)
+	v.Token = session.NewToken()
+	_, err = s.SaveOver(t.Context(), id, info.Generation, v)
+	must(t, err)
+	return v
+}
+
+// The token that was promoted is dead at the broker: a keychain that cannot be read
+// while the promote is repeated must not bring it back.
+func TestAPromoteThatIsRepeatedDoesNotUndoARenewal(t *testing.T) {
+	t.Parallel()
+	cutPromote(t, store.ModeAuto, func(t *testing.T, m *machine, again func() error, _ session.Session) {
+		renewed := renew(t, storeOf(m, 1), m.id)
+		m.ring.SetState(store.StateLocked)
+		must(t, again())
+		m.ring.SetState(store.StateUnlocked)
+		wantToken(t, storeOf(m, 1), m.id, renewed)
+	})
+}
+
+// A person forgot the wallet after the promote was cut off.
+func TestAPromoteThatIsRepeatedDoesNotUndoADelete(t *testing.T) {
+	t.Parallel()
+	for _, mode := range modes() {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
+			cutPromote(t, mode, func(t *testing.T, m *machine, again func() error, _ session.Session) {
+				if err := storeOf(m, 1).Delete(t.Context(), m.id); err != nil && !errors.Is(err, store.ErrInDoubt) {
+					t.Fatal(err)
+				}
+				if err := again(); !errors.Is(err, store.ErrNoSession) {
+					t.Errorf("repeated after a delete: %v, want ErrNoSession", err)
+				}
+				wantLoadError(t, storeOf(m, 1), m.id, store.ErrNoSession)
+				v := newSession(m.wallet)
+				if _, err := storeOf(m, 1).Promote(t.Context(), session.NewPendingID(), m.id, v); err != nil && mode != store.ModeKeychain {
+					t.Fatalf("another pairing: %v", err)
+				} else if err == nil {
+					wantToken(t, storeOf(m, 1), m.id, v)
+				}
+			})
+		})
+	}
+}
+
+// Somebody else's pairing of the same wallet was completed after the cut.
+func TestAPromoteThatIsRepeatedDoesNotReplaceANewerPairing(t *testing.T) {
+	t.Parallel()
+	cutPromote(t, store.ModeFile, func(t *testing.T, m *machine, again func() error, _ session.Session) {
+		newer := newSession(m.wallet)
+		_, err := storeOf(m, 1).Promote(t.Context(), session.NewPendingID(), m.id, newer)
+		must(t, err, again())
+		wantToken(t, storeOf(m, 1), m.id, newer)
+	})
+}
+
+// A cut-off promote that came to nothing is made up for, whatever was saved since.
+func TestAPromoteThatCameToNothingIsMadeUpFor(t *testing.T) {
+	t.Parallel()
+	for at := range 100 {
+		m := newMachine(store.ModeAuto, storeMaker)
+		pending, v := session.NewPendingID(), newSession(m.wallet)
+		save(t, storeOf(m, 1), pending, newPending())
+		old := save(t, storeOf(m, 1), m.id, newSession(m.wallet))
+		m.procs[0].CrashAfter(at)
+		_, err := storeOf(m, 0).Promote(t.Context(), pending, m.id, v)
+		if err == nil {
+			return
+		}
+		if _, info, err := storeOf(m, 1).Load(t.Context(), m.id); err != nil || info.Generation != old.Generation {
+			continue
+		}
+		renew(t, storeOf(m, 1), m.id)
+		_, err = storeOf(m, 1).Promote(t.Context(), pending, m.id, v)
+		must(t, err)
+		wantToken(t, storeOf(m, 1), m.id, v)
+	}
+}
+
+// Two processes promote the same slot, and a daemon renews in between: the second
+// one looked before the first one wrote.
+func TestAPromoteBesideAnotherDoesNotUndoARenewal(t *testing.T) {
+	t.Parallel()
+	for at := range 100 {
+		m := newMachine(store.ModeFile, storeMaker)
+		pending, v := session.NewPendingID(), newSession(m.wallet)
+		save(t, storeOf(m, 1), pending, newPending())
+		save(t, storeOf(m, 1), m.id, newSession(m.wallet))
+		var renewed session.Session
+		interrupted := false
+		m.procs[0].Interrupt(at, func() {
+			ctx, cancel := busyless(t, m, 1)
+			defer cancel()
+			if _, err := storeOf(m, 1).Promote(ctx, pending, m.id, v); err != nil {
+				return
+			}
+			renewed, interrupted = renew(t, storeOf(m, 1), m.id), true
+		})
+		_, err := storeOf(m, 0).Promote(t.Context(), pending, m.id, v)
+		must(t, err)
+		if interrupted {
+			wantToken(t, storeOf(m, 1), m.id, renewed)
+		}
+	}
+}
+
+// busyless is a context for a call of process i that ends as soon as it finds a lock
+// taken: its holder is the process that was interrupted.
+func busyless(t *testing.T, m *machine, i int) (context.Context, context.CancelFunc) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	m.procs[i].WhenBusy(cancel)
+	return ctx, cancel
+}
