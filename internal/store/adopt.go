@@ -29,6 +29,9 @@ type earlier struct {
 // elsewhere, or says ErrNoSession, or that nobody can know now.
 func (s *Store) loadHeadless(ctx context.Context, id session.ID) ([]byte, Info, error) {
 	found, err := s.findEarlier(ctx, id)
+	if errors.Is(err, ErrInconsistent) && s.savedMeanwhile(id) {
+		return s.loadPayload(ctx, id)
+	}
 	if err != nil {
 		return nil, Info{}, err
 	}
@@ -53,6 +56,17 @@ func (s *Store) loadHeadless(ctx context.Context, id session.ID) ([]byte, Info, 
 		return nil, Info{}, err
 	}
 	return t.payloadOf(ctx, h, at, s.probeNow) // another process adopted it first
+}
+
+// savedMeanwhile: there is a head by now, so an entry of ours in the keychain is its.
+func (s *Store) savedMeanwhile(id session.ID) bool {
+	t, err := s.openSlot(id)
+	if err != nil {
+		return false
+	}
+	defer t.close()
+	_, _, err = t.readHead()
+	return err == nil
 }
 
 // loadUnsaved answers for the intent of a first save that came to nothing. The

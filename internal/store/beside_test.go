@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/agentkeys/agentkeys/internal/session"
@@ -41,5 +42,30 @@ func TestALoadBesideASaveGivesASession(t *testing.T) {
 			return
 		}
 		last = info.Generation
+	}
+}
+
+// A load that finds no head looks for what other programs left. If a first save to the
+// keychain happens meanwhile, what it finds is ours, and not of a head that was lost.
+func TestALoadBesideAFirstSaveIsNotInconsistent(t *testing.T) {
+	t.Parallel()
+	for _, call := range []string{"load", "delete"} {
+		for at := range 30 {
+			m := newMachine(store.ModeAuto, storeMaker)
+			m.procs[0].Interrupt(at, func() {
+				if err := m.save(t, 1); err != nil && !errors.Is(err, store.ErrBusy) {
+					t.Errorf("save: %v", err)
+				}
+			})
+			var err error
+			if call == "load" {
+				_, _, err = storeOf(m, 0).Load(t.Context(), m.id)
+			} else {
+				err = storeOf(m, 0).Delete(t.Context(), m.id)
+			}
+			if err != nil && !errors.Is(err, store.ErrNoSession) {
+				t.Errorf("%s beside a first save at operation %d: %v", call, at, err)
+			}
+		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 // modes are run one by one by every random test.
 func modes() []store.Mode { return []store.Mode{store.ModeAuto, store.ModeFile, store.ModeKeychain} }
 
-// TestRandomHistories checks invariants 1 to 6, 9 and 10 on random histories of any
+// TestRandomHistories checks invariants 1 to 6, 9, 10 and 13 on random histories of any
 // length, and makes a short one of what it finds, which rapid keeps in testdata and
 // tries first from then on.
 func TestRandomHistories(t *testing.T) {

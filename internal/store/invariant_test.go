@@ -133,7 +133,9 @@ func TestInvariant10TwoProcessesLoseNoUpdate(t *testing.T) {
 						v := newSession(wallet.New())
 						var info store.Info
 						if err == nil {
-							info, err = s.Save(t.Context(), id, v)
+							for info, err = s.Save(t.Context(), id, v); errors.Is(err, store.ErrBusy); {
+								info, err = s.Save(t.Context(), id, v) // flock is not fair
+							}
 						}
 						if err != nil {
 							t.Error(err)

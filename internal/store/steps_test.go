@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"slices"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/store"
@@ -21,14 +22,44 @@ const (
 	stepLand      = "late write lands"
 	stepRestart   = "provider restarts"
 	stepHeal      = "heal"
+
+	stepOver    = "over"
+	stepPair    = "pair"
+	stepAgain   = "pair again"
+	stepPromote = "promote"
+	stepDrop    = "drop pairing"
+	stepCollect = "collect pairing"
+	stepBeside  = "beside" // one step of a process in the middle of a call of the other
 )
 
-// allSteps is the mixture of a history; a step twice is drawn twice as often.
-func allSteps(more ...string) []string {
-	return append([]string{
+// plainSteps know the slot of one wallet alone; a step twice is drawn twice as often.
+// The seeds of earlier failures are of this mixture: it stays as it is.
+func plainSteps() []string {
+	return []string{
 		stepSave, stepSave, stepSave, stepLoad, stepLoad, stepDelete, stepReconcile, stepReconcile, stepCrash, stepKill,
 		stepPowerCut, stepState, stepFaults, stepFaults, stepLand, stepLand, stepRestart, stepHeal,
-	}, more...)
+	}
+}
+
+// allSteps is the mixture of a history.
+func allSteps(more ...string) []string {
+	return slices.Concat(plainSteps(), []string{
+		stepOver, stepOver, stepPair, stepPair, stepAgain, stepPromote, stepPromote, stepPromote, stepDrop, stepCollect,
+		stepCrash, stepBeside, stepBeside, stepBeside,
+	}, more)
+}
+
+// interrupted are the calls that another process's step may interrupt, and
+// interruptions those steps. What is no call happens to the keychain meanwhile.
+func interrupted() []string {
+	return []string{stepSave, stepOver, stepLoad, stepDelete, stepReconcile, stepPair, stepAgain, stepPromote, stepPromote, stepPromote}
+}
+
+func interruptions() []string {
+	return []string{
+		stepSave, stepOver, stepLoad, stepDelete, stepDelete, stepReconcile, stepPair, stepPromote, stepPromote, stepPromote,
+		stepDrop, stepState, stepLand, stepRestart,
+	}
 }
 
 // drawer gives a number below n; rapid shows the label of what it drew.
@@ -39,11 +70,19 @@ func (m *machine) run(t fatal, steps int, mixture []string, draw drawer) {
 	for range steps {
 		m.act(t, mixture[draw("step", len(mixture))], draw)
 		_ = m.load(t, draw("reader", 2))
+		if n := len(m.pairs); n > 0 {
+			m.loadPairing(t, draw("reader", 2), m.pairs[draw("pairing", n)])
+		}
 	}
 }
 
 func (m *machine) act(t fatal, step string, draw drawer) {
-	process := func() int { return draw("process", 2) }
+	process := func() int {
+		if m.inside {
+			return m.other
+		}
+		return draw("process", 2)
+	}
 	switch step {
 	case stepSave:
 		_ = m.save(t, process()) // an error is one more attempt that may show
@@ -64,6 +103,7 @@ func (m *machine) act(t fatal, step string, draw drawer) {
 		m.powerCut(func(n int) int { return draw("choice", n) })
 	case stepState:
 		m.ring.SetState(states[draw("state", len(states))])
+		m.unnamed = m.unnamed || m.inside
 	case stepFaults:
 		faults := storetest.Faults()
 		script := make([]storetest.Fault, 1+draw("faults", 4))
@@ -79,7 +119,54 @@ func (m *machine) act(t fatal, step string, draw drawer) {
 		m.ring.Restart()
 	case stepHeal:
 		m.heal(t)
+	case stepBeside:
+		m.beside(t, process(), draw)
+	default:
+		m.actPairing(t, step, process(), draw)
 	}
+}
+
+// actPairing takes the steps that there are since a slot can be promoted.
+func (m *machine) actPairing(t fatal, step string, i int, draw drawer) {
+	if step == stepOver {
+		m.over(t, i)
+		return
+	}
+	if len(m.pairs) == 0 || step == stepPair && len(m.pairs) < maxPairings {
+		m.pair(t, i)
+		return
+	}
+	p := m.pairs[draw("pairing", len(m.pairs))]
+	switch step {
+	case stepPair, stepAgain:
+		m.savePending(t, i, p)
+		m.reconcilePairing(i, p)
+	case stepPromote:
+		m.promote(t, i, p)
+	case stepDrop:
+		m.drop(i, p)
+	case stepCollect:
+		m.collect(t, i, p)
+	}
+}
+
+// beside lets the other process take a step in the middle of a call of process i.
+func (m *machine) beside(t fatal, i int, draw drawer) {
+	process := m.procs[i]
+	process.Interrupt(draw("operations", 60), func() {
+		m.inside, m.other = true, 1-i
+		m.act(t, interruptions()[draw("step", len(interruptions()))], draw)
+		_ = m.load(t, m.other)
+		m.inside = false
+	})
+	step := interrupted()[draw("step", len(interrupted()))]
+	m.act(t, step, func(label string, n int) int {
+		if label == "process" {
+			return i
+		}
+		return draw(label, n)
+	})
+	process.Interrupt(0, nil)
 }
 
 // states are drawn for the keychain; a healthy one is the most frequent.

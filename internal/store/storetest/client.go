@@ -43,7 +43,7 @@ func (c *Client) MaxValue() (n int) { c.ring.locked(func() { n = c.ring.max }); 
 
 // Get reads an entry, or fails as scripted.
 func (c *Client) Get(ctx context.Context, account string) (value string, err error) {
-	err = c.call(ctx, OperationGet, func(f Fault) error {
+	err = c.call(ctx, OperationGet, account, func(f Fault) error {
 		text, ok := c.ring.items[account]
 		if ok && (f == FaultLie || f == FaultLieLate) {
 			c.ring.calls["lie"]++
@@ -72,7 +72,7 @@ func (c *Client) Delete(ctx context.Context, account string) error {
 }
 
 func (c *Client) write(ctx context.Context, op Operation, w lateWrite) error {
-	return c.call(ctx, op, func(f Fault) error {
+	return c.call(ctx, op, w.account, func(f Fault) error {
 		switch f {
 		case FaultHang, FaultLieLate:
 			c.ring.late = append(c.ring.late, w)
@@ -84,7 +84,7 @@ func (c *Client) write(ctx context.Context, op Operation, w lateWrite) error {
 }
 
 // call does one operation with the fault that the script chose for it.
-func (c *Client) call(ctx context.Context, op Operation, do func(Fault) error) error {
+func (c *Client) call(ctx context.Context, op Operation, account string, do func(Fault) error) error {
 	if err := c.alive(); err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (c *Client) call(ctx context.Context, op Operation, do func(Fault) error) e
 	var wait bool
 	err := ctx.Err()
 	c.ring.locked(func() {
-		fault, wait = c.ring.next(op), c.ring.wait
+		fault, wait = c.ring.next(op, account), c.ring.wait
 		if fault != FaultError && err == nil {
 			err = do(fault)
 		}

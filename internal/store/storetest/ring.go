@@ -96,8 +96,8 @@ func (r *Ring) Items() (items map[string]string) {
 	return items
 }
 
-// Calls counts the calls of one kind: get, put, delete, probe; and lie: a get that
-// denied what is there.
+// Calls counts the calls of one kind: get, put, delete, probe; lie: a get that denied
+// what is there; and those for one account, by its name.
 func (r *Ring) Calls(kind string) (n int) { r.locked(func() { n = r.calls[kind] }); return n }
 
 // Healthy reports whether every call will be done and answered truly.
@@ -147,8 +147,9 @@ func (r *Ring) probe() store.Probe {
 }
 
 // next decides the fault of a call.
-func (r *Ring) next(op Operation) Fault {
+func (r *Ring) next(op Operation, account string) Fault {
 	r.calls[string(op)]++
+	r.calls[account]++
 	if r.fault != nil {
 		if f := r.fault(op); f != FaultNone {
 			return f

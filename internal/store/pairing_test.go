@@ -1,0 +1,211 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/secret"
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+const (
+	// maxPairings of one history: as many as a head remembers at least.
+	maxPairings = 6
+
+	pairingLife = 24 * time.Hour
+)
+
+// pairing is one pending slot and the session that is made of it.
+type pairing struct {
+	id      session.ID
+	v       session.Session // what is promoted
+	slot    *ledger
+	savedAt time.Time
+
+	saved   bool // its save was acknowledged
+	dropped bool // somebody began to delete or collect it
+	gone    bool // its removal was acknowledged
+	first   int  // moment of the wallet's ledger at which its first promotion began; 0 = none
+	sighted int  // since when its session was seen in the wallet's slot; until the power fails
+	taken   bool // the wallet's slot has taken it for good: from now on a promotion saves nothing
+}
+
+// keyOf tells sessions apart: a pending one by its code, which is drawn again.
+func keyOf(v session.Session) string {
+	if v.Pairing != nil {
+		return v.Pairing.Code.Reveal()
+	}
+	return v.Token.Reveal()
+}
+
+func (p *pairing) sight(at int) {
+	if p != nil && p.sighted == 0 {
+		p.sighted = at
+	}
+}
+
+// unsightOthers: who saves over what was before a promotion may undo one that was
+// seen and not acknowledged; that one is still to come.
+func (m *machine) unsightOthers(mine *pairing) {
+	for _, p := range m.pairs {
+		if p != mine {
+			p.sighted = 0
+		}
+	}
+}
+
+// settlePairings: an acknowledged change keeps what was seen before it, or follows it.
+func (m *machine) settlePairings(a *attempt) {
+	for _, p := range m.pairs {
+		if p.sighted != 0 && p.sighted < a.begin && (!a.over || a.from == p) {
+			p.taken = true
+		}
+	}
+}
+
+// pair begins a pairing.
+func (m *machine) pair(t fatal, i int) {
+	p := &pairing{id: session.NewPendingID(), v: newSession(m.wallet), slot: newLedger()}
+	p.slot.noGenerations = m.slot.noGenerations
+	m.pairs = append(m.pairs, p)
+	m.savePending(t, i, p)
+}
+
+// savePending draws a code and saves the pending slot, for the first time or again.
+func (m *machine) savePending(t fatal, i int, p *pairing) {
+	if p.first != 0 || p.dropped {
+		return // nobody goes on with a code that was approved
+	}
+	v := p.v
+	m.codes++
+	v.Wallet = wallet.Wallet{}
+	v.Pairing = &session.Pairing{Code: secret.New(fmt.Sprintf("K7QF2M9X%04d", m.codes)), Kind: "pair", Request: []byte("{}")}
+	a := p.slot.begin(keyOf(v), nil)
+	var info store.Info
+	var err error
+	m.call(i, func(ctx context.Context, s subject) { info, err = s.Save(ctx, p.id, v) })
+	p.gone = false
+	if err != nil {
+		p.slot.fail(a)
+		return
+	}
+	p.slot.ackSave(t, a, info.Generation)
+	p.saved, p.savedAt = true, m.clock
+}
+
+// promote fills the wallet's slot with the pairing's session, once: who repeats it
+// after that changes nothing.
+func (m *machine) promote(t fatal, i int, p *pairing) {
+	first, known := p.first == 0, p.taken
+	var a *attempt
+	if !known {
+		a = m.slot.begin(keyOf(p.v), p)
+	}
+	if first {
+		p.first = a.begin
+	}
+	gone := p.slot.beginRemoval()
+	var info store.Info
+	var err error
+	m.call(i, func(ctx context.Context, s subject) { info, err = s.Promote(ctx, p.id, m.id, p.v) })
+	done := err == nil || errors.Is(err, store.ErrNoSession)
+	m.removed(p, gone, done)
+	switch {
+	case known:
+	case err == nil && first:
+		m.ended(t, a, info, nil)
+	case first && done:
+		t.Fatalf("LOST: a promotion that is not a repeated one found a slot that was deleted since")
+	default: // either this one or one before, at whatever time it happened
+		m.slot.fail(a)
+	}
+	if done {
+		m.tookEffect(p)
+	}
+}
+
+// tookEffect: the wallet's slot shows the pairing's session or what followed it.
+func (m *machine) tookEffect(p *pairing) {
+	p.taken = true
+	m.slot.follow(p.first)
+}
+
+func (m *machine) removed(p *pairing, gone *attempt, done bool) {
+	p.slot.restart()
+	p.gone = done
+	if done {
+		p.slot.ackDelete(gone)
+	} else {
+		p.slot.fail(gone)
+	}
+}
+
+// drop deletes a pending slot: its pairing was denied.
+func (m *machine) drop(i int, p *pairing) {
+	p.dropped = true
+	gone := p.slot.beginRemoval()
+	var err error
+	m.call(i, func(ctx context.Context, s subject) { err = s.Delete(ctx, p.id) })
+	m.removed(p, gone, err == nil)
+}
+
+// collect: a day later nobody has gone on with the pairing.
+func (m *machine) collect(t fatal, i int, p *pairing) {
+	m.clock = m.clock.Add(pairingLife + time.Hour)
+	p.dropped = true
+	gone := p.slot.beginRemoval()
+	var err error
+	m.call(i, func(ctx context.Context, s subject) { err = s.ReconcileSlot(ctx, p.id) })
+	m.removed(p, gone, err == nil)
+	if err != nil || m.slot.noGenerations {
+		return
+	}
+	for path := range m.disk.Files() {
+		if strings.Contains(path, p.id.String()) {
+			t.Fatalf("LEFT OVER: %s", path)
+		}
+	}
+}
+
+// reconcilePairing must not collect a slot that is younger than a day.
+func (m *machine) reconcilePairing(i int, p *pairing) {
+	if m.clock.Sub(p.savedAt) <= pairingLife {
+		m.call(i, func(ctx context.Context, s subject) { _ = s.ReconcileSlot(ctx, p.id) })
+	}
+}
+
+// loadPairing reads a pending slot. When it is gone although nobody dropped it, the
+// wallet's slot must have its session for good.
+func (m *machine) loadPairing(t fatal, i int, p *pairing) {
+	before := p.slot.look()
+	var v session.Session
+	var info store.Info
+	var err error
+	died := m.call(i, func(ctx context.Context, s subject) { v, info, err = s.Load(ctx, p.id) })
+	switch {
+	case died:
+	case err == nil:
+		p.slot.sawSession(t, keyOf(v), info.Generation, before)
+	case errors.Is(err, store.ErrNoSession):
+		p.slot.sawNothing(t, before)
+		if p.saved && !p.dropped && p.first != 0 {
+			m.tookEffect(p)
+		}
+	case !m.slot.noGenerations:
+		t.Fatalf("LOST: a pending slot cannot be read: %v", err)
+	}
+	if m.ring.Calls(p.id.String()) > 0 && !m.slot.noGenerations {
+		t.Fatalf("EXPOSED: the keychain was asked for a pending slot")
+	}
+}
+
+// inPending: a file of a pending slot that nobody has removed yet.
+func (m *machine) inPending(path string) bool {
+	return slices.ContainsFunc(m.pairs, func(p *pairing) bool { return !p.gone && strings.Contains(path, p.id.String()) })
+}
