@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -17,7 +18,7 @@ type violation string
 type keepFirst struct{}
 
 func (keepFirst) Fatalf(format string, args ...any) {
-	panic(violation(strings.SplitN(format, ":", 2)[0]))
+	panic(violation(strings.SplitN(fmt.Sprintf(format, args...), ":", 2)[0]))
 }
 
 // TestMachineBites runs the naive store through the same machine: it has to lose,
@@ -88,7 +89,7 @@ func firstViolation(make maker, noGenerations bool, mixture []string, seed int) 
 	}()
 	random := rand.New(rand.NewPCG(uint64(seed), 0))
 	m := newMachine(store.ModeAuto, make)
-	m.slot.noGenerations = noGenerations
+	m.slot.NoGenerations = noGenerations
 	m.run(keepFirst{}, historySteps, mixture, func(_ string, n int) int { return random.IntN(n) })
 	return ""
 }
@@ -130,7 +131,7 @@ func removeFirst(ctx context.Context, s *store.Store, pending, id session.ID, v 
 	if err := s.Delete(ctx, pending); err != nil {
 		return store.Info{}, err
 	}
-	return s.Save(ctx, id, v)
+	return s.Promote(ctx, pending, id, v)
 }
 
 func saveOnly(ctx context.Context, s *store.Store, _, id session.ID, v session.Session) (store.Info, error) {

@@ -42,7 +42,7 @@ type machine struct {
 	clock  time.Time
 	boot   int
 
-	slot  *ledger
+	slot  *storetest.Ledger
 	pairs []*pairing
 	codes int
 
@@ -55,15 +55,15 @@ type machine struct {
 type held struct {
 	session    session.Session
 	generation uint64
-	from       *pairing
-	at         int // since this moment of the slot's ledger
+	from       string // the pairing it came from; empty = none
+	at         int    // since this moment of the slot's ledger
 }
 
 func newMachine(mode store.Mode, make maker) *machine {
 	w := wallet.New()
 	m := &machine{
 		make: make, mode: mode, ring: storetest.NewRing(), wallet: w, id: session.DaemonID(w),
-		clock: time.Unix(1_700_000_000, 0), slot: newLedger(),
+		clock: time.Unix(1_700_000_000, 0), slot: storetest.NewLedger(),
 	}
 	m.disk = storetest.NewDisk(func() time.Time { return m.clock })
 	m.start(0)
@@ -118,22 +118,29 @@ func (m *machine) revive(i int) {
 
 func (m *machine) save(t fatal, i int) error {
 	v := newSession(m.wallet)
-	a := m.slot.begin(keyOf(v), nil)
+	a := m.slot.Begin(keyOf(v), "")
 	var info store.Info
 	var err error
 	m.call(i, func(ctx context.Context, s subject) { info, err = s.Save(ctx, m.id, v) })
-	m.ended(t, a, info, err)
+	m.ended(t, a, false, info, err)
 	return err
 }
 
 // ended judges a save of the wallet's slot.
-func (m *machine) ended(t fatal, a *attempt, info store.Info, err error) {
+func (m *machine) ended(t fatal, a *storetest.Attempt, over bool, info store.Info, err error) {
 	if err != nil {
-		m.slot.fail(a) // one more attempt that may show
+		m.slot.Fail(a) // one more attempt that may show
 		return
 	}
-	m.slot.ackSave(t, a, info.Generation)
-	m.settlePairings(a)
+	check(t, m.slot.AckSave(a, info.Generation))
+	m.settlePairings(a, over)
+}
+
+// check stops at a violation.
+func check(t fatal, err error) {
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
 }
 
 // over is a renewal: it replaces what this process read, however long ago.
@@ -148,47 +155,37 @@ func (m *machine) over(t fatal, i int) {
 	v := mine.session
 	v.Token = session.NewToken()
 	m.unsightOthers(mine.from)
-	a := m.slot.begin(keyOf(v), mine.from)
-	a.over = true
+	a := m.slot.Begin(keyOf(v), mine.from)
 	var info store.Info
 	var err error
 	died := m.call(i, func(ctx context.Context, s subject) { info, err = s.SaveOver(ctx, m.id, mine.generation, v) })
-	if err == nil {
-		m.checkOver(t, mine, a)
+	if err == nil && !m.slot.NoGenerations && m.slot.ChangedBetween(mine.at, a) {
+		t.Fatalf("OVERWRITTEN: generation %d was saved over although the slot was changed since", mine.generation)
 	}
-	m.ended(t, a, info, err)
+	m.ended(t, a, true, info, err)
 	switch {
 	case died:
 	case err == nil:
-		m.held[i] = &held{v, info.Generation, mine.from, a.end}
+		m.held[i] = &held{v, info.Generation, mine.from, m.slot.Now()}
 	case errors.Is(err, store.ErrStale):
 		m.held[i] = nil
 	}
 }
 
-// checkOver: nothing that was acknowledged since the caller read is written over.
-func (m *machine) checkOver(t fatal, mine *held, over *attempt) {
-	for _, w := range m.slot.attempts {
-		if !m.slot.noGenerations && w.acked && w.begin > mine.at && w.end < over.begin {
-			t.Fatalf("OVERWRITTEN: generation %d was saved over although the slot was changed since", mine.generation)
-		}
-	}
-}
-
 func (m *machine) remove(i int) {
-	a := m.slot.begin("", nil)
+	a := m.slot.Begin("", "")
 	var err error
 	m.call(i, func(ctx context.Context, s subject) { err = s.Delete(ctx, m.id) })
 	if err != nil && !errors.Is(err, store.ErrInDoubt) {
-		m.slot.fail(a)
+		m.slot.Fail(a)
 		return
 	}
-	m.slot.ackDelete(a)
-	m.settlePairings(a)
+	m.slot.AckDelete(a)
+	m.settlePairings(a, false)
 }
 
 func (m *machine) load(t fatal, i int) error {
-	before, healthy := m.slot.look(), m.ring.Healthy()
+	before, healthy := m.slot.Look(), m.ring.Healthy()
 	var v session.Session
 	var info store.Info
 	var err error
@@ -197,13 +194,14 @@ func (m *machine) load(t fatal, i int) error {
 	case died:
 		return nil
 	case err == nil:
-		x := m.slot.sawSession(t, keyOf(v), info.Generation, before)
-		x.from.sight(m.slot.tick())
+		x, err := m.slot.SawSession(keyOf(v), info.Generation, before)
+		check(t, err)
+		m.sight(x.From)
 		if m.held[i] == nil {
-			m.held[i] = &held{v, info.Generation, x.from, m.slot.tick()}
+			m.held[i] = &held{v, info.Generation, x.From, m.slot.Now()}
 		}
 	case errors.Is(err, store.ErrNoSession):
-		m.slot.sawNothing(t, before)
+		check(t, m.slot.SawNothing(before))
 	case errors.Is(err, store.ErrInconsistent) && healthy && m.ring.Healthy():
 		t.Fatalf("LOST: %v", err)
 	}
@@ -219,9 +217,9 @@ func (m *machine) powerCut(choose func(int) int) {
 	m.disk.PowerCut(choose, m.procs[:]...)
 	m.boot++
 	m.ring.RestartBus()
-	m.slot.powerCut()
+	m.slot.PowerCut()
 	for _, p := range m.pairs {
-		p.slot.powerCut()
+		p.slot.PowerCut()
 		p.sighted = 0
 	}
 	m.start(0)
@@ -259,10 +257,10 @@ func (m *machine) heal(t fatal) {
 
 // checkOneCopy: settled means one copy, where the mode wants it, and no left-overs.
 func (m *machine) checkOneCopy(t fatal) {
-	if m.slot.present.begin == 0 {
+	if m.slot.Present().Begin() == 0 {
 		return
 	}
-	key, copies := m.slot.present.key, 0
+	key, copies := m.slot.Present().Key, 0
 	for path, content := range m.disk.Files() {
 		if m.inPending(path) {
 			continue

@@ -11,6 +11,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/secret"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/store/storetest"
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
@@ -25,13 +26,14 @@ const (
 type pairing struct {
 	id      session.ID
 	v       session.Session // what is promoted
-	slot    *ledger
+	slot    *storetest.Ledger
 	savedAt time.Time
 
 	saved   bool // its save was acknowledged
 	dropped bool // somebody began to delete or collect it
 	gone    bool // its removal was acknowledged
 	first   int  // moment of the wallet's ledger at which its first promotion began; 0 = none
+	calls   int  // how many promotions began
 	sighted int  // since when its session was seen in the wallet's slot; until the power fails
 	taken   bool // the wallet's slot has taken it for good: from now on a promotion saves nothing
 }
@@ -44,26 +46,28 @@ func keyOf(v session.Session) string {
 	return v.Token.Reveal()
 }
 
-func (p *pairing) sight(at int) {
-	if p != nil && p.sighted == 0 {
-		p.sighted = at
+func (m *machine) sight(id string) {
+	for _, p := range m.pairs {
+		if p.id.String() == id && p.sighted == 0 {
+			p.sighted = m.slot.Now()
+		}
 	}
 }
 
 // unsightOthers: who saves over what was before a promotion may undo one that was
 // seen and not acknowledged; that one is still to come.
-func (m *machine) unsightOthers(mine *pairing) {
+func (m *machine) unsightOthers(mine string) {
 	for _, p := range m.pairs {
-		if p != mine {
+		if p.id.String() != mine {
 			p.sighted = 0
 		}
 	}
 }
 
 // settlePairings: an acknowledged change keeps what was seen before it, or follows it.
-func (m *machine) settlePairings(a *attempt) {
+func (m *machine) settlePairings(a *storetest.Attempt, over bool) {
 	for _, p := range m.pairs {
-		if p.sighted != 0 && p.sighted < a.begin && (!a.over || a.from == p) {
+		if p.sighted != 0 && p.sighted < a.Begin() && (!over || a.From == p.id.String()) {
 			p.taken = true
 		}
 	}
@@ -71,8 +75,8 @@ func (m *machine) settlePairings(a *attempt) {
 
 // pair begins a pairing.
 func (m *machine) pair(t fatal, i int) {
-	p := &pairing{id: session.NewPendingID(), v: newSession(m.wallet), slot: newLedger()}
-	p.slot.noGenerations = m.slot.noGenerations
+	p := &pairing{id: session.NewPendingID(), v: newSession(m.wallet), slot: storetest.NewLedger()}
+	p.slot.NoGenerations = m.slot.NoGenerations
 	m.pairs = append(m.pairs, p)
 	m.savePending(t, i, p)
 }
@@ -86,31 +90,32 @@ func (m *machine) savePending(t fatal, i int, p *pairing) {
 	m.codes++
 	v.Wallet = wallet.Wallet{}
 	v.Pairing = &session.Pairing{Code: secret.New(fmt.Sprintf("K7QF2M9X%04d", m.codes)), Kind: "pair", Request: []byte("{}")}
-	a := p.slot.begin(keyOf(v), nil)
+	a := p.slot.Begin(keyOf(v), "")
 	var info store.Info
 	var err error
 	m.call(i, func(ctx context.Context, s subject) { info, err = s.Save(ctx, p.id, v) })
 	p.gone = false
 	if err != nil {
-		p.slot.fail(a)
+		p.slot.Fail(a)
 		return
 	}
-	p.slot.ackSave(t, a, info.Generation)
+	check(t, p.slot.AckSave(a, info.Generation))
 	p.saved, p.savedAt = true, m.clock
 }
 
 // promote fills the wallet's slot with the pairing's session, once: who repeats it
 // after that changes nothing.
 func (m *machine) promote(t fatal, i int, p *pairing) {
+	p.calls++
 	first, known := p.first == 0, p.taken
-	var a *attempt
+	var a *storetest.Attempt
 	if !known {
-		a = m.slot.begin(keyOf(p.v), p)
+		a = m.slot.Begin(keyOf(p.v), p.id.String())
 	}
 	if first {
-		p.first = a.begin
+		p.first = a.Begin()
 	}
-	gone := p.slot.beginRemoval()
+	gone := p.slot.BeginRemoval()
 	var info store.Info
 	var err error
 	m.call(i, func(ctx context.Context, s subject) { info, err = s.Promote(ctx, p.id, m.id, p.v) })
@@ -118,12 +123,12 @@ func (m *machine) promote(t fatal, i int, p *pairing) {
 	m.removed(p, gone, done)
 	switch {
 	case known:
-	case err == nil && first:
-		m.ended(t, a, info, nil)
-	case first && done:
+	case err == nil && p.calls == 1:
+		m.ended(t, a, false, info, nil)
+	case p.calls == 1 && done:
 		t.Fatalf("LOST: a promotion that is not a repeated one found a slot that was deleted since")
 	default: // either this one or one before, at whatever time it happened
-		m.slot.fail(a)
+		m.slot.Fail(a)
 	}
 	if done {
 		m.tookEffect(p)
@@ -133,23 +138,18 @@ func (m *machine) promote(t fatal, i int, p *pairing) {
 // tookEffect: the wallet's slot shows the pairing's session or what followed it.
 func (m *machine) tookEffect(p *pairing) {
 	p.taken = true
-	m.slot.follow(p.first)
+	m.slot.Follow(p.first)
 }
 
-func (m *machine) removed(p *pairing, gone *attempt, done bool) {
-	p.slot.restart()
+func (m *machine) removed(p *pairing, gone *storetest.Attempt, done bool) {
+	p.slot.EndRemoval(gone, done)
 	p.gone = done
-	if done {
-		p.slot.ackDelete(gone)
-	} else {
-		p.slot.fail(gone)
-	}
 }
 
 // drop deletes a pending slot: its pairing was denied.
 func (m *machine) drop(i int, p *pairing) {
 	p.dropped = true
-	gone := p.slot.beginRemoval()
+	gone := p.slot.BeginRemoval()
 	var err error
 	m.call(i, func(ctx context.Context, s subject) { err = s.Delete(ctx, p.id) })
 	m.removed(p, gone, err == nil)
@@ -159,11 +159,11 @@ func (m *machine) drop(i int, p *pairing) {
 func (m *machine) collect(t fatal, i int, p *pairing) {
 	m.clock = m.clock.Add(pairingLife + time.Hour)
 	p.dropped = true
-	gone := p.slot.beginRemoval()
+	gone := p.slot.BeginRemoval()
 	var err error
 	m.call(i, func(ctx context.Context, s subject) { err = s.ReconcileSlot(ctx, p.id) })
 	m.removed(p, gone, err == nil)
-	if err != nil || m.slot.noGenerations {
+	if err != nil || m.slot.NoGenerations {
 		return
 	}
 	for path := range m.disk.Files() {
@@ -183,7 +183,7 @@ func (m *machine) reconcilePairing(i int, p *pairing) {
 // loadPairing reads a pending slot. When it is gone although nobody dropped it, the
 // wallet's slot must have its session for good.
 func (m *machine) loadPairing(t fatal, i int, p *pairing) {
-	before := p.slot.look()
+	before := p.slot.Look()
 	var v session.Session
 	var info store.Info
 	var err error
@@ -191,16 +191,17 @@ func (m *machine) loadPairing(t fatal, i int, p *pairing) {
 	switch {
 	case died:
 	case err == nil:
-		p.slot.sawSession(t, keyOf(v), info.Generation, before)
+		_, err := p.slot.SawSession(keyOf(v), info.Generation, before)
+		check(t, err)
 	case errors.Is(err, store.ErrNoSession):
-		p.slot.sawNothing(t, before)
+		check(t, p.slot.SawNothing(before))
 		if p.saved && !p.dropped && p.first != 0 {
 			m.tookEffect(p)
 		}
-	case !m.slot.noGenerations:
+	case !m.slot.NoGenerations:
 		t.Fatalf("LOST: a pending slot cannot be read: %v", err)
 	}
-	if m.ring.Calls(p.id.String()) > 0 && !m.slot.noGenerations {
+	if m.ring.Calls(p.id.String()) > 0 && !m.slot.NoGenerations {
 		t.Fatalf("EXPOSED: the keychain was asked for a pending slot")
 	}
 }
