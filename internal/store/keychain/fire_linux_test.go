@@ -13,9 +13,9 @@ import (
 
 	dbus "github.com/godbus/dbus/v5"
 
-	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
+	"github.com/agentkeys/agentkeys/internal/store/storetest"
 )
 
 // killsVariable is how often TestMigrationUnderFire kills a process.
@@ -32,19 +32,19 @@ type fire struct {
 	home    string // AGENTKEYS_HOME
 	workers [2]*worker
 
-	mu        sync.Mutex
-	attempted map[string]bool   // tokens
-	seen      map[uint64]string // generation -> token
-	backend   map[uint64]store.Backend
-	floor     uint64 // the highest generation that somebody was told
-	answers   map[string]int
-	cutOff    int // commands that a kill interrupted
+	mu      sync.Mutex
+	slot    *storetest.Ledger
+	pairs   []*firePairing
+	backend map[uint64]store.Backend
+	answers map[string]int
+	cutOff  int // commands that a kill interrupted
 }
 
-// TestMigrationUnderFire: two processes save, renew, load and reconcile one session
-// while the keyring is locked, frozen and killed, and one of the two is killed -9 at
-// a random moment of each round. Nothing acknowledged is lost, no generation names
-// two sessions, and none that anybody was told goes down.
+// TestMigrationUnderFire: two processes save, renew, load, reconcile and delete one
+// session and promote pairings to it while the keyring is locked, frozen and killed,
+// and one of the two is killed -9 at a random moment of each round. Nothing that was
+// acknowledged is lost, nothing deleted comes back, no generation names two sessions,
+// none that anybody was told goes down, and a pairing fills the slot once.
 func TestMigrationUnderFire(t *testing.T) {
 	t.Parallel()
 	kills := 15
@@ -58,7 +58,7 @@ func TestMigrationUnderFire(t *testing.T) {
 	t.Logf("seed %d", seed)
 	f := &fire{
 		t: t, random: rand.New(rand.NewPCG(seed, 0)), user: keyringtest.Dir(t),
-		attempted: map[string]bool{}, seen: map[uint64]string{}, backend: map[uint64]store.Backend{}, answers: map[string]int{},
+		slot: storetest.NewLedger(), backend: map[uint64]store.Backend{}, answers: map[string]int{},
 	}
 	f.home = filepath.Join(f.user, ".agentkeys")
 	f.login()
@@ -75,8 +75,8 @@ func TestMigrationUnderFire(t *testing.T) {
 	}
 	f.settle()
 	up, down := f.moves()
-	t.Logf("%d kills, %d in the middle of a command; %d generations, %d moves to the keychain, %d to the file; answers %v",
-		kills, f.cutOff, f.floor, up, down, f.answers)
+	t.Logf("%d kills, %d in the middle of a command; %d generations, %d pairings, %d moves to the keychain, %d to the file; answers %v",
+		kills, f.cutOff, f.slot.Highest(), len(f.pairs), up, down, f.answers)
 	if kills >= 100 && (up < kills/50 || down < kills/50 || f.cutOff < kills*9/10) {
 		t.Error("too little happened: this run proves nothing")
 	}
@@ -129,6 +129,7 @@ func (f *fire) round(save time.Duration) {
 	f.workers[victim].end()
 	f.start(victim)
 	f.do(f.workers[1-victim], doLoad)
+	f.do(f.workers[1-victim], doLook)
 	if f.t.Failed() {
 		f.t.FailNow()
 	}
@@ -136,7 +137,10 @@ func (f *fire) round(save time.Duration) {
 
 // drive gives a worker one command after the other until it is dead or the round is over.
 func (f *fire) drive(w *worker, over <-chan struct{}) (died bool) {
-	words := []string{doSave, doSave, doSave, doOver, doOver, doReconcile, doReconcile, doLoad}
+	words := []string{
+		doSave, doSave, doSave, doOver, doOver, doOver, doReconcile, doReconcile, doReconcile, doLoad, doDelete,
+		doPair, doPromote, doPromote, doLook,
+	}
 	for {
 		select {
 		case <-over:
@@ -150,24 +154,6 @@ func (f *fire) drive(w *worker, over <-chan struct{}) (died bool) {
 			return true
 		}
 	}
-}
-
-// do gives one command and judges the answer by what was known when it was given.
-func (f *fire) do(w *worker, word string) (r reply, answered bool) {
-	f.mu.Lock()
-	floor, command := f.floor, word
-	if word == doSave || word == doOver {
-		token := session.NewToken().Reveal()
-		f.attempted[token] = true
-		command += " " + token
-	}
-	f.mu.Unlock()
-	if r, answered = w.ask(command); answered {
-		f.mu.Lock()
-		f.judge(word, floor, r)
-		f.mu.Unlock()
-	}
-	return r, answered
 }
 
 // weather is what happens to the keyring while the workers work.
@@ -200,34 +186,10 @@ func (f *fire) restart() {
 	f.locked = false
 }
 
-// judge holds an answer against the floor of its time and against all others.
-func (f *fire) judge(word string, floor uint64, r reply) {
-	f.answers[word+" "+r.Failure]++
-	switch r.Failure {
-	case "":
-	case "unavailable", "busy", "stale", "in_doubt":
-		return
-	default: // no_session: LOST; inconsistent: LOST; and what the disk may never do
-		f.t.Errorf("%s, generation %d known: %s", word, floor, r.Text)
-		return
-	}
-	saved := word == doSave || word == doOver
-	switch known, ok := f.seen[r.Generation]; {
-	case !f.attempted[r.Token]:
-		f.t.Errorf("%s: generation %d is a session that nobody saved", word, r.Generation)
-	case r.Generation < floor, saved && r.Generation == floor:
-		f.t.Errorf("%s: STALE: generation %d after %d", word, r.Generation, floor)
-	case ok && known != r.Token:
-		f.t.Errorf("%s: FORKED: generation %d names two sessions", word, r.Generation)
-	}
-	f.seen[r.Generation], f.backend[r.Generation] = r.Token, r.Backend
-	f.floor = max(f.floor, r.Generation)
-}
-
 // moves counts how often the session was seen to change its place.
 func (f *fire) moves() (toKeychain, toFile int) {
 	var last store.Backend
-	for generation := range f.floor + 1 {
+	for generation := range f.slot.Highest() + 1 {
 		switch now := f.backend[generation]; {
 		case now == "":
 			continue
@@ -244,8 +206,28 @@ func (f *fire) moves() (toKeychain, toFile int) {
 	return toKeychain, toFile
 }
 
-// settle gives the slot a healthy keyring and time; then there is one copy.
+// settle gives the slot a healthy keyring and time; then there is one copy, or none of
+// a session that was deleted.
 func (f *fire) settle() {
+	f.t.Helper()
+	for _, p := range f.pairs {
+		f.doFor(f.workers[0], doDrop, p)
+	}
+	f.quiet()
+	if r, _ := f.do(f.workers[1], doLoad); r.Failure == "no_session" {
+		f.wantCopies(0, "")
+		f.do(f.workers[1], doSave)
+		f.quiet()
+	}
+	r, _ := f.do(f.workers[1], doLoad)
+	if r.Failure != "" || r.Backend != store.BackendKeychain {
+		f.t.Fatalf("on a healthy keyring: %+v", r)
+	}
+	f.wantCopies(1, r.Token)
+}
+
+// quiet is three days on which nothing goes wrong.
+func (f *fire) quiet() {
 	f.t.Helper()
 	for range 3 {
 		f.logout()
@@ -254,19 +236,14 @@ func (f *fire) settle() {
 			f.do(w, doReconcile)
 		}
 	}
-	r, _ := f.do(f.workers[1], doLoad)
-	if r.Failure != "" || r.Backend != store.BackendKeychain {
-		f.t.Fatalf("on a healthy keyring: %+v", r)
-	}
-	f.wantOneCopy(r.Token)
 }
 
-func (f *fire) wantOneCopy(token string) {
+func (f *fire) wantCopies(entries int, token string) {
 	f.t.Helper()
 	conn := keyringtest.Connect(f.t, f.ring.Address)
 	var items []dbus.ObjectPath
 	search := conn.Object("org.freedesktop.secrets", fakeLogin).Call(collectionName+".SearchItems", 0, map[string]string{"service": "agentkeys"})
-	if err := search.Store(&items); err != nil || len(items) != 1 {
+	if err := search.Store(&items); err != nil || len(items) != entries {
 		f.t.Errorf("%d entries in the keyring, %v", len(items), err)
 	}
 	err := filepath.WalkDir(f.home, func(path string, d os.DirEntry, err error) error {
@@ -274,7 +251,7 @@ func (f *fire) wantOneCopy(token string) {
 			return err
 		}
 		data, err := os.ReadFile(path)
-		if strings.Contains(string(data), token) || strings.Contains(string(data), `"payload"`) || !slices.Contains([]string{".lock", "session.json"}, d.Name()) {
+		if token != "" && strings.Contains(string(data), token) || strings.Contains(string(data), `"payload"`) || !slices.Contains([]string{".lock", "session.json"}, d.Name()) {
 			f.t.Errorf("left over: %s, %d bytes", path, len(data))
 		}
 		return err

@@ -26,12 +26,14 @@ import (
 // session of `account` in this home: a daemon or a CLI, without everything else.
 const workerVariable = "KEYCHAIN_TEST_WORKER"
 
-// The commands of a worker; the word after save and over is the token.
+// The commands of a worker. After the word comes the slot, then the token.
 const (
 	doSave      = "save"
 	doOver      = "over" // what a renewal does: load, then save over what was loaded
 	doLoad      = "load"
 	doReconcile = "reconcile"
+	doDelete    = "delete"
+	doPromote   = "promote" // of that pending slot to the wallet's
 )
 
 // reply is what a worker says to each command.
@@ -39,6 +41,7 @@ type reply struct {
 	Token      string
 	Generation uint64
 	Backend    store.Backend
+	Over       uint64 // the generation that over had loaded
 	Failure    string // the name of the error; empty = none
 	Text       string // of the error
 }
@@ -62,8 +65,9 @@ func work(home string) int {
 	go func() { running <- k.Run(ctx) }()
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
-		command, token, _ := strings.Cut(lines.Text(), " ")
-		if json.NewEncoder(os.Stdout).Encode(obey(ctx, s, command, token)) != nil {
+		var command, slot, token string
+		_, _ = fmt.Sscan(lines.Text(), &command, &slot, &token) // not all have a token
+		if json.NewEncoder(os.Stdout).Encode(obey(ctx, s, command, slot, token)) != nil {
 			return 1
 		}
 	}
@@ -77,8 +81,8 @@ func work(home string) int {
 // workerTimeout of one keychain operation: short, so that many of them are missed.
 const workerTimeout = 500 * time.Millisecond
 
-func obey(ctx context.Context, s *store.Store, command, token string) reply {
-	id, err := session.ParseID(account)
+func obey(ctx context.Context, s *store.Store, command, slot, token string) reply {
+	id, err := session.ParseID(slot)
 	if err != nil {
 		return replyOf("", store.Info{}, err)
 	}
@@ -92,6 +96,14 @@ func obey(ctx context.Context, s *store.Store, command, token string) reply {
 			return replyOf("", before, err)
 		}
 		info, err := s.SaveOver(ctx, id, before.Generation, workerSession(token))
+		r := replyOf(token, info, err)
+		r.Over = before.Generation
+		return r
+	case doDelete:
+		return replyOf("", store.Info{}, s.Delete(ctx, id))
+	case doPromote:
+		v := workerSession(token)
+		info, err := s.Promote(ctx, id, session.DaemonID(v.Wallet), v)
 		return replyOf(token, info, err)
 	case doReconcile:
 		if err := s.ReconcileSlot(ctx, id); err != nil {
