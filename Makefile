@@ -50,7 +50,7 @@ test: build ## every test, under the race detector, in random order
 	@AGENTKEYS_BIN='$(CURDIR)/bin' $(GO) test -race -shuffle=on -timeout 10m ./...
 
 test-model: ## the store's state machine: HISTORIES (100000) of 40 steps, and CHECKS (5000) by rapid in each mode
-	AGENTKEYS_HISTORIES='$(HISTORIES)' $(GO) test -count=1 -timeout 60m -v -run '^TestModel$$|^TestMachineBites$$' ./internal/store
+	AGENTKEYS_HISTORIES='$(HISTORIES)' $(GO) test -count=1 -timeout 60m -v -run '^TestModel$$|^TestMachineBites' ./internal/store
 	$(GO) test -count=1 -timeout 60m -run '^TestRandomHistories$$' ./internal/store -rapid.checks='$(CHECKS)' -rapid.steps=40
 
 test-keyrings: ## real gnome-keyring, KeePassXC and KDE Wallet in every state; a missing one is a failure

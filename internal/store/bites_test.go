@@ -55,7 +55,7 @@ func TestMachineBitesABadPromote(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			const histories = 400
+			const histories = 200
 			found, violated := bites(promote.maker, false, allSteps(stepPromote, stepPromote), histories)
 			t.Logf("violations in %d histories: %v", histories, found)
 			if violated < histories/50 {

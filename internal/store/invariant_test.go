@@ -33,7 +33,7 @@ func TestInvariant03GenerationsNeverGoDown(t *testing.T) {
 
 func TestInvariant04NothingDeletedComesBack(t *testing.T) {
 	t.Parallel()
-	histories(t, allSteps(stepDelete, stepDelete, stepDelete, stepFaults, stepLand, stepLand, stepReconcile))
+	histories(t, allSteps(stepDelete, stepDelete, stepDelete, stepPromote, stepFaults, stepLand, stepLand, stepReconcile))
 }
 
 // The measured case: a Set timed out at 2 s and landed at 5 s.
@@ -157,7 +157,7 @@ func TestInvariant10TwoProcessesLoseNoUpdate(t *testing.T) {
 			}
 		})
 	}
-	histories(t, allSteps(stepSave, stepSave, stepLoad))
+	histories(t, allSteps(stepSave, stepOver, stepOver, stepBeside, stepBeside, stepLoad))
 }
 
 // The secret's bytes stand in one place, and in no error.
