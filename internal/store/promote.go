@@ -104,28 +104,6 @@ func (t *slot) syncDir() error {
 	return nil
 }
 
-// promoted reports whether id already holds v or what became of it. Device keys are
-// made anew for each pairing, so equal ones mean the same pairing.
-func (s *Store) promoted(ctx context.Context, id session.ID, v session.Session) (Info, bool) {
-	t, err := s.openSlot(id)
-	if err != nil {
-		return Info{}, false
-	}
-	_, _, err = t.readHead()
-	t.close()
-	if err != nil {
-		return Info{}, false
-	}
-	kept, info, err := s.load(ctx, id)
-	if err != nil {
-		return Info{}, false
-	}
-	if v.DeviceKey.IsZero() {
-		return info, kept.Token.Equal(v.Token)
-	}
-	return info, kept.DeviceKey.Equal(v.DeviceKey) && kept.DeviceSignKey.Equal(v.DeviceSignKey)
-}
-
 // removePending removes a pending slot and all in it, the head first. It is no
 // error if the slot is gone.
 func (s *Store) removePending(ctx context.Context, id session.ID) error {

@@ -119,14 +119,14 @@ func (f *fire) sendPromote(e *errand) {
 // is about none.
 func (f *fire) pick(word string) *firePairing {
 	switch word {
-	case doPromote, doLook, doDrop:
-	default:
-		return nil
 	case doPair:
 		f.pairs = append(f.pairs, &firePairing{
 			id: session.NewPendingID(), token: session.NewToken().Reveal(), slot: storetest.NewLedger(),
 		})
 		return f.pairs[len(f.pairs)-1]
+	case doPromote, doLook, doDrop:
+	default:
+		return nil
 	}
 	open := f.pairs[max(0, len(f.pairs)-openPairings):]
 	if len(open) == 0 {

@@ -228,7 +228,7 @@ func (l *Ledger) SawNothing(before View) error {
 	return nil
 }
 
-// PowerCut: readers start anew; only what was acknowledged binds.
+// PowerCut lets readers start anew: only what was acknowledged binds.
 func (l *Ledger) PowerCut() {
 	for _, a := range l.attempts {
 		a.passed = 0
