@@ -87,7 +87,11 @@ func (d *Device) Read(ctx context.Context, w wallet.Wallet, service string) (sec
 	if err := scope.CheckService(service); err != nil {
 		return secret.String{}, err
 	}
-	record, fetch := d.broker.Record(ctx, d.sess.Token, w, service)
+	var record protocol.SealedRecord
+	fetch := d.call(ctx, func(token secret.String) (err error) {
+		record, err = d.broker.Record(ctx, token, w, service)
+		return err
+	})
 	if fetch != nil && !isProblem(fetch, protocol.CodeNotFound) {
 		return secret.String{}, fmt.Errorf("fetch record %s: %w", service, fetch)
 	}
@@ -105,11 +109,19 @@ func (d *Device) Read(ctx context.Context, w wallet.Wallet, service string) (sec
 	return opened(record, fetch, entry, d.sess.DeviceKey)
 }
 
+func (d *Device) call(ctx context.Context, request func(token secret.String) error) error {
+	return d.cfg.call(ctx, &d.sess, &d.info, request)
+}
+
 // manifest fetches the manifest of w and believes it as the daemon does: signed by the
 // pinned owner, for this wallet and device, and not older than the one in the daemon's
 // cache.
 func (d *Device) manifest(ctx context.Context, w wallet.Wallet) (seal.Manifest, error) {
-	reply, err := d.broker.Manifest(ctx, d.sess.Token, w)
+	var reply protocol.ManifestReply
+	err := d.call(ctx, func(token secret.String) (err error) {
+		reply, err = d.broker.Manifest(ctx, token, w)
+		return err
+	})
 	if isProblem(err, protocol.CodeNotFound) {
 		return seal.Manifest{}, notFound("agent %s", w.Display())
 	}

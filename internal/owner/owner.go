@@ -14,9 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/seal"
-	"github.com/agentkeys/agentkeys/internal/secret"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
@@ -122,31 +120,3 @@ func (o *Owner) Who() Who {
 
 // Wallet is the owner's own wallet.
 func (o *Owner) Wallet() wallet.Wallet { return o.sess.Wallet }
-
-// call runs one request with the session's token. On session_expired the session is
-// resumed by the owner's signing key, unasked, and the request made once more.
-func (o *Owner) call(ctx context.Context, request func(token secret.String) error) error {
-	err := request(o.sess.Token)
-	var p *protocol.Problem
-	if !errors.As(err, &p) || p.Code != protocol.CodeSessionExpired || p.Challenge == "" {
-		return err
-	}
-	if err := o.resume(ctx, p.Challenge); err != nil {
-		return fmt.Errorf("resume session: %w", err)
-	}
-	return request(o.sess.Token)
-}
-
-// isProblem reports whether err is the broker's own answer with one of the codes.
-func isProblem(err error, codes ...string) bool {
-	var p *protocol.Problem
-	if !errors.As(err, &p) {
-		return false
-	}
-	for _, code := range codes {
-		if p.Code == code {
-			return true
-		}
-	}
-	return false
-}

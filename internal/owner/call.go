@@ -1,0 +1,73 @@
+package owner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/secret"
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/store"
+)
+
+// call runs one request with the session's token. On session_expired the session is
+// resumed by the owner's signing key, unasked, and the request made once more.
+func (o *Owner) call(ctx context.Context, request func(token secret.String) error) error {
+	err := o.cfg.call(ctx, &o.sess, &o.info, request)
+	var p *protocol.Problem
+	if !errors.As(err, &p) || p.Code != protocol.CodeSessionExpired || p.Challenge == "" {
+		return err
+	}
+	if err := o.resume(ctx, p.Challenge); err != nil {
+		return fmt.Errorf("resume session: %w", err)
+	}
+	return request(o.sess.Token)
+}
+
+// call runs one request with the token of sess, which was loaded from the slot. Another
+// process may have renewed the session since, or have been cut off in the middle: so the
+// slot is read again before the broker's word is believed that the token is not good, and
+// the tokens that it holds by now are tried. sess and info become what was read.
+func (c Config) call(ctx context.Context, sess *session.Session, info *store.Info, request func(token secret.String) error) error {
+	used := sess.Token
+	err := request(used)
+	if !isRetired(err) {
+		return err
+	}
+	now, at, failed := c.Slots.Load(ctx, c.ID)
+	switch {
+	case failed != nil:
+		return fmt.Errorf("load %s again: %w", c.ID, failed)
+	case now.Wallet != sess.Wallet:
+		return err
+	}
+	*sess, *info = now, at
+	for _, token := range []secret.String{now.Token, now.Next} {
+		if token.IsZero() || token.Equal(used) {
+			continue
+		}
+		if err = request(token); !isRetired(err) {
+			return err
+		}
+	}
+	return err
+}
+
+func isRetired(err error) bool {
+	return isProblem(err, protocol.CodeTokenRetired, protocol.CodeTokenUnknown)
+}
+
+// isProblem reports whether err is the broker's own answer with one of the codes.
+func isProblem(err error, codes ...string) bool {
+	var p *protocol.Problem
+	if !errors.As(err, &p) {
+		return false
+	}
+	for _, code := range codes {
+		if p.Code == code {
+			return true
+		}
+	}
+	return false
+}
