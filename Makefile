@@ -53,11 +53,15 @@ test-model: ## the store's state machine: HISTORIES (100000) of 40 steps, and CH
 	AGENTKEYS_HISTORIES='$(HISTORIES)' $(GO) test -count=1 -timeout 60m -v -run '^TestModel$$|^TestMachineBites' ./internal/store
 	$(GO) test -count=1 -timeout 60m -run '^TestRandomHistories$$' ./internal/store -rapid.checks='$(CHECKS)' -rapid.steps=40
 
-test-keyrings: ## real gnome-keyring, KeePassXC and KDE Wallet in every state; a missing one is a failure
+test-keyrings: build ## real gnome-keyring, KeePassXC and KDE Wallet in every state; a missing one is a failure
 	@AGENTKEYS_REQUIRE_KEYRING=1 AGENTKEYS_FIRE_KILLS=200 $(GO) test -count=1 -timeout 10m ./internal/store/keychain/...
+	@AGENTKEYS_REQUIRE_KEYRING=1 AGENTKEYS_FIRE_KILLS=100 AGENTKEYS_BIN='$(CURDIR)/bin' $(GO) test -count=1 -timeout 10m \
+		-run '^TestTheProgramsUnderFire$$|^TestDoctorOf' ./internal/e2e
 
-test-fire: ## two processes and a real keyring: KILLS (1000) times kill -9
+test-fire: build ## a real keyring and KILLS (1000) times kill -9: of two processes of the store, and of the built programs
 	AGENTKEYS_REQUIRE_KEYRING=1 AGENTKEYS_FIRE_KILLS='$(KILLS)' $(GO) test -count=1 -timeout 60m -v -run '^TestMigrationUnderFire$$' ./internal/store/keychain
+	AGENTKEYS_REQUIRE_KEYRING=1 AGENTKEYS_FIRE_KILLS='$(KILLS)' AGENTKEYS_BIN='$(CURDIR)/bin' $(GO) test -count=1 -timeout 60m -v \
+		-run '^TestTheProgramsUnderFire$$' ./internal/e2e
 
 # govulncheck is not here: it needs its database from the network at every run,
 # and a check that passes or fails with the weather is not a check.

@@ -99,7 +99,7 @@ func (l *liar) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.mu.Unlock()
 	e, err := l.forward(r)
 	if err != nil {
-		return // the client went away, or the broker did
+		panic(http.ErrAbortHandler) // the client went away, or the broker did: no answer
 	}
 	before, status := bytes.Clone(e.body), e.status
 	l.mu.Lock()

@@ -192,9 +192,12 @@ func (p *process) signal(s syscall.Signal) {
 	}
 }
 
-// kill is a power cut for the process and its children.
+// kill is a power cut for the process and its children. One that has ended is left
+// alone: its number may be another's by now.
 func (p *process) kill() {
-	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // it may have ended
+	if p.running() {
+		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // it may end just now
+	}
 	<-p.done
 }
 
