@@ -46,6 +46,15 @@ func desktop(t testing.TB, state keyringtest.State) (*machine, *keyringtest.Gnom
 	return m.with("AGENTKEYS_SESSION_STORE", "", "DBUS_SESSION_BUS_ADDRESS", address), ring
 }
 
+// withDisplay is a desktop on whose bus and display start puts something.
+func withDisplay(start func(t testing.TB, address string, d *keyringtest.Display)) func(testing.TB) *machine {
+	return func(t testing.TB) *machine {
+		address, display := keyringtest.StartBus(t), keyringtest.StartDisplay(t)
+		start(t, address, display)
+		return newMachine(t).with("AGENTKEYS_SESSION_STORE", "", "DBUS_SESSION_BUS_ADDRESS", address, "DISPLAY", display.Name)
+	}
+}
+
 // The environments of the specification: what there is, what is set, and where the
 // session goes. The rows of a Mac are TestEnvironmentsOfAMac in internal/store/keychain:
 // go-keyring starts /usr/bin/security by its full name, so no stand-in reaches a
@@ -77,6 +86,12 @@ func TestEnvironments(t *testing.T) {
 			m, _ := desktop(t, keyringtest.Unlocked)
 			return m.with("AGENTKEYS_SESSION_STORE", "file")
 		}, "file", "disabled"},
+		"Linux desktop, KeePassXC": {withDisplay(func(t testing.TB, address string, d *keyringtest.Display) {
+			keyringtest.StartKeePassXC(t, address, d, keyringtest.Unlocked, false)
+		}), "file", "prompts_on_write"},
+		"Linux desktop, KDE as Debian installs it": {withDisplay(func(t testing.TB, address string, d *keyringtest.Display) {
+			keyringtest.StartKWallet(t, address, d, keyringtest.None, false)
+		}), "file", "no_owner"},
 		"headless server":       {plain("AGENTKEYS_SESSION_STORE", ""), "file", "no_bus"},
 		"headless server, auto": {plain("AGENTKEYS_SESSION_STORE", "auto"), "file", "no_bus"},
 		"server with a bus and no keyring": {func(t testing.TB) *machine {

@@ -103,6 +103,9 @@ func TestALockedKeyringDaemonStaysUpAndGoesOnAfterUnlock(t *testing.T) {
 	if !d.running() {
 		t.Fatalf("the daemon ended: %s", d.err)
 	}
+	if head := headFile(t, m.slot(w)); text(t, head["where"]) != "keychain" || head["payload"] != nil {
+		t.Error("waiting made another session, in the file")
+	}
 	ring.Unlock()
 	if took := d.serves("openrouter", keyOpenRouter); took > 2*time.Second {
 		t.Errorf("%s after the unlock", took)
