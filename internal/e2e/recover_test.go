@@ -47,10 +47,17 @@ func TestRecoverOnTheSameBoardReplacesTheSlot(t *testing.T) {
 	d := s.pi.daemon(s.a)
 	d.reaches("revoked")
 	d.stop()
+	before := payload(t, s.pi.slot(s.a))
 	r := s.pi.recover(s.b.url, "bot-a")
 	s.o.must("approve", r.code, "--agent", s.a, "--yes")
 	if e := r.paired(); e.Wallet != s.a {
 		t.Fatalf("%+v", e)
+	}
+	after := payload(t, s.pi.slot(s.a))
+	for _, key := range []string{"token", "device_key", "device_sign_key"} {
+		if text(t, before[key]) == text(t, after[key]) {
+			t.Errorf("%s is the old one", key)
+		}
 	}
 	s.pi.daemon(s.a).serves("openrouter", keyOpenRouter)
 	s.pi.daemon(s.z).serves("brave-search", keyBrave)
