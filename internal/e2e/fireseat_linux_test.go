@@ -180,7 +180,8 @@ func (f *fire) weather() {
 	case "frozen long": // beyond the daemon's deadline: what was sent lands afterwards
 		f.seat.freeze()
 		f.d.signal(syscall.SIGHUP)
-		time.Sleep(550*time.Millisecond + time.Duration(f.random.Int64N(int64(400*time.Millisecond))))
+		time.Sleep(operation)
+		f.moment(operation / 2)
 	case "killed":
 		f.seat.ring.Kill()
 		f.seat.open()
