@@ -55,6 +55,8 @@ type Store interface {
 	// SaveOver saves only over the generation that the caller knows: store.ErrStale.
 	SaveOver(ctx context.Context, id session.ID, generation uint64, v session.Session) (store.Info, error)
 	List() ([]store.Slot, error)
+	// Holds: the slot's head names v; known without the keychain.
+	Holds(id session.ID, v session.Session) (info store.Info, ok bool)
 	ReconcileSlot(ctx context.Context, id session.ID) error
 	HoldRun(id session.ID) (release func(), err error)
 	ReadFile(id session.ID, name string) ([]byte, error)

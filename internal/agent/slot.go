@@ -101,7 +101,8 @@ func (d *Daemon) unsettled() bool {
 	return info.Backend == store.BackendFile || info.InDoubt
 }
 
-// reconcile takes that step and learns where the session lies now.
+// reconcile takes that step and learns where the session lies now: from the head, for a
+// keychain that took the session may not answer when it is asked for it.
 func (d *Daemon) reconcile(ctx context.Context) {
 	d.slot.Lock()
 	defer d.slot.Unlock()
@@ -116,8 +117,14 @@ func (d *Daemon) reconcile(ctx context.Context) {
 		d.noteInfo(info) // the keychain's state may be another one
 		return
 	}
-	kept, now, err := d.c.Store.Load(ctx, d.id)
-	if err != nil || !kept.Token.Equal(mine.Token) || !kept.DeviceKey.Equal(mine.DeviceKey) {
+	now, held := d.c.Store.Holds(d.id, mine)
+	if !held {
+		var kept session.Session
+		var err error
+		kept, now, err = d.c.Store.Load(ctx, d.id)
+		held = err == nil && kept.Token.Equal(mine.Token) && kept.DeviceKey.Equal(mine.DeviceKey)
+	}
+	if !held {
 		return // another session by now: the next save finds it stale
 	}
 	d.setView(func(v *view) { v.info = now })

@@ -1,0 +1,23 @@
+package store
+
+import "github.com/agentkeys/agentkeys/internal/session"
+
+// Holds reports whether the head of a slot names exactly v as the present session, and
+// where that lies. The keychain is not asked, so the answer comes while it cannot be
+// read. ok is false for another session, none, and a slot that cannot be read.
+func (s *Store) Holds(id session.ID, v session.Session) (info Info, ok bool) {
+	payload, err := v.Encode()
+	if err != nil {
+		return Info{}, false
+	}
+	t, err := s.openSlot(id)
+	if err != nil {
+		return Info{}, false
+	}
+	defer t.close()
+	h, at, err := t.readHead()
+	if err != nil || h.Tombstone || h.SHA256 != digest(payload) {
+		return Info{}, false
+	}
+	return s.infoOf(h, at), true
+}
