@@ -158,8 +158,11 @@ func (l *loop) stopLink() {
 func (l *loop) linkEnded(ctx context.Context, err error) error {
 	l.cancel()
 	l.cancel = nil
-	if errors.Is(err, store.ErrNoSession) || ctx.Err() != nil {
+	if errors.Is(err, store.ErrNoSession) {
 		return err
+	}
+	if ctx.Err() != nil {
+		return nil // a stop ended it, and the loop hears of that next
 	}
 	if pause(ctx, reloadPause); ctx.Err() != nil {
 		return nil
