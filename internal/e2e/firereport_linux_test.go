@@ -58,7 +58,11 @@ func (f *fire) report(kills int) {
 	for account, w := range f.watch {
 		up, down := w.moves()
 		f.t.Logf("%s: generation %d, %d moves to the keychain, %d to the file", account, w.head().Generation, up, down)
-		if kills >= longRun && (up < kills/100 || down < kills/100 || w.head().Generation < uint64(kills/2)) {
+		few := 0 // the owner's slot moves only where a kill or a freeze hits one of its saves
+		if account != "master" {
+			few = kills / 50
+		}
+		if kills >= longRun && (up < few || down < few || w.head().Generation < uint64(kills/4)) {
 			f.t.Errorf("too little happened to %s: this run proves nothing", account)
 		}
 	}
