@@ -85,15 +85,13 @@ func (a *app) settle(id session.ID) {
 
 // daemon is the client of the daemon of w.
 func (a *app) daemon(w wallet.Wallet) (*localclient.Client, error) {
-	home, err := paths.Home(a.getenv, os.Geteuid())
-	if err != nil {
-		return nil, err
-	}
+	home, homeless := paths.Home(a.getenv, os.Geteuid())
 	if path, ok := paths.FindSocket(a.getenv, home, w); ok {
 		return localclient.New(path), nil
 	}
 	var dialer net.Dialer
-	for _, dir := range paths.SocketDirs(a.getenv, home, w) {
+	dirs := paths.SocketDirs(a.getenv, home, w)
+	for _, dir := range dirs {
 		path := filepath.Join(dir, paths.AgentSocket)
 		if conn, err := dialer.DialContext(a.ctx, "unix", path); errors.Is(err, fs.ErrPermission) {
 			return nil, &localclient.UnreachableError{Path: path, Err: fs.ErrPermission}
@@ -102,15 +100,20 @@ func (a *app) daemon(w wallet.Wallet) (*localclient.Client, error) {
 			return localclient.New(path), nil
 		}
 	}
-	err = &localclient.UnreachableError{
-		Path: filepath.Join(paths.SocketDir(a.getenv, home, w), paths.AgentSocket), Err: errors.New("nobody listens"),
+	where := dirs[0]
+	if homeless == nil {
+		where = paths.SocketDir(a.getenv, home, w)
 	}
+	err := &localclient.UnreachableError{Path: filepath.Join(where, paths.AgentSocket), Err: errors.New("nobody listens")}
 	return nil, hintedError{error: err, hint: "systemctl start agentkeys-daemon@" + w.String() + " (or: agentkeys-daemon run --wallet " + w.String() + ")"}
 }
 
 // present is what this machine has: live sockets, and slots whose daemon may be down.
 func (a *app) present() (owner.Present, error) {
 	s, err := a.slots()
+	if errors.Is(err, paths.ErrHome) {
+		return owner.Present{Daemons: paths.FindSockets(a.getenv, "")}, nil
+	}
 	if err != nil {
 		return owner.Present{}, err
 	}

@@ -63,7 +63,8 @@ func SocketDir(getenv func(string) string, home string, w wallet.Wallet) string 
 	return slotDir(home, w)
 }
 
-// SocketDirs is where clients look for the daemon of w, in this order.
+// SocketDirs is where clients look for the daemon of w, in this order. A program
+// without a home (a service of systemd's with DynamicUser=) gives "" for it.
 func SocketDirs(getenv func(string) string, home string, w wallet.Wallet) []string {
 	var dirs []string
 	for _, l := range places(getenv, home, systemRun) {

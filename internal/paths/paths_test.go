@@ -84,6 +84,10 @@ func TestSocketDirs(t *testing.T) {
 			if diff := cmp.Diff(tt.clients, paths.SocketDirs(tt.getenv, "/home/pi/.agentkeys", w)); diff != "" {
 				t.Error(diff)
 			}
+			homeless := tt.clients[:len(tt.clients)-1] // all but the slot
+			if diff := cmp.Diff(homeless, paths.SocketDirs(tt.getenv, "", w)); diff != "" {
+				t.Error(diff)
+			}
 		})
 	}
 }

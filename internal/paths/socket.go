@@ -24,6 +24,9 @@ func places(getenv func(string) string, home, system string) []place {
 	if run := userRun(getenv); run != "" {
 		all = append(all, place{dir: run})
 	}
+	if home == "" {
+		return all
+	}
 	return append(all, place{dir: home, prefix: daemonPrefix})
 }
 
