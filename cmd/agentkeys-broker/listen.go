@@ -12,22 +12,16 @@ import (
 	"time"
 )
 
-// listen opens an address: host:port, or unix:///path. The text is what a client
-// would be given.
-func listen(ctx context.Context, address string, tls bool) (net.Listener, string, error) {
+// listen opens an address: host:port, or unix:///path.
+func listen(ctx context.Context, address string) (net.Listener, error) {
 	if path, ok := socketPath(address); ok {
-		l, err := listenUnix(ctx, path)
-		return l, "unix://" + path, err
+		return listenUnix(ctx, path)
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, "", fmt.Errorf("listen: %w", err)
+		return nil, fmt.Errorf("listen: %w", err)
 	}
-	scheme := "http://"
-	if tls {
-		scheme = "https://"
-	}
-	return l, scheme + l.Addr().String(), nil
+	return l, nil
 }
 
 func socketPath(address string) (string, bool) {
@@ -77,6 +71,6 @@ func checkAddress(address string, tls, insecure bool) error {
 	}
 	return &mistake{
 		fmt.Sprintf("plain HTTP on %s would show every token to the network", address),
-		"give --tls-cert and --tls-key, or --insecure-http behind a proxy that speaks TLS, or --listen 127.0.0.1:8420",
+		"give --tls self-signed, or --tls-cert and --tls-key, or --insecure-http behind a proxy that speaks TLS, or --listen 127.0.0.1:8420",
 	}
 }

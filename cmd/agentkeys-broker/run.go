@@ -20,8 +20,12 @@ const usage = `agentkeys-broker: accounts, pairing, sessions and sealed records 
   agentkeys-broker serve --data DIR [--listen 127.0.0.1:8420]    run the broker
       --listen ADDR         host:port or unix:///path; port 0 picks a free one (default 127.0.0.1:8420)
       --data DIR            where everything is kept; made with mode 0700
-      --tls-cert FILE       certificate chain, PEM; with --tls-key
+      --tls self-signed     TLS by a key of its own in DIR/tls-key.pem; the printed URL holds the
+                            key's pin, and clients believe no other key
+      --tls-cert FILE       TLS by a certificate that an authority signed: the chain, PEM
       --tls-key FILE        its key, PEM
+      --url-host NAME       the host in the printed URL, as other machines reach it (default: what
+                            --listen names, or this machine's name)
       --insecure-http       plain HTTP on any address: only behind a proxy that speaks TLS
       --trusted-proxy CIDR  whose X-Forwarded-For counts; may be repeated
       --metrics-listen ADDR /metrics, /livez and /readyz on an address of their own
@@ -63,6 +67,8 @@ func run(ctx context.Context, args, env []string, _ io.Reader, stdout, stderr io
 		return exitUsage
 	case errors.Is(err, datadir.ErrBusy):
 		fmt.Fprintln(stderr, "agentkeys-broker: hint: stop the other one, or give another --data")
+	case errors.Is(err, datadir.ErrTLSKey):
+		fmt.Fprintln(stderr, "agentkeys-broker: hint: chmod 600 it, or put it back from a copy; only if it is lost, remove it: then owners and boards need the new URL")
 	case errors.Is(err, datadir.ErrInsecure):
 		fmt.Fprintln(stderr, "agentkeys-broker: hint: chown and chmod 700 the directory, or give another --data")
 	}

@@ -26,20 +26,31 @@ const (
 
 // options are the flags of serve, checked.
 type options struct {
-	listen, data, cert, key, metrics string
-	insecure                         bool
-	proxies                          []netip.Prefix
-	level                            slog.Level
-	format                           string
+	listen, data, metrics   string
+	tls, cert, key, urlHost string
+	insecure                bool
+	proxies                 []netip.Prefix
+	level                   slog.Level
+	format                  string
 }
+
+// modeSelfSigned is the one value of --tls.
+const modeSelfSigned = "self-signed"
+
+func (o options) selfSigned() bool { return o.tls != "" }
+
+// encrypted reports whether the main listener speaks TLS.
+func (o options) encrypted() bool { return o.selfSigned() || o.cert != "" }
 
 func parseServe(args []string, stdout io.Writer) (options, error) {
 	var o options
 	f := flag.NewFlagSet("serve", flag.ContinueOnError)
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8420", "")
 	f.StringVar(&o.data, "data", "", "")
+	f.StringVar(&o.tls, "tls", "", "")
 	f.StringVar(&o.cert, "tls-cert", "", "")
 	f.StringVar(&o.key, "tls-key", "", "")
+	f.StringVar(&o.urlHost, "url-host", "", "")
 	f.StringVar(&o.metrics, "metrics-listen", "", "")
 	f.BoolVar(&o.insecure, "insecure-http", false, "")
 	f.TextVar(&o.level, "log-level", slog.LevelInfo, "")
@@ -59,13 +70,32 @@ func (o options) check() error {
 	if err := needData(o.data, "serve"); err != nil {
 		return err
 	}
-	if (o.cert == "") != (o.key == "") {
-		return &mistake{"--tls-cert and --tls-key go together", "agentkeys-broker serve --tls-cert FILE --tls-key FILE --data DIR"}
+	if err := o.checkTLS(); err != nil {
+		return err
 	}
 	if o.format != "text" && o.format != "json" {
 		return &mistake{fmt.Sprintf("unknown log format %q", o.format), "--log-format text or json"}
 	}
-	return checkAddress(o.listen, o.cert != "", o.insecure)
+	return checkAddress(o.listen, o.encrypted(), o.insecure)
+}
+
+func (o options) checkTLS() error {
+	_, socket := socketPath(o.listen)
+	switch {
+	case (o.cert == "") != (o.key == ""):
+		return &mistake{"--tls-cert and --tls-key go together", "agentkeys-broker serve --tls-cert FILE --tls-key FILE --data DIR"}
+	case o.tls != "" && o.tls != modeSelfSigned:
+		return &mistake{fmt.Sprintf("unknown kind of TLS %q", o.tls), "--tls self-signed"}
+	case o.selfSigned() && o.cert != "":
+		return &mistake{"a broker has one certificate", "--tls self-signed, or --tls-cert and --tls-key"}
+	case o.selfSigned() && socket:
+		return &mistake{"a unix socket needs no TLS", "--listen unix:///path without --tls"}
+	case o.urlHost != "" && (!o.encrypted() || socket):
+		return &mistake{"--url-host says how other machines reach a broker that speaks TLS", "--tls self-signed --url-host mini.local"}
+	case o.urlHost != "":
+		return checkHost(o.urlHost)
+	}
+	return nil
 }
 
 func (o options) logger(w io.Writer) *slog.Logger {
@@ -93,13 +123,13 @@ func serveCommand(ctx context.Context, args, env []string, stdout, stderr io.Wri
 			log.Error("close", "error", err)
 		}
 	}()
-	main, err := newServer(ctx, o.listen, o.cert, o.key, w.api, log)
+	main, err := newServer(ctx, o.listen, w.identity, w.api, log)
 	if err != nil {
 		return err
 	}
 	servers := []*server{main}
 	if o.metrics != "" {
-		m, err := newServer(ctx, o.metrics, "", "", w.metrics, log)
+		m, err := newServer(ctx, o.metrics, identity{}, w.metrics, log)
 		if err != nil {
 			return errors.Join(err, main.listener.Close())
 		}
@@ -107,6 +137,7 @@ func serveCommand(ctx context.Context, args, env []string, stdout, stderr io.Wri
 		servers = append(servers, m)
 	}
 	log.Info("listening", "url", main.url)
+	w.identity.noteAddresses(log)
 	return serve(ctx, w, servers, log, func() {
 		fmt.Fprintln(stdout, "listening on", main.url)
 		notify(log, env, daemon.SdNotifyReady)

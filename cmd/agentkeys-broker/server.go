@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,22 +16,14 @@ type server struct {
 	url      string
 }
 
-// newServer opens the address; cert and key are files or empty.
-func newServer(ctx context.Context, address, cert, key string, h http.Handler, log *slog.Logger) (*server, error) {
-	var config *tls.Config
-	if cert != "" {
-		pair, err := tls.LoadX509KeyPair(cert, key)
-		if err != nil {
-			return nil, fmt.Errorf("load certificate: %w", err)
-		}
-		config = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
-	}
-	l, url, err := listen(ctx, address, config != nil)
+// newServer opens the address.
+func newServer(ctx context.Context, address string, id identity, h http.Handler, log *slog.Logger) (*server, error) {
+	l, err := listen(ctx, address)
 	if err != nil {
 		return nil, err
 	}
-	s := &server{http: httpServer(h, log), listener: l, url: url}
-	s.http.TLSConfig = config
+	s := &server{http: httpServer(h, log), listener: l, url: id.url(l.Addr())}
+	s.http.TLSConfig = id.config
 	return s, nil
 }
 

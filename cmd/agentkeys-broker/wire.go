@@ -18,13 +18,14 @@ import (
 
 // wired is the broker with its adapters; this file alone knows them all.
 type wired struct {
-	dir     datadir.Dir
-	unlock  func() error
-	store   *sqlite.Store
-	broker  *broker.Broker
-	api     http.Handler
-	metrics http.Handler
-	log     *slog.Logger
+	dir      datadir.Dir
+	unlock   func() error
+	identity identity
+	store    *sqlite.Store
+	broker   *broker.Broker
+	api      http.Handler
+	metrics  http.Handler
+	log      *slog.Logger
 }
 
 func wire(ctx context.Context, o options, log *slog.Logger) (*wired, error) {
@@ -37,6 +38,9 @@ func wire(ctx context.Context, o options, log *slog.Logger) (*wired, error) {
 		return nil, err
 	}
 	w := &wired{dir: dir, unlock: unlock, log: log}
+	if w.identity, err = loadIdentity(o, dir); err != nil {
+		return nil, errors.Join(err, unlock())
+	}
 	if w.store, w.broker, err = open(ctx, dir, log); err != nil {
 		return nil, errors.Join(err, unlock())
 	}

@@ -132,7 +132,8 @@ func decisions() []decision {
 		{localapi.ErrPath, exitFault, "socket", ""},
 		{syscall.ENOSPC, exitFault, "no_space", "df -h"},
 		{syscall.EROFS, exitFault, "state_read_only", "mount -o remount,rw / (or set AGENTKEYS_HOME and XDG_RUNTIME_DIR)"},
-		{protocol.ErrCertificate, exitUnreachable, protocol.CodeCertificate, ""},
+		{protocol.ErrUnpinned, exitUnreachable, protocol.CodeCertificate, "give the whole URL that the broker printed: --broker https://HOST:8420#spki-sha256-..."},
+		{protocol.ErrCertificate, exitUnreachable, protocol.CodeCertificate, "compare with the URL that agentkeys-broker prints when it starts; another key is another broker"},
 		{protocol.ErrUnreachable, exitUnreachable, protocol.CodeUnreachable, "start the broker (agentkeys-broker serve) or give another --broker URL"},
 	}
 }

@@ -33,6 +33,8 @@ const (
 const (
 	hintInit   = "agentkeys init"
 	hintDoctor = "agentkeys doctor"
+
+	hintCertificate = "compare with the URL that agentkeys-broker prints when it starts; another key is another broker"
 )
 
 // codeNotConfirmed: a person was asked and did not say yes.
@@ -177,7 +179,8 @@ func knownFaults() []knownFault {
 		{store.ErrBusy, "busy", exitFault, ""},
 		{store.ErrStale, "busy", exitFault, ""},
 		{store.ErrNewer, "slot_newer", exitFault, "upgrade agentkeys"},
-		{protocol.ErrCertificate, protocol.CodeCertificate, exitUnreachable, hintDoctor},
+		{protocol.ErrUnpinned, protocol.CodeCertificate, exitUnreachable, "agentkeys --broker URL COMMAND   (the whole URL that the broker printed, with #spki-sha256-...)"},
+		{protocol.ErrCertificate, protocol.CodeCertificate, exitUnreachable, hintCertificate},
 		{protocol.ErrUnreachable, protocol.CodeUnreachable, exitUnreachable, hintDoctor},
 	}
 }

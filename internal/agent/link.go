@@ -121,7 +121,7 @@ func (l *link) away(err error) {
 	d.setView(func(v *view) { v.online, v.tried, v.fetched = false, true, true })
 	d.c.Observer.BrokerUp(false)
 	certificate := errors.Is(err, protocol.ErrCertificate)
-	d.c.Conditions.Set(health.BrokerCertificateChanged, certificate, "")
+	d.c.Conditions.Set(health.BrokerCertificateChanged, certificate, err.Error())
 	d.c.Conditions.Set(health.BrokerAway, !certificate, err.Error())
 	d.noteLease()
 }

@@ -1,6 +1,7 @@
 package brokerclient
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -47,7 +48,7 @@ func verifyPin(leaf *x509.Certificate, pins []pin) error {
 	if slices.Contains(pins, pin(sum)) {
 		return nil
 	}
-	return fmt.Errorf("its key is %s%s", pinPrefix, base64.RawURLEncoding.EncodeToString(sum[:]))
+	return fmt.Errorf("its key is %s%s, which the URL does not name", pinPrefix, base64.RawURLEncoding.EncodeToString(sum[:]))
 }
 
 func (c *Client) verifyChain(shown []*x509.Certificate) error {
@@ -61,6 +62,9 @@ func (c *Client) verifyChain(shown []*x509.Certificate) error {
 	})
 	if err == nil && c.cfg.ObserveLeaf != nil {
 		c.cfg.ObserveLeaf(shown[0].NotBefore)
+	}
+	if err != nil && bytes.Equal(shown[0].RawIssuer, shown[0].RawSubject) {
+		return protocol.ErrUnpinned // what the chain lacks is beside the point
 	}
 	return err
 }

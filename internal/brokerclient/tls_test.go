@@ -137,6 +137,7 @@ func TestWhichCertificateIsTheBrokers(t *testing.T) {
 		"the clock is ten years ahead":             {cert: fresh, now: today.Add(3650 * day)},
 		"pinned":                                   {cert: fresh, now: today, pins: pinOf(fresh), ok: true},
 		"pinned: dates are not looked at":          {cert: expired, now: today, pins: pinOf(expired), ok: true},
+		"pinned: the clock says 2090":              {cert: fresh, now: today.AddDate(63, 0, 0), pins: pinOf(fresh), ok: true},
 		"pinned: nor names, nor authorities":       {cert: foreign, now: time.Unix(0, 0), pins: pinOf(foreign), ok: true},
 		"one of several pins":                      {cert: fresh, now: today, pins: pinOf(expired) + "," + pinOf(fresh), ok: true},
 		"a wrong pin, though the chain is good":    {cert: fresh, now: today, pins: pinOf(expired)},
@@ -148,7 +149,7 @@ func TestWhichCertificateIsTheBrokers(t *testing.T) {
 			_, err := c.Session(t.Context(), session.NewToken())
 			if tt.ok {
 				check(t, err, "ok")
-			} else if check(t, err, ""); !errors.Is(err, protocol.ErrCertificate) {
+			} else if check(t, err, ""); !errors.Is(err, protocol.ErrCertificate) || errors.Is(err, protocol.ErrUnpinned) {
 				t.Errorf("not named as the certificate's fault: %v", err)
 			}
 			if vouched := tt.ok && tt.pins == ""; vouched != seen.Equal(tt.cert.Leaf.NotBefore) {
@@ -208,7 +209,7 @@ func TestASelfSignedBrokerNeedsAPin(t *testing.T) {
 	cert := tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: key, Leaf: leaf}
 	url := serveTLS(t, cert)
 	_, err := client(t, brokerclient.Config{URL: url}).Session(t.Context(), session.NewToken())
-	if check(t, err, ""); !errors.Is(err, protocol.ErrCertificate) {
+	if check(t, err, ""); !errors.Is(err, protocol.ErrCertificate) || !errors.Is(err, protocol.ErrUnpinned) {
 		t.Error(err)
 	}
 	_, err = client(t, brokerclient.Config{URL: url + "#" + pinOf(cert)}).Session(t.Context(), session.NewToken())

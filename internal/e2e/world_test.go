@@ -13,15 +13,16 @@ type broker struct {
 	*process
 	m          *machine
 	data, addr string
+	args       []string // of serve, beside these
 	url        string
 }
 
-var listening = regexp.MustCompile(`listening on (http://(127\.0\.0\.1:[0-9]+))`)
+var listening = regexp.MustCompile(`listening on (https?://(127\.0\.0\.1:[0-9]+)(?:#\S+)?)`)
 
-func startBroker(t testing.TB) *broker {
+func startBroker(t testing.TB, args ...string) *broker {
 	t.Helper()
 	m := newMachine(t)
-	b := &broker{m: m, data: filepath.Join(m.dir, "broker"), addr: "127.0.0.1:0"}
+	b := &broker{m: m, data: filepath.Join(m.dir, "broker"), addr: "127.0.0.1:0", args: args}
 	b.start()
 	return b
 }
@@ -29,7 +30,7 @@ func startBroker(t testing.TB) *broker {
 // start (again) uses the same data and, the second time, the same port.
 func (b *broker) start() {
 	b.m.t.Helper()
-	b.process = b.m.start("", "agentkeys-broker", "serve", "--listen", b.addr, "--data", b.data)
+	b.process = b.m.start("", "agentkeys-broker", append([]string{"serve", "--listen", b.addr, "--data", b.data}, b.args...)...)
 	found := listening.FindStringSubmatch(b.expect("listening on "))
 	if found == nil {
 		b.t.Fatalf("no address in %q", b.out)

@@ -10,4 +10,7 @@ var (
 	ErrUnreachable = errors.New("the broker cannot be reached")
 	// ErrCertificate: TLS was refused: wrong pin, name or chain. A person must look.
 	ErrCertificate = errors.New("the broker's certificate is not the expected one")
+	// ErrUnpinned is an ErrCertificate: the broker signed its certificate itself, and
+	// the URL does not say by which key it is known. The whole URL must be given.
+	ErrUnpinned = errors.New("it was signed by the broker itself, and the URL has no key pin")
 )

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/agentkeys/agentkeys/internal/broker/datadir"
+)
+
+// identity is how the listener is known to clients; the zero value speaks plain HTTP.
+type identity struct {
+	config *tls.Config
+	host   string // of the URL; empty: the address that is listened on
+	pin    string // of the URL; empty: an authority vouches
+
+	guessed bool // host is this machine's own idea of its name
+}
+
+// loadIdentity reads the certificate that o names, or makes one of dir's own key.
+func loadIdentity(o options, dir datadir.Dir) (identity, error) {
+	if !o.encrypted() {
+		return identity{}, nil
+	}
+	var id identity
+	if _, socket := socketPath(o.listen); !socket {
+		var err error
+		if id.host, id.guessed, err = urlHost(o.urlHost, o.listen); err != nil {
+			return identity{}, err
+		}
+	}
+	var pair tls.Certificate
+	var err error
+	if o.selfSigned() {
+		pair, id.pin, err = ownCertificate(dir, id.host)
+	} else if pair, err = tls.LoadX509KeyPair(o.cert, o.key); err != nil {
+		err = fmt.Errorf("load certificate: %w", err)
+	}
+	id.config = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
+	return id, err
+}
+
+func ownCertificate(dir datadir.Dir, host string) (pair tls.Certificate, pin string, err error) {
+	key, err := dir.TLSKey()
+	if err != nil {
+		return pair, "", err
+	}
+	if pin, err = pinOf(key); err != nil {
+		return pair, "", err
+	}
+	pair, err = selfSigned(key, host)
+	return pair, pin, err
+}
+
+// url is what a client is given to reach the listener.
+func (id identity) url(at net.Addr) string {
+	if at.Network() == "unix" {
+		return "unix://" + at.String()
+	}
+	if id.config == nil {
+		return "http://" + at.String()
+	}
+	_, port, err := net.SplitHostPort(at.String())
+	if err != nil {
+		return "https://" + at.String()
+	}
+	url := "https://" + net.JoinHostPort(id.host, port)
+	if id.pin != "" {
+		url += "#" + id.pin
+	}
+	return url
+}
+
+// noteAddresses names what may stand in the URL in the place of a name that the boards'
+// network does not know: with a pin any of them is good.
+func (id identity) noteAddresses(log *slog.Logger) {
+	if !id.guessed || id.pin == "" {
+		return
+	}
+	if all, err := addresses(); err == nil {
+		log.Info("a board that does not find this name may use an address in its place; --url-host changes the name", "host", id.host, "addresses", all)
+	}
+}

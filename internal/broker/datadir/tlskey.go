@@ -1,0 +1,108 @@
+package datadir
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/agentkeys/agentkeys/internal/atomicfile"
+)
+
+const (
+	tlsKeyName = "tls-key.pem"
+	pemKey     = "PRIVATE KEY"
+	maxTLSKey  = 16 << 10 // bytes; a key of RSA 4096 has 3 KiB
+)
+
+// ErrTLSKey: the key by which every owner and board knows this broker is there and
+// cannot be used. A person must put it back; another one is another broker to them.
+var ErrTLSKey = errors.New("the broker's TLS key cannot be used")
+
+// TLSKeyPath is the path of the key that a self-signed broker is known by.
+func (d Dir) TLSKeyPath() string { return filepath.Join(d.path, tlsKeyName) }
+
+// TLSKey reads the key of a self-signed broker, and makes it, durably, where there is
+// none yet. The caller holds the Lock. A file that is there is never replaced: ErrTLSKey.
+func (d Dir) TLSKey() (crypto.Signer, error) {
+	dir, err := atomicfile.System{}.OpenDir(d.path)
+	if err != nil {
+		return nil, fmt.Errorf("open data directory: %w", err)
+	}
+	defer func() { _ = dir.Close() }() // nothing was written through it
+	if err := atomicfile.Clean(dir); err != nil {
+		return nil, fmt.Errorf("tidy data directory: %w", err)
+	}
+	data, err := readTLSKey(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return makeTLSKey(dir)
+	}
+	if err != nil {
+		return nil, d.badTLSKey(err)
+	}
+	key, err := parseTLSKey(data)
+	if err != nil {
+		return nil, d.badTLSKey(err)
+	}
+	return key, nil
+}
+
+func (d Dir) badTLSKey(err error) error {
+	return fmt.Errorf("%s: %w: %w", d.TLSKeyPath(), ErrTLSKey, err)
+}
+
+// readTLSKey returns fs.ErrNotExist where there is no such entry at all.
+func readTLSKey(dir atomicfile.Dir) ([]byte, error) {
+	if _, err := dir.Lstat(tlsKeyName); err != nil {
+		return nil, err
+	}
+	f, err := dir.Open(tlsKeyName)
+	if err != nil {
+		return nil, fmt.Errorf("open it: %v", err) // gone meanwhile is no reason to make another
+	}
+	defer func() { _ = f.Close() }() // read only
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode.Perm()&0o077 != 0 || info.UID != os.Geteuid() || info.Links != 1 {
+		return nil, errors.New("it must belong to this user alone and have mode 0600")
+	}
+	return io.ReadAll(io.LimitReader(f, maxTLSKey))
+}
+
+func parseTLSKey(data []byte) (crypto.Signer, error) {
+	block, rest := pem.Decode(data)
+	if block == nil || block.Type != pemKey || len(rest) > 0 {
+		return nil, errors.New("it does not hold one whole PEM private key")
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, errors.New("it holds no PKCS #8 private key") // err may say what it read
+	}
+	key, ok := parsed.(crypto.Signer)
+	if !ok {
+		return nil, errors.New("its key cannot sign")
+	}
+	return key, nil
+}
+
+func makeTLSKey(dir atomicfile.Dir) (crypto.Signer, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("make TLS key: %w", err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("encode TLS key: %w", err)
+	}
+	return key, atomicfile.Write(dir, tlsKeyName, pem.EncodeToMemory(&pem.Block{Type: pemKey, Bytes: der}))
+}
