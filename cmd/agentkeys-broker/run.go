@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/agentkeys/agentkeys/internal/broker/datadir"
@@ -32,6 +33,10 @@ const usage = `agentkeys-broker: accounts, pairing, sessions and sealed records 
       --log-level LEVEL     debug, info, warn, error (default info)
       --log-format FORMAT   text or json (default text)
   agentkeys-broker setup-token --data DIR      write a set-up token for one more owner to DIR/setup-token
+  agentkeys-broker backup FILE --data DIR      write all of it to a new FILE, while the broker serves
+  agentkeys-broker restore FILE --data DIR     put a backup in place, while it does not; agents then wait
+                                               for their owner's next command
+      --replace             though DIR holds accounts; the database there stays beside it
   agentkeys-broker clock --accept --data DIR   the clock is right: let sessions lapse by it again
   agentkeys-broker version
 `
@@ -60,19 +65,31 @@ func run(ctx context.Context, args, env []string, _ io.Reader, stdout, stderr io
 		return exitOK
 	}
 	fmt.Fprintln(stderr, "agentkeys-broker: error:", err)
+	if hint := hintFor(err); hint != "" {
+		fmt.Fprintln(stderr, "agentkeys-broker: hint:", hint)
+	}
+	if m := (*mistake)(nil); errors.As(err, &m) {
+		return exitUsage
+	}
+	return exitFault
+}
+
+// hintFor is what helps against err, or "".
+func hintFor(err error) string {
 	var m *mistake
 	switch {
 	case errors.As(err, &m):
-		fmt.Fprintln(stderr, "agentkeys-broker: hint:", m.hint)
-		return exitUsage
+		return m.hint
 	case errors.Is(err, datadir.ErrBusy):
-		fmt.Fprintln(stderr, "agentkeys-broker: hint: stop the other one, or give another --data")
+		return "stop the other one, or give another --data"
 	case errors.Is(err, datadir.ErrTLSKey):
-		fmt.Fprintln(stderr, "agentkeys-broker: hint: chmod 600 it, or put it back from a copy; only if it is lost, remove it: then owners and boards need the new URL")
+		return "chmod 600 it, or put it back from a copy; only if it is lost, remove it: then owners and boards need the new URL"
 	case errors.Is(err, datadir.ErrInsecure):
-		fmt.Fprintln(stderr, "agentkeys-broker: hint: chown and chmod 700 the directory, or give another --data")
+		return "chown and chmod 700 the directory, or give another --data"
+	case errors.Is(err, errHoldsAccounts):
+		return "agentkeys-broker restore FILE --replace --data DIR   (the database there stays beside it)"
 	}
-	return exitFault
+	return ""
 }
 
 func dispatch(ctx context.Context, args, env []string, stdout, stderr io.Writer) error {
@@ -84,6 +101,10 @@ func dispatch(ctx context.Context, args, env []string, stdout, stderr io.Writer)
 		return serveCommand(ctx, args[1:], env, stdout, stderr)
 	case "setup-token":
 		return setupCommand(ctx, args[1:], stdout)
+	case "backup":
+		return backupCommand(ctx, args[1:], stdout)
+	case "restore":
+		return restoreCommand(ctx, args[1:], stdout)
 	case "clock":
 		return clockCommand(ctx, args[1:], stdout)
 	case "version", "--version":
@@ -98,18 +119,31 @@ func dispatch(ctx context.Context, args, env []string, stdout, stderr io.Writer)
 
 // parse reads flags; whatever is wrong is a usage error.
 func parse(f *flag.FlagSet, args []string, stdout io.Writer) error {
+	_, err := parseFile(f, args, stdout, 0)
+	return err
+}
+
+// parseFile is parse for a command with so many operands, before its flags or after them.
+func parseFile(f *flag.FlagSet, args []string, stdout io.Writer, operands int) ([]string, error) {
+	var found []string
+	for len(args) > 0 && len(found) < operands && !strings.HasPrefix(args[0], "-") {
+		found, args = append(found, args[0]), args[1:]
+	}
 	f.SetOutput(io.Discard)
 	err := f.Parse(args)
+	found = append(found, f.Args()...)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(stdout, usage)
-		return err
+		return nil, err
 	case err != nil:
-		return &mistake{err.Error(), "agentkeys-broker help"}
-	case f.NArg() > 0:
-		return &mistake{fmt.Sprintf("unexpected argument %q", f.Arg(0)), "agentkeys-broker help"}
+		return nil, &mistake{err.Error(), "agentkeys-broker help"}
+	case len(found) > operands:
+		return nil, &mistake{fmt.Sprintf("unexpected argument %q", found[operands]), "agentkeys-broker help"}
+	case len(found) < operands:
+		return nil, &mistake{"FILE is missing", "agentkeys-broker " + f.Name() + " FILE --data DIR"}
 	}
-	return nil
+	return found, nil
 }
 
 func needData(dir, command string) error {

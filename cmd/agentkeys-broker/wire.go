@@ -21,6 +21,7 @@ type wired struct {
 	dir      datadir.Dir
 	unlock   func() error
 	identity identity
+	mark     broker.Mark // that is kept
 	store    *sqlite.Store
 	broker   *broker.Broker
 	api      http.Handler
@@ -41,8 +42,15 @@ func wire(ctx context.Context, o options, log *slog.Logger) (*wired, error) {
 	if w.identity, err = loadIdentity(o, dir); err != nil {
 		return nil, errors.Join(err, unlock())
 	}
-	if w.store, w.broker, err = open(ctx, dir, log); err != nil {
+	kept, err := keptMark(dir)
+	if err != nil {
 		return nil, errors.Join(err, unlock())
+	}
+	if w.store, w.broker, err = open(ctx, dir, log, kept); err != nil {
+		return nil, errors.Join(err, unlock())
+	}
+	if err := w.raise(ctx); err != nil {
+		return nil, errors.Join(err, w.store.Close(), unlock())
 	}
 	if err := w.setup(ctx); err != nil {
 		return nil, errors.Join(err, w.close())
@@ -58,21 +66,23 @@ func wire(ctx context.Context, o options, log *slog.Logger) (*wired, error) {
 	return w, nil
 }
 
-func open(ctx context.Context, dir datadir.Dir, log *slog.Logger) (*sqlite.Store, *broker.Broker, error) {
+func open(ctx context.Context, dir datadir.Dir, log *slog.Logger, kept *broker.Mark) (*sqlite.Store, *broker.Broker, error) {
 	store, err := sqlite.Open(ctx, dir.Database())
 	if err != nil {
 		return nil, nil, err
 	}
-	b, err := broker.New(ctx, broker.Config{Store: store, Log: log, Version: buildinfo.Version()})
+	b, err := broker.New(ctx, broker.Config{Store: store, Log: log, Version: buildinfo.Version(), Kept: kept})
 	if err != nil {
 		return nil, nil, errors.Join(err, store.Close())
 	}
 	return store, b, nil
 }
 
-func (w *wired) close() error { return errors.Join(w.store.Close(), w.unlock()) }
+func (w *wired) close() error {
+	return errors.Join(w.raise(context.Background()), w.store.Close(), w.unlock())
+}
 
-// run sweeps and tidies every minute until ctx ends.
+// run sweeps and tidies every minute, and raises the mark, until ctx ends.
 func (w *wired) run(ctx context.Context) {
 	done := make(chan struct{})
 	go func() { defer close(done); w.broker.Run(ctx) }()
@@ -83,6 +93,11 @@ func (w *wired) run(ctx context.Context) {
 		case <-ctx.Done():
 		case <-tick.C:
 			w.tidySetup(ctx)
+		case <-w.broker.Changed():
+			if err := w.raise(ctx); err != nil && ctx.Err() == nil {
+				w.log.Error("keep the highwater mark", "error", err)
+			}
+			pause(ctx, raiseEvery)
 		}
 	}
 	<-done
@@ -165,7 +180,7 @@ func withBroker(ctx context.Context, data string, f func(datadir.Dir, *broker.Br
 	if err != nil {
 		return err
 	}
-	store, b, err := open(ctx, dir, slog.New(slog.DiscardHandler))
+	store, b, err := open(ctx, dir, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		return err
 	}

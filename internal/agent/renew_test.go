@@ -184,6 +184,30 @@ func TestWaysBackForATokenThatIsNotAccepted(t *testing.T) {
 	}
 }
 
+// However long the owner takes, the board writes once and is back soon after.
+func TestABrokerThatWasPutBackAndWaitsForItsOwner(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		d := w.start()
+		before := w.generation()
+		w.broker.set(func(b *fakeBroker) {
+			b.current, b.epochSeen = "older", false
+			b.override = func(call string) error {
+				if call == "resume" {
+					return refusal(503, protocol.CodeRestored)
+				}
+				return nil
+			}
+		})
+		time.Sleep(5 * time.Hour)
+		expect(t, "state", d.state(), "offline")
+		expect(t, "the cache goes on", d.value("openrouter"), "sk-1")
+		expect(t, "saves", w.generation()-before, 1)
+		w.broker.set(func(b *fakeBroker) { b.override = nil })
+		time.Sleep(6 * time.Minute)
+		expect(t, "state", d.state(), "online")
+	})
+}
+
 func TestALapsedSessionGoesOnWhenTheOwnerReopensIt(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		d := w.start()

@@ -115,6 +115,8 @@ func (l *link) resume(ctx context.Context, p *protocol.Problem) error {
 	case hasCode(err, protocol.CodeApprovalNeeded):
 		l.unsure = true // the owner's reopen registers it
 		l.d.c.Conditions.Set(health.SessionExpired, true, "")
+	case hasCode(err, protocol.CodeRestored):
+		l.resumeAt, l.resumed = time.Time{}, max(l.resumed-1, 0) // it only waits for the owner, and cost no write
 	case hasCode(err, protocol.CodeConflict):
 		l.drop = true
 	}

@@ -147,7 +147,7 @@ func (b *Broker) addAccount(tx Tx, c Credentials, body protocol.Account) (Sessio
 		Account: body.Wallet, Wallet: body.Wallet, Role: RoleOwner, State: StateActive, DeviceSignKey: body.SigningKey,
 		CreatedAt: now, RenewedAt: now, ExpiresAt: now + sessionLife, Used: true, SeenEpoch: b.epoch, LastSeen: now, Address: c.Address,
 	}
-	err := tx.AddAccount(Account{Wallet: body.Wallet, Recipient: body.Recipient, SigningKey: body.SigningKey, CreatedAt: now})
+	err := tx.AddAccount(Account{Wallet: body.Wallet, Recipient: body.Recipient, SigningKey: body.SigningKey, CreatedAt: now, Epoch: b.epoch})
 	if err == nil {
 		err = tx.AddAgent(Agent{Account: body.Wallet, Wallet: body.Wallet, Role: RoleOwner, CreatedAt: now})
 	}

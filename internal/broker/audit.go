@@ -34,6 +34,9 @@ func (b *Broker) record(tx Tx, account wallet.Wallet, row protocol.AuditRow) err
 		row.Where = whereBroker
 	}
 	row.SHA256 = protocol.ChainRow(head.SHA256, row)
+	if err := countChange(tx); err != nil {
+		return err
+	}
 	return tx.AddAudit(account, row)
 }
 

@@ -7,9 +7,6 @@ package broker
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -34,6 +31,7 @@ type Config struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 	Version string
+	Kept    *Mark // how far this database had come when it was last served; nil: not known
 }
 
 // Broker decides. Its methods are safe for concurrent use.
@@ -49,6 +47,7 @@ type Broker struct {
 	limits     *limits
 	done       chan struct{}
 	stop       sync.Once
+	changed    chan struct{}
 }
 
 // New reads or makes the epoch of the database and returns a Broker over it.
@@ -59,13 +58,13 @@ func New(ctx context.Context, c Config) (*Broker, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	changed := make(chan struct{}, 1)
 	b := &Broker{
-		store: c.Store, now: c.Now, log: c.Log, version: c.Version,
+		store: noted{c.Store, changed}, changed: changed, now: c.Now, log: c.Log, version: c.Version,
 		challenges: newChallenges(), wake: newWake(), limits: newLimits(), done: make(chan struct{}),
 	}
 	err := b.store.Update(ctx, func(tx Tx) error {
-		var err error
-		if b.epoch, err = loadEpoch(tx); err != nil {
+		if err := b.loadEpoch(tx, c.Kept); err != nil {
 			return err
 		}
 		return b.observeClock(tx)
@@ -74,17 +73,6 @@ func New(ctx context.Context, c Config) (*Broker, error) {
 		return nil, fmt.Errorf("open broker: %w", err)
 	}
 	return b, nil
-}
-
-func loadEpoch(tx Tx) (string, error) {
-	epoch, err := tx.Meta(metaEpoch)
-	if !errors.Is(err, ErrNone) {
-		return epoch, err
-	}
-	var raw [16]byte
-	_, _ = rand.Read(raw[:])
-	epoch = hex.EncodeToString(raw[:])
-	return epoch, tx.SetMeta(metaEpoch, epoch)
 }
 
 // Close ends every long poll at once; they answer `unavailable`. The store stays open.

@@ -9,11 +9,12 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// Credentials are what a request brings: the hash of its bearer token ("" for none)
-// and where it came from.
+// Credentials are what a request brings: the hash of its bearer token ("" for none),
+// where it came from, and the epoch that an owner says to know of ("" for none).
 type Credentials struct {
 	TokenSHA256 string
 	Address     string
+	Epoch       string
 }
 
 // principal is who a request turned out to be.
@@ -68,6 +69,9 @@ func (b *Broker) present(tx Tx, c Credentials) (principal, *protocol.Problem, er
 	s, err := tx.Session(t.Account, t.Session)
 	if err != nil {
 		return principal{}, nil, err
+	}
+	if refusal, err := b.closedTo(tx, s.Account, s.Role, c.Epoch); refusal != nil || err != nil {
+		return principal{}, refusal, err
 	}
 	if s, err = b.settle(tx, s); err != nil {
 		return principal{}, nil, err

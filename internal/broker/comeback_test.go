@@ -45,6 +45,8 @@ func TestResumeInANewEpoch(t *testing.T) {
 	g := newStage(t, broker.StateActive)
 	g.s.NewEpoch()
 	next := session.NewToken()
+	g.want(g.resume(next, g.d.Sign), protocol.CodeRestored)
+	g.must(g.s.OpenAccount(g.owner, g.owner.Signing))
 	g.must(g.resume(next, g.d.Sign))
 	g.must(g.resume(next, g.d.Sign))
 	g.must(g.use(next))

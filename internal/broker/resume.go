@@ -45,6 +45,11 @@ func (b *Broker) resume(tx Tx, c Credentials, body protocol.Resume, fresh bool) 
 	if err != nil {
 		return none, nil, err
 	}
+	if s.Role == RoleAgent {
+		if refusal, err := b.closedTo(tx, s.Account, s.Role, ""); refusal != nil || err != nil {
+			return none, refusal, err
+		}
+	}
 	if t, err := tx.Token(body.NextSHA256); err == nil && t.Session == s.ID && s.State == StateActive &&
 		(t.Kind == TokenCurrent || t.Kind == TokenNext) {
 		return b.info(s), nil, nil // the same request again

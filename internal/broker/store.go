@@ -17,6 +17,8 @@ var (
 	ErrTaken = errors.New("the value is taken")
 )
 
+func isNone(err error) bool { return errors.Is(err, ErrNone) }
+
 // Store is the database. brokertest.Conformance is what every implementation passes.
 type Store interface {
 	// Update runs f in one serialisable read-write transaction. It is durable when
@@ -39,6 +41,7 @@ type Tx interface {
 	Account(account wallet.Wallet) (Account, error)
 	AccountOf(w wallet.Wallet) (wallet.Wallet, error)
 	CountAccounts() (int, error)
+	SetAccountEpoch(account wallet.Wallet, epoch string) error
 
 	Token(hash string) (Token, error)
 	AddToken(Token) error // ErrTaken: the hash is known anywhere in this broker
@@ -88,6 +91,7 @@ type Tx interface {
 // Keys of Meta.
 const (
 	metaEpoch       = "epoch"
+	metaChanges     = "changes"
 	metaClockSeen   = "clock_seen"
 	metaClockHeld   = "clock_held"
 	metaSetupSHA256 = "setup_sha256"
@@ -107,6 +111,7 @@ type Account struct {
 	Recipient  string
 	SigningKey string
 	CreatedAt  int64
+	Epoch      string // in which its owner opened it
 }
 
 // Kinds of a token's hash.

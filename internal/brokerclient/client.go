@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -55,9 +56,10 @@ type Config struct {
 
 // Client speaks with one broker. It is safe for concurrent use.
 type Client struct {
-	cfg  Config
-	at   endpoint
-	http *http.Client
+	cfg   Config
+	at    endpoint
+	http  *http.Client
+	epoch atomic.Pointer[string] // nil: not said
 }
 
 // New checks the URL (ErrURL) and makes a client. It does not connect.

@@ -185,6 +185,9 @@ func (c *Client) setHeader(h http.Header, cl call) {
 	if cl.condition[0] != "" {
 		h.Set(cl.condition[0], cl.condition[1])
 	}
+	if epoch := c.epoch.Load(); epoch != nil {
+		h.Set(protocol.EpochHeader, *epoch)
+	}
 	if !cl.token.IsZero() {
 		h.Set("Authorization", "Bearer "+cl.token.Reveal())
 	}

@@ -21,6 +21,15 @@ func (c *Client) CreateAccount(ctx context.Context, setupToken secret.String, a 
 	})
 }
 
+// OpenAccount opens an owner's account in the broker's present epoch.
+func (c *Client) OpenAccount(ctx context.Context, token secret.String, o protocol.OpenAccount) error {
+	return c.tell(ctx, call{operation: "open_account", method: http.MethodPost, path: "/v1/accounts/open", token: token, body: o})
+}
+
+// SetEpoch makes every later request say that its owner knows of this epoch, so that
+// a broker whose database was put back answers it before the account is open.
+func (c *Client) SetEpoch(epoch string) { c.epoch.Store(&epoch) }
+
 // Session asks about the session of token.
 func (c *Client) Session(ctx context.Context, token secret.String) (protocol.SessionInfo, error) {
 	return ask[protocol.SessionInfo](ctx, c, call{operation: "session", method: http.MethodGet, path: "/v1/session", token: token})

@@ -152,3 +152,10 @@ type AuditHead struct {
 type Reopen struct {
 	Proof Bytes `json:"proof"`
 }
+
+// OpenAccount is the body of POST /v1/accounts/open; Proof covers session.OpenText by
+// the owner's signing key.
+type OpenAccount struct {
+	Epoch string `json:"epoch"`
+	Proof Bytes  `json:"proof"`
+}

@@ -5,6 +5,10 @@ import "fmt"
 // ProblemType is the media type of errors (RFC 9457).
 const ProblemType = "application/problem+json"
 
+// EpochHeader is by which an owner says, in a request, that it knows of the broker's
+// epoch, though the account is not open in it yet.
+const EpochHeader = "Agentkeys-Epoch"
+
 // Stable codes of problems (design 3, endpoints). Scripts and clients decide by
 // the code, never by title or detail.
 const (

@@ -29,6 +29,12 @@ func ReopenText(owner, agent wallet.Wallet, tokenSHA256 string) []byte {
 	return []byte("agentkeys reopen v1\n" + owner.String() + "\n" + agent.String() + "\n" + tokenSHA256)
 }
 
+// OpenText is what the owner's signing key signs to open the account again after the
+// broker's database was put back; tokenSHA256 is of the owner's bearer.
+func OpenText(owner wallet.Wallet, epoch, tokenSHA256 string) []byte {
+	return []byte("agentkeys open v1\n" + owner.String() + "\n" + epoch + "\n" + tokenSHA256)
+}
+
 // AccountText is what a new owner's signing key signs in POST /v1/accounts.
 func AccountText(w wallet.Wallet, tokenSHA256, recipient, signingKey string) []byte {
 	return []byte("agentkeys account v1\n" + w.String() + "\n" + tokenSHA256 + "\n" + recipient + "\n" + signingKey)

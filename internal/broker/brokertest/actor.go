@@ -206,3 +206,12 @@ func (s *Server) OwnerResumes(o *Owner) error {
 	}
 	return err
 }
+
+// OpenAccount opens o's account in the present epoch, by that key.
+func (s *Server) OpenAccount(o *Owner, signing secret.String) error {
+	s.t.Helper()
+	epoch, c := s.Broker.Info().Epoch, o.Credentials()
+	c.Epoch = epoch
+	proof := Must(session.Prove(signing, session.OpenText(o.Wallet, epoch, c.TokenSHA256)))(s.t)
+	return s.Broker.OpenAccount(context.Background(), c, protocol.OpenAccount{Epoch: epoch, Proof: proof})
+}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -93,7 +94,8 @@ func (s *Server) Restart() {
 	s.start()
 }
 
-// NewEpoch is what a restore of the database does: the broker begins a new epoch.
+// NewEpoch is what a restore of the database does: the broker begins a new epoch, and
+// every account waits for its owner.
 func (s *Server) NewEpoch() {
 	s.t.Helper()
 	err := s.store.Update(context.Background(), func(tx broker.Tx) error { return tx.SetMeta("epoch", "") })
@@ -102,6 +104,36 @@ func (s *Server) NewEpoch() {
 	}
 	s.Stop()
 	s.Restart()
+}
+
+// Copy gives the bytes of the database as they are now.
+func (s *Server) Copy() []byte {
+	s.t.Helper()
+	to := filepath.Join(s.t.TempDir(), "copy.db")
+	if err := sqlite.Backup(context.Background(), filepath.Join(s.Dir, "broker.db"), to, nil); err != nil {
+		s.t.Fatal(err)
+	}
+	data, err := os.ReadFile(to)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return data
+}
+
+// PutBack stops the broker, puts a copy in the place of its database, and lets it go on
+// in a new epoch.
+func (s *Server) PutBack(copied []byte) {
+	s.t.Helper()
+	s.Stop()
+	path := filepath.Join(s.Dir, "broker.db")
+	for _, end := range []string{"-wal", "-shm"} {
+		_ = os.Remove(path + end) // a clean stop leaves none
+	}
+	if err := os.WriteFile(path, copied, 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	s.Restart()
+	s.NewEpoch()
 }
 
 // SetupToken makes a set-up token that the next account may use; an unused earlier

@@ -33,6 +33,11 @@ func Open(path string) (Dir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return Dir{}, fmt.Errorf("make data directory: %w", err)
 	}
+	return Existing(path)
+}
+
+// Existing is Open for who makes nothing. fs.ErrNotExist: there is no such directory.
+func Existing(path string) (Dir, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return Dir{}, fmt.Errorf("open data directory: %w", err)

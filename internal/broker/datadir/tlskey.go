@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 
 	"github.com/agentkeys/agentkeys/internal/atomicfile"
+	"github.com/agentkeys/agentkeys/internal/secret"
 )
 
 const (
@@ -41,18 +42,58 @@ func (d Dir) TLSKey() (crypto.Signer, error) {
 	if err := atomicfile.Clean(dir); err != nil {
 		return nil, fmt.Errorf("tidy data directory: %w", err)
 	}
-	data, err := readTLSKey(dir)
+	key, _, err := d.presentTLSKey(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return makeTLSKey(dir)
 	}
-	if err != nil {
-		return nil, d.badTLSKey(err)
+	return key, err
+}
+
+// presentTLSKey returns fs.ErrNotExist where there is none, else ErrTLSKey.
+func (d Dir) presentTLSKey(dir atomicfile.Dir) (key crypto.Signer, text []byte, err error) {
+	text, err = readTLSKey(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
 	}
-	key, err := parseTLSKey(data)
-	if err != nil {
-		return nil, d.badTLSKey(err)
+	if err == nil {
+		key, err = parseTLSKey(text)
 	}
-	return key, nil
+	if err != nil {
+		return nil, nil, d.badTLSKey(err)
+	}
+	return key, text, nil
+}
+
+// CopyTLSKey gives the text of the key's file for a backup; the empty secret where there
+// is no key. ErrTLSKey: it is there and cannot be used.
+func (d Dir) CopyTLSKey() (secret.String, error) {
+	dir, err := atomicfile.System{}.OpenDir(d.path)
+	if err != nil {
+		return secret.String{}, fmt.Errorf("open data directory: %w", err)
+	}
+	defer func() { _ = dir.Close() }() // nothing is written through it
+	_, text, err := d.presentTLSKey(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return secret.String{}, nil
+	}
+	return secret.New(string(text)), err
+}
+
+// AddTLSKey writes the key of a backup, durably, where there is none; kept reports that
+// there is one, which stays. The caller holds the Lock.
+func (d Dir) AddTLSKey(text secret.String) (kept bool, err error) {
+	if _, err := parseTLSKey([]byte(text.Reveal())); err != nil {
+		return false, fmt.Errorf("TLS key of the backup: %w", err)
+	}
+	dir, err := atomicfile.System{}.OpenDir(d.path)
+	if err != nil {
+		return false, fmt.Errorf("open data directory: %w", err)
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	if _, err := dir.Lstat(tlsKeyName); !errors.Is(err, fs.ErrNotExist) {
+		return true, err
+	}
+	return false, atomicfile.Write(dir, tlsKeyName, []byte(text.Reveal()))
 }
 
 func (d Dir) badTLSKey(err error) error {

@@ -65,6 +65,7 @@ func (c *contract) every(k *cast) map[string]call {
 	m := k.agent.Manifest
 	m.Revision = 2
 	approval := k.owner.Approval(t, k.fresh, k.owner.Draft(t, k.fresh, wallet.New(), 1, scope.All()))
+	epoch := c.s.Broker.Info().Epoch
 	mac := protocol.Bytes(bytes.Repeat([]byte{1}, 32))
 	calls := []call{
 		{op: "info", method: "GET", path: "/v1/info"},
@@ -83,6 +84,7 @@ func (c *contract) every(k *cast) map[string]call {
 		{op: "agent", method: "GET", path: agent, token: k.owner.Token},
 		{op: "teardown", method: "DELETE", path: agent, token: k.owner.Token},
 		{op: "revoke", method: "DELETE", path: agent + "/session", token: k.owner.Token},
+		{op: "openAccount", method: "POST", path: "/v1/accounts/open", token: k.owner.Token, body: k.open(t, epoch), headers: map[string]string{protocol.EpochHeader: epoch}},
 		{op: "reopen", method: "POST", path: agent + "/reopen", token: k.owner.Token, body: k.reopen(t, k.agent)},
 		{op: "manifest", method: "GET", path: agent + "/manifest", token: k.owner.Token},
 		{op: "putManifest", method: "PUT", path: agent + "/manifest", token: k.owner.Token, body: k.owner.Put(t, m), headers: map[string]string{"If-Match": `"1"`}},
@@ -98,6 +100,12 @@ func (c *contract) every(k *cast) map[string]call {
 		out[one.op] = one
 	}
 	return out
+}
+
+func (k *cast) open(t *testing.T, epoch string) protocol.OpenAccount {
+	t.Helper()
+	text := session.OpenText(k.owner.Wallet, epoch, session.TokenHash(k.owner.Token))
+	return protocol.OpenAccount{Epoch: epoch, Proof: brokertest.Must(session.Prove(k.owner.Signing, text))(t)}
 }
 
 func (k *cast) reopen(t *testing.T, d *brokertest.Device) protocol.Reopen {
@@ -160,6 +168,7 @@ func TestTheDocumentIsTrue(t *testing.T) {
 	c.sessions(k)
 	c.identities(k)
 	c.pairings(k)
+	c.restored(k)
 	c.stopping(k)
 	c.complete()
 }
@@ -179,6 +188,7 @@ func (c *contract) accounts(k *cast) {
 	r.body = every["createAccount"].body
 	c.want(r, 201, "")
 	c.want(every["info"], 200, "")
+	c.want(every["openAccount"], 204, "")
 	c.want(every["audit"], 200, "")
 	filtered := every["audit"]
 	filtered.path += "?agent=" + k.agent.Wallet.String() + "&service=openrouter&action=access_denied&since=1&cursor=2"

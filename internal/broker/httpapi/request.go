@@ -33,7 +33,7 @@ func bad(detail string) error {
 
 // credentials hash the bearer token. A malformed one hashes too and is unknown.
 func (r *request) credentials() broker.Credentials {
-	c := broker.Credentials{Address: r.api.address(r.Request)}
+	c := broker.Credentials{Address: r.api.address(r.Request), Epoch: r.Header.Get(protocol.EpochHeader)}
 	values := r.Header.Values("Authorization")
 	if len(values) != 1 {
 		return c

@@ -16,6 +16,7 @@ func (a *API) routes() map[string]methods {
 	return map[string]methods{
 		"/v1/info":                              {http.MethodGet: a.info},
 		"/v1/accounts":                          {http.MethodPost: a.createAccount},
+		"/v1/accounts/open":                     {http.MethodPost: a.openAccount},
 		"/v1/pairings":                          {http.MethodPost: a.openPairing, http.MethodGet: a.pairings},
 		"/v1/pairings/self":                     {http.MethodGet: a.pollPairing},
 		"/v1/pairings/find":                     {http.MethodPost: a.findPairing},
@@ -176,6 +177,13 @@ func (a *API) teardown(r *request) (int, any, error) {
 
 func (a *API) revoke(r *request) (int, any, error) {
 	return gone(r, func(c broker.Credentials, w wallet.Wallet) error { return a.broker.Revoke(r.Context(), c, w) })
+}
+
+func (a *API) openAccount(r *request) (int, any, error) {
+	_, _, err := take(r, protocol.MaxBody, 0, func(c broker.Credentials, in protocol.OpenAccount) (struct{}, error) {
+		return struct{}{}, a.broker.OpenAccount(r.Context(), c, in)
+	})
+	return http.StatusNoContent, nil, err
 }
 
 func (a *API) reopen(r *request) (int, any, error) {

@@ -73,3 +73,26 @@ func (c *contract) identities(k *cast) {
 	}
 	c.want(nobody, 429, protocol.CodeSlowDown)
 }
+
+func (c *contract) restored(k *cast) {
+	c.s.Clock.Jump(time.Minute) // past the limit of wrong codes
+	d := c.s.Agent(k.owner, scope.All())
+	c.s.NewEpoch()
+	http.DefaultClient.CloseIdleConnections()
+	every := c.every(k)
+	sync := every["sync"]
+	sync.token = d.Token
+	c.want(sync, 503, protocol.CodeRestored)
+	blind := every["openAccount"]
+	blind.headers = nil
+	c.want(blind, 503, protocol.CodeRestored)
+	forged := every["openAccount"]
+	forged.body = protocol.OpenAccount{Epoch: c.s.Broker.Info().Epoch, Proof: make([]byte, 64)}
+	c.want(forged, 403, protocol.CodeDenied)
+	older := every["openAccount"]
+	older.body = k.open(c.t, "00000000000000000000000000000000")
+	c.want(older, 409, protocol.CodeConflict)
+	c.want(every["openAccount"], 204, "")
+	c.want(every["openAccount"], 204, "")
+	c.want(sync, 200, "")
+}

@@ -46,14 +46,18 @@ func (x tx) SetMeta(key, value string) error {
 }
 
 func (x tx) AddAccount(a broker.Account) error {
-	return x.exec(`INSERT INTO accounts (account, recipient, signing_key, created_at) VALUES (?, ?, ?, ?)`,
-		name(a.Wallet), a.Recipient, a.SigningKey, a.CreatedAt)
+	return x.exec(`INSERT INTO accounts (account, recipient, signing_key, created_at, epoch) VALUES (?, ?, ?, ?, ?)`,
+		name(a.Wallet), a.Recipient, a.SigningKey, a.CreatedAt, a.Epoch)
 }
 
-const accountColumns = `SELECT account, recipient, signing_key, created_at FROM accounts `
+func (x tx) SetAccountEpoch(account wallet.Wallet, epoch string) error {
+	return x.change(`UPDATE accounts SET epoch = ? WHERE account = ?`, epoch, name(account))
+}
+
+const accountColumns = `SELECT account, recipient, signing_key, created_at, epoch FROM accounts `
 
 func scanAccount(r scanner) (a broker.Account, err error) {
-	err = r.Scan(walletColumn{&a.Wallet}, &a.Recipient, &a.SigningKey, &a.CreatedAt)
+	err = r.Scan(walletColumn{&a.Wallet}, &a.Recipient, &a.SigningKey, &a.CreatedAt, &a.Epoch)
 	return a, err
 }
 

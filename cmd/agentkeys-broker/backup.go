@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/agentkeys/agentkeys/internal/broker"
+	"github.com/agentkeys/agentkeys/internal/broker/datadir"
+	"github.com/agentkeys/agentkeys/internal/broker/sqlite"
+	"github.com/agentkeys/agentkeys/internal/secret"
+)
+
+// takenTLSKey is the name of the TLS key in a backup: with it a broker that moved to
+// another machine is the same one to every board.
+const takenTLSKey = "tls_key"
+
+// errHoldsAccounts: a restore would take the place of accounts that are there.
+var errHoldsAccounts = errors.New("the data directory holds accounts already, or a database that cannot be read")
+
+// backupCommand writes a copy while a broker may serve; it changes nothing in DIR.
+func backupCommand(ctx context.Context, args []string, stdout io.Writer) error {
+	f := flag.NewFlagSet("backup", flag.ContinueOnError)
+	data := f.String("data", "", "")
+	file, err := parseFile(f, args, stdout, 1)
+	if err != nil {
+		return err
+	}
+	if err := needData(*data, "backup FILE"); err != nil {
+		return err
+	}
+	dir, err := datadir.Existing(*data)
+	if err != nil {
+		return err
+	}
+	key, err := dir.CopyTLSKey()
+	if err != nil {
+		return err
+	}
+	take := map[string]string{}
+	if !key.IsZero() {
+		take[takenTLSKey] = key.Reveal()
+	}
+	if err := sqlite.Backup(ctx, dir.Database(), file[0], take); err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "%s\nkeep it as safe as %s: agentkeys-broker restore FILE --data DIR\n", file[0], *data)
+	return nil
+}
+
+// restoreCommand puts a backup in place, in a new epoch, while no broker serves.
+func restoreCommand(ctx context.Context, args []string, stdout io.Writer) (err error) {
+	f := flag.NewFlagSet("restore", flag.ContinueOnError)
+	data := f.String("data", "", "")
+	replace := f.Bool("replace", false, "")
+	file, err := parseFile(f, args, stdout, 1)
+	if err != nil {
+		return err
+	}
+	if err := needData(*data, "restore FILE"); err != nil {
+		return err
+	}
+	found, err := sqlite.Look(ctx, file[0])
+	if err != nil {
+		return fmt.Errorf("%s: %w", file[0], err)
+	}
+	dir, err := datadir.Open(*data)
+	if err != nil {
+		return err
+	}
+	unlock, err := dir.Lock()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	r := restore{dir: dir, from: file[0], found: found, out: stdout}
+	return r.run(ctx, *replace)
+}
+
+// restore is one restore under the lock of its directory.
+type restore struct {
+	dir   datadir.Dir
+	from  string
+	found sqlite.Facts // in the backup
+	out   io.Writer
+}
+
+func (r restore) run(ctx context.Context, replace bool) error {
+	aside, err := r.aside(ctx, replace)
+	if err != nil {
+		return err
+	}
+	if err := r.bringKey(); err != nil {
+		return err
+	}
+	epoch := broker.NewEpoch()
+	if err := sqlite.Restore(ctx, r.from, r.dir.Database(), aside, epoch); err != nil {
+		return err
+	}
+	err = r.dir.SetHighwater(datadir.Highwater{Version: 1, Epoch: epoch, Changes: r.found.Changes})
+	if err := errors.Join(err, r.dir.RemoveSetupToken()); err != nil {
+		return err
+	}
+	if aside != "" {
+		fmt.Fprintln(r.out, "the database that was there:", aside)
+	}
+	fmt.Fprintf(r.out, "restored, with accounts: %d\nnow agentkeys-broker serve, and then, as each owner: agentkeys agents\n", r.found.Accounts)
+	return nil
+}
+
+// aside is the name under which the present database stays; empty: there is none, or
+// one without accounts. errHoldsAccounts: nobody said that it may be replaced.
+func (r restore) aside(ctx context.Context, replace bool) (string, error) {
+	path := r.dir.Database()
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	present, err := sqlite.Look(ctx, path)
+	if err == nil && present.Accounts == 0 {
+		return "", nil
+	}
+	if !replace && err != nil {
+		return "", fmt.Errorf("%s: %w: %w", path, errHoldsAccounts, err)
+	}
+	if !replace {
+		return "", fmt.Errorf("%s: %w (%d, of %d changes; the backup has %d changes)", path, errHoldsAccounts, present.Accounts, present.Changes, r.found.Changes)
+	}
+	for n := 1; ; n++ {
+		name := path + ".replaced-" + strconv.Itoa(n)
+		if _, err := os.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+			return name, nil
+		} else if err != nil {
+			return "", fmt.Errorf("look beside %s: %w", filepath.Base(path), err)
+		}
+	}
+}
+
+// bringKey writes the backup's TLS key where there is none; one that is there stays.
+func (r restore) bringKey() error {
+	text := r.found.Carried[takenTLSKey]
+	if text == "" {
+		return nil
+	}
+	kept, err := r.dir.AddTLSKey(secret.New(text))
+	if err != nil || !kept {
+		return err
+	}
+	present, err := r.dir.CopyTLSKey()
+	if err != nil {
+		return err
+	}
+	if !present.Equal(secret.New(text)) {
+		fmt.Fprintln(r.out, "the TLS key that is there stays, though the backup has another one:", r.dir.TLSKeyPath())
+	}
+	return nil
+}

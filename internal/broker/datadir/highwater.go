@@ -1,0 +1,69 @@
+package datadir
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/agentkeys/agentkeys/internal/atomicfile"
+	"github.com/agentkeys/agentkeys/internal/strictjson"
+)
+
+const (
+	highwaterName = "highwater"
+	maxHighwater  = 4 << 10 // bytes
+)
+
+// Highwater is how far the database of this directory had come, kept outside of it: a
+// database that has not come so far was put back from a copy.
+type Highwater struct {
+	Version int    `json:"version"` // 1
+	Epoch   string `json:"epoch"`
+	Changes int64  `json:"changes"`
+}
+
+// Highwater reads the mark; nil: there is none yet. One that cannot be read is a mark of
+// no database at all, so that doubt counts as a copy that was put back.
+func (d Dir) Highwater() (*Highwater, error) {
+	data, err := d.read(highwaterName, maxHighwater)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil //nolint:nilnil // there is no mark, and that is no error
+	}
+	if err != nil && !errors.Is(err, atomicfile.ErrNotPlain) {
+		return nil, fmt.Errorf("read highwater: %w", err)
+	}
+	var h Highwater
+	if err != nil || strictjson.Decode(data, &h) != nil || h.Version != 1 {
+		return &Highwater{Version: 1}, nil
+	}
+	return &h, nil
+}
+
+// SetHighwater keeps the mark, durably.
+func (d Dir) SetHighwater(h Highwater) error {
+	data, err := json.Marshal(h)
+	if err != nil {
+		return fmt.Errorf("encode highwater: %w", err)
+	}
+	dir, err := atomicfile.System{}.OpenDir(d.path)
+	if err != nil {
+		return fmt.Errorf("open data directory: %w", err)
+	}
+	return errors.Join(atomicfile.Write(dir, highwaterName, append(data, '\n')), dir.Close())
+}
+
+func (d Dir) read(name string, most int64) ([]byte, error) {
+	dir, err := atomicfile.System{}.OpenDir(d.path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = dir.Close() }() // nothing is written through it
+	f, err := dir.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // read only
+	return io.ReadAll(io.LimitReader(f, most))
+}

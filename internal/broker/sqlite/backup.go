@@ -1,0 +1,159 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// ErrNotBroker: the file is no whole database of a broker. Nothing was changed.
+var ErrNotBroker = errors.New("not a broker's database")
+
+// carried is the prefix of what a backup takes along in its table meta.
+const carried = "carried_"
+
+// Facts are what Look finds in a database that nobody serves.
+type Facts struct {
+	Epoch    string
+	Changes  int64 // of its mark (broker.Mark)
+	Accounts int
+	Carried  map[string]string // what Backup took along
+}
+
+// Backup writes one consistent state of the database at path to the new file at to,
+// mode 0600, durably. The database may be in use. take is kept in the copy under its
+// names; values may be secret. fs.ErrExist: to is there, and was left alone.
+func Backup(ctx context.Context, path, to string, take map[string]string) error {
+	if _, err := os.Lstat(to); err == nil {
+		return fmt.Errorf("%s: %w", to, fs.ErrExist)
+	}
+	temp, err := os.CreateTemp(filepath.Dir(to), ".agentkeys-broker-*.tmp") // mode 0600
+	if err != nil {
+		return fmt.Errorf("make backup: %w", err)
+	}
+	defer func() { _ = os.Remove(temp.Name()) }() // linked by its own name by then
+	err = copyInto(ctx, path, temp.Name())
+	if err == nil {
+		err = change(ctx, temp.Name(), func(db *sql.DB) error { return pack(ctx, db, take) })
+	}
+	if err = errors.Join(err, temp.Sync(), temp.Close()); err != nil {
+		return fmt.Errorf("make backup: %w", err)
+	}
+	if err := os.Link(temp.Name(), to); err != nil { // a rename would replace what came meanwhile
+		return fmt.Errorf("make backup: %w", err)
+	}
+	return syncDir(filepath.Dir(to))
+}
+
+// copyInto leaves to in rollback mode: one file, without a log beside it.
+func copyInto(ctx context.Context, path, to string) error {
+	return change(ctx, path, func(db *sql.DB) error {
+		_, err := db.ExecContext(ctx, `VACUUM INTO ?`, to)
+		return err
+	})
+}
+
+// change opens an existing database for one deed.
+func change(ctx context.Context, path string, f func(*sql.DB) error) error {
+	q := url.Values{"mode": {"rw"}, "_txlock": {"immediate"}, "_pragma": {"busy_timeout(10000)", "synchronous(FULL)", "trusted_schema(0)", "secure_delete(1)"}}
+	name := (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: q.Encode()}).String()
+	db, err := sql.Open("sqlite", name)
+	if err != nil {
+		return fmt.Errorf("open database: %w", err)
+	}
+	db.SetMaxOpenConns(1)
+	return errors.Join(f(db), db.Close())
+}
+
+func pack(ctx context.Context, db *sql.DB, take map[string]string) error {
+	for key, value := range take {
+		if _, err := db.ExecContext(ctx, `INSERT INTO meta (key, value) VALUES (?, ?)`, carried+key, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Look checks that the file at path is a whole database of a broker of this program's
+// version or an earlier one, and says what is in it. ErrNotBroker: it is not.
+func Look(ctx context.Context, path string) (Facts, error) {
+	var f Facts
+	err := change(ctx, path, func(db *sql.DB) error {
+		if err := check(ctx, db); err != nil {
+			return err
+		}
+		return f.read(ctx, db)
+	})
+	if err != nil && !errors.Is(err, ErrNotBroker) {
+		err = fmt.Errorf("%w: %w", ErrNotBroker, err)
+	}
+	return f, err
+}
+
+func check(ctx context.Context, db *sql.DB) error {
+	var verdict string
+	if err := db.QueryRowContext(ctx, `PRAGMA integrity_check(1)`).Scan(&verdict); err != nil {
+		return err
+	}
+	if verdict != "ok" {
+		return fmt.Errorf("%w: it is damaged", ErrNotBroker)
+	}
+	entries, err := migrations.ReadDir("migrations")
+	if err != nil {
+		return err
+	}
+	var version int
+	if err := db.QueryRowContext(ctx, `SELECT max(version_id) FROM goose_db_version WHERE is_applied`).Scan(&version); err != nil {
+		return err
+	}
+	if version < 1 || version > len(entries) {
+		return fmt.Errorf("%w: it is of version %d, and this program knows %d", ErrNotBroker, version, len(entries))
+	}
+	return nil
+}
+
+func (f *Facts) read(ctx context.Context, db *sql.DB) (err error) {
+	f.Carried = map[string]string{}
+	if err := db.QueryRowContext(ctx, `SELECT count(*) FROM accounts`).Scan(&f.Accounts); err != nil {
+		return err
+	}
+	rows, err := db.QueryContext(ctx, `SELECT key, value FROM meta`)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var key, value string
+		if err := rows.Scan(&key, &value); err != nil {
+			return err
+		}
+		switch {
+		case key == "epoch":
+			f.Epoch = value
+		case key == "changes":
+			if f.Changes, err = strconv.ParseInt(value, 10, 64); err != nil {
+				return err
+			}
+		case len(key) > len(carried) && key[:len(carried)] == carried:
+			f.Carried[key[len(carried):]] = value
+		}
+	}
+	return rows.Err()
+}
+
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err == nil {
+		err = errors.Join(dir.Sync(), dir.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("sync directory: %w", err)
+	}
+	return nil
+}
