@@ -47,7 +47,7 @@ func (a *app) config() (owner.Config, error) {
 	if err != nil {
 		return owner.Config{}, err
 	}
-	return owner.Config{ID: id, BrokerURL: a.global.Broker, Slots: s, Dial: dial, Now: time.Now, Log: a.log}, nil
+	return owner.Config{ID: id, BrokerURL: a.global.Broker, Slots: s, Dial: dial, Now: time.Now, Log: a.log, Reopened: a.reopened}, nil
 }
 
 func dial(brokerURL string) (owner.Broker, error) {

@@ -32,13 +32,13 @@ func (o *Owner) Agents(ctx context.Context) ([]Agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list agents: %w", err)
 	}
-	agents, manifests := []Agent{}, []seal.Manifest{}
+	agents, manifests := []Agent{}, []believed{}
 	for _, a := range list {
 		m, err := o.check(a.Wallet, a.Manifest)
 		if err != nil {
 			return nil, err
 		}
-		agents, manifests = append(agents, Agent{Manifest: m, Seen: a}), append(manifests, m)
+		agents, manifests = append(agents, Agent{Manifest: m, Seen: a}), append(manifests, believed{m, a.Manifest})
 	}
 	return agents, o.remember(manifests...)
 }
@@ -178,7 +178,8 @@ func (o *Owner) Revoke(ctx context.Context, identity string) (wallet.Wallet, err
 	return w, err
 }
 
-// Teardown ends an agent for good: session, manifest and records.
+// Teardown ends an agent for good: session, manifest and records. It is noted as a
+// revocation is, so that a broker that was put back is told of it again.
 func (o *Owner) Teardown(ctx context.Context, identity string) (wallet.Wallet, error) {
 	w, err := o.Resolve(ctx, identity)
 	if err != nil {
@@ -187,7 +188,16 @@ func (o *Owner) Teardown(ctx context.Context, identity string) (wallet.Wallet, e
 	if w == o.sess.Wallet {
 		return w, notFound("agent %s", w.Display())
 	}
-	return w, o.endAgent(ctx, w, "tear down", o.broker.Teardown)
+	before := o.seen(w).TornDown
+	if err := o.setTornDown(w, true); err != nil {
+		return w, err
+	}
+	err = o.endAgent(ctx, w, "tear down", o.broker.Teardown)
+	var p *protocol.Problem
+	if errors.As(err, &p) || errors.Is(err, ErrNotFound) {
+		return w, errors.Join(err, o.setTornDown(w, before))
+	}
+	return w, err
 }
 
 func (o *Owner) endAgent(ctx context.Context, w wallet.Wallet, verb string, end func(context.Context, secret.String, wallet.Wallet) error) error {

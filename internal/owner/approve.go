@@ -113,7 +113,7 @@ func (o *Owner) Approve(ctx context.Context, p *Proposal, d Decision) (seal.Mani
 	if err != nil {
 		return seal.Manifest{}, fmt.Errorf("approve pairing: %w", err)
 	}
-	if err := o.remember(m); err != nil {
+	if err := o.remember(believed{m, signed}); err != nil {
 		return seal.Manifest{}, err
 	}
 	if !o.seen(m.Wallet).Revoked {

@@ -11,16 +11,33 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 )
 
-// call runs one request with the session's token. On session_expired the session is
-// resumed by the owner's signing key, unasked, and the request made once more.
+// call runs one request with the session's token. On session_expired, and where a broker
+// that was put back does not know the token, the session is resumed by the owner's
+// signing key, unasked. An account that waits for its owner since is put in order and
+// opened first.
 func (o *Owner) call(ctx context.Context, request func(token secret.String) error) error {
-	err := o.cfg.call(ctx, &o.sess, &o.info, request)
-	var p *protocol.Problem
-	if !errors.As(err, &p) || p.Code != protocol.CodeSessionExpired || p.Challenge == "" {
-		return err
+	if o.closed && !o.opening {
+		if err := o.openAgain(ctx); err != nil {
+			return err
+		}
 	}
-	if err := o.resume(ctx, p.Challenge); err != nil {
-		return fmt.Errorf("resume session: %w", err)
+	err := o.cfg.call(ctx, &o.sess, &o.info, request)
+	switch p := (*protocol.Problem)(nil); {
+	case !errors.As(err, &p):
+		return err
+	case p.Code == protocol.CodeRestored && !o.opening:
+		if err := o.openAgain(ctx); err != nil {
+			return err
+		}
+	case p.Challenge != "" && (p.Code == protocol.CodeSessionExpired || p.Code == protocol.CodeTokenUnknown && o.inNewEpoch(ctx)):
+		if err := o.resume(ctx, p.Challenge); err != nil {
+			return fmt.Errorf("resume session: %w", err)
+		}
+		if o.closed && !o.opening {
+			return o.call(ctx, request)
+		}
+	default:
+		return err
 	}
 	return request(o.sess.Token)
 }

@@ -18,9 +18,10 @@ const knownFile = "manifests.json"
 // known is what this machine has seen, so that the broker cannot bring back an old
 // state: `<slot>/manifests.json`. It holds names and numbers, no keys and no values.
 type known struct {
-	Version int                    `json:"version"` // 1
-	Wallets map[string]knownWallet `json:"wallets"` // by canonical wallet
-	Audit   protocol.AuditHead     `json:"audit"`   // number 0: none seen
+	Version int                    `json:"version"`         // 1
+	Wallets map[string]knownWallet `json:"wallets"`         // by canonical wallet
+	Audit   protocol.AuditHead     `json:"audit"`           // number 0: none seen
+	Epoch   string                 `json:"epoch,omitempty"` // of the broker when the account was last open; empty: not known
 }
 
 // knownWallet is the highest that was seen of one wallet.
@@ -28,6 +29,9 @@ type knownWallet struct {
 	Revision uint64            `json:"revision"`
 	Records  map[string]uint64 `json:"records"` // highest revision of each service, removed ones too
 	Revoked  bool              `json:"revoked"` // this owner ended its session: nothing is sealed to its device any more
+
+	TornDown bool                     `json:"torn_down,omitempty"`
+	Manifest *protocol.SignedManifest `json:"manifest,omitempty"` // of Revision; nil: from before it was kept
 }
 
 // readKnown reads the file; none is an empty one, a corrupt one is store.ErrCorrupt's
@@ -90,33 +94,46 @@ func (o *Owner) note(change func(*known)) error {
 	return err
 }
 
-// remember notes manifests that were checked.
-func (o *Owner) remember(manifests ...seal.Manifest) error {
+// believed is a manifest that was checked, and the bytes that were.
+type believed struct {
+	manifest seal.Manifest
+	signed   protocol.SignedManifest
+}
+
+// remember notes manifests that were checked. The newest is kept whole: it is the
+// owner's last word, should the broker come back without it.
+func (o *Owner) remember(all ...believed) error {
 	return o.note(func(k *known) {
-		for _, m := range manifests {
-			kw := k.Wallets[m.Wallet.String()]
-			kw.Revision = max(kw.Revision, m.Revision)
-			if kw.Records == nil {
-				kw.Records = map[string]uint64{}
-			}
-			for _, e := range m.Records {
-				kw.Records[e.Service] = max(kw.Records[e.Service], e.Revision)
-			}
-			k.Wallets[m.Wallet.String()] = kw
+		for _, b := range all {
+			m := b.manifest
+			k.change(m.Wallet, func(kw *knownWallet) {
+				if m.Revision >= kw.Revision {
+					kw.Revision, kw.Manifest = m.Revision, &b.signed
+				}
+				for _, e := range m.Records {
+					kw.Records[e.Service] = max(kw.Records[e.Service], e.Revision)
+				}
+			})
 		}
 	})
 }
 
+func (k *known) change(w wallet.Wallet, edit func(*knownWallet)) {
+	kw := k.Wallets[w.String()]
+	if kw.Records == nil {
+		kw.Records = map[string]uint64{}
+	}
+	edit(&kw)
+	k.Wallets[w.String()] = kw
+}
+
 // setRevoked notes that the device of w must get nothing new, or may again.
 func (o *Owner) setRevoked(w wallet.Wallet, revoked bool) error {
-	return o.update(func(k *known) {
-		kw := k.Wallets[w.String()]
-		kw.Revoked = revoked
-		if kw.Records == nil {
-			kw.Records = map[string]uint64{}
-		}
-		k.Wallets[w.String()] = kw
-	})
+	return o.update(func(k *known) { k.change(w, func(kw *knownWallet) { kw.Revoked = revoked }) })
+}
+
+func (o *Owner) setTornDown(w wallet.Wallet, gone bool) error {
+	return o.update(func(k *known) { k.change(w, func(kw *knownWallet) { kw.TornDown = gone }) })
 }
 
 func (o *Owner) seen(w wallet.Wallet) knownWallet { return o.known.Wallets[w.String()] }

@@ -23,17 +23,24 @@ func refused(w wallet.Wallet, what string) error {
 // check believes a manifest only if this owner signed it for w, and it is not older
 // than one seen here. seal.ErrManifest otherwise.
 func (o *Owner) check(w wallet.Wallet, signed protocol.SignedManifest) (seal.Manifest, error) {
+	m, err := o.checkSigned(w, signed)
+	if seen := o.seen(w); err == nil && m.Revision < seen.Revision {
+		return seal.Manifest{}, refused(w, fmt.Sprintf("revision %d is older than %d, which this machine has seen", m.Revision, seen.Revision))
+	}
+	return m, err
+}
+
+// checkSigned is check without the look at the revision.
+func (o *Owner) checkSigned(w wallet.Wallet, signed protocol.SignedManifest) (seal.Manifest, error) {
 	m, err := seal.Open(signed, o.signingKey)
 	if err != nil {
 		return seal.Manifest{}, fmt.Errorf("manifest of %s: %w", w.Display(), err)
 	}
-	switch seen := o.seen(w); {
+	switch {
 	case m.Owner != o.sess.Wallet:
 		return seal.Manifest{}, refused(w, "it is of another owner")
 	case m.Wallet != w:
 		return seal.Manifest{}, refused(w, "it is of another agent")
-	case m.Revision < seen.Revision:
-		return seal.Manifest{}, refused(w, fmt.Sprintf("revision %d is older than %d, which this machine has seen", m.Revision, seen.Revision))
 	case w == o.sess.Wallet && m.DeviceKey != o.recipient:
 		return seal.Manifest{}, refused(w, "it names another key")
 	}
@@ -71,7 +78,7 @@ func (o *Owner) manifest(ctx context.Context, w wallet.Wallet) (current, error) 
 	if err != nil {
 		return current{}, err
 	}
-	return current{manifest: m, revision: m.Revision, highest: reply.Revisions}, o.remember(m)
+	return current{manifest: m, revision: m.Revision, highest: reply.Revisions}, o.remember(believed{m, reply.SignedManifest})
 }
 
 // ownManifest is the beginning of the owner's own wallet: its device is the owner.
@@ -200,5 +207,5 @@ func (o *Owner) put(ctx context.Context, d *draft, ifMatch uint64) (seal.Manifes
 	if err != nil {
 		return seal.Manifest{}, fmt.Errorf("send manifest: %w", err)
 	}
-	return m, o.remember(m)
+	return m, o.remember(believed{m, signed})
 }

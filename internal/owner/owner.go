@@ -20,7 +20,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// Config is what every use case needs. All fields are required but BrokerURL and Log.
+// Config is what every use case needs. All fields are required but BrokerURL, Log and
+// Reopened.
 type Config struct {
 	ID        session.ID // the slot: master, or a custom id for a second account
 	BrokerURL string     // what the person named; empty: the one that the slot names
@@ -28,6 +29,9 @@ type Config struct {
 	Dial      func(brokerURL string) (Broker, error)
 	Now       func() time.Time
 	Log       *slog.Logger // nil: discard
+	// Reopened is told when a broker that was put back from a copy was put in order and
+	// the account opened again; nil: nobody is.
+	Reopened func(Reopened)
 }
 
 // Owner is an account that is open on this machine. It is not safe for concurrent use.
@@ -37,6 +41,9 @@ type Owner struct {
 	sess   session.Session
 	info   store.Info
 	known  known
+
+	closed  bool // the broker was put back, and this account is not open in its epoch
+	opening bool // it is being put in order
 
 	signingKey string // public, of sess.SigningSeed
 	recipient  string // public, of sess.Identity

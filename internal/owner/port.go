@@ -15,6 +15,12 @@ import (
 type Broker interface {
 	CreateAccount(ctx context.Context, setupToken secret.String, a protocol.Account) (protocol.SessionInfo, error)
 
+	// Info is who the broker is; without authentication.
+	Info(ctx context.Context) (protocol.Info, error)
+	// SetEpoch makes every later request say that this owner knows of that epoch.
+	SetEpoch(epoch string)
+	OpenAccount(ctx context.Context, token secret.String, a protocol.OpenAccount) error
+
 	Session(ctx context.Context, token secret.String) (protocol.SessionInfo, error)
 	EndSession(ctx context.Context, token secret.String) error
 	Renew(ctx context.Context, token secret.String, r protocol.Renew) (protocol.SessionInfo, error)

@@ -109,6 +109,12 @@ func (o *Owner) useNext(ctx context.Context) error {
 // is none.
 func (o *Owner) ask(ctx context.Context, token secret.String) (protocol.SessionInfo, error) {
 	info, err := o.broker.Session(ctx, token)
+	if isProblem(err, protocol.CodeRestored) {
+		if now, e := o.broker.Info(ctx); e == nil {
+			o.acknowledge(now.Epoch)
+			info, err = o.broker.Session(ctx, token)
+		}
+	}
 	if err == nil && (info.Wallet != o.sess.Wallet || info.Role != "owner") {
 		err = fmt.Errorf("%w: it answers for another account", protocol.ErrUnreachable)
 	}
@@ -118,7 +124,11 @@ func (o *Owner) ask(ctx context.Context, token secret.String) (protocol.SessionI
 // saveOpen saves s as the broker confirmed it.
 func (o *Owner) saveOpen(ctx context.Context, s session.Session, info protocol.SessionInfo) error {
 	s.CreatedAt, s.TTLSeconds, s.Ended = max(info.Time, 1), int64(session.TTL/time.Second), nil
-	return o.save(ctx, s)
+	if err := o.save(ctx, s); err != nil {
+		return err
+	}
+	o.noteEpoch(ctx)
+	return nil
 }
 
 // save writes the slot and only then changes memory.

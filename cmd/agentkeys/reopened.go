@@ -1,0 +1,31 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/agentkeys/agentkeys/internal/owner"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+// reopened tells on standard error, beside whatever the command itself says, what became
+// of an account whose broker was put back from a copy.
+func (a *app) reopened(r owner.Reopened) {
+	a.note("the broker was put back from a copy; what this machine knows better was told to it, and the account is open again")
+	a.noteEach(r.Revoked, "revoked again; where a new device had taken over: agentkeys-daemon recover, on that board")
+	a.noteEach(r.Gone, "torn down again")
+	a.noteEach(r.Missing, "not known to the broker any more: agentkeys-daemon pair, on that board")
+	for i, c := range r.Lost {
+		a.note("%s of %s: what was stored last is not there any more: agentkeys store %s --agent %s",
+			c.Service, r.LostOf[i].Display(), c.Service, r.LostOf[i])
+	}
+}
+
+func (a *app) noteEach(wallets []wallet.Wallet, what string) {
+	for _, w := range wallets {
+		a.note("%s: %s", w.Display(), what)
+	}
+}
+
+func (a *app) note(format string, args ...any) {
+	_, _ = fmt.Fprintf(a.stderr, "agentkeys: note: "+format+"\n", args...) // nowhere left to complain
+}

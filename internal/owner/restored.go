@@ -1,0 +1,247 @@
+package owner
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/scope"
+	"github.com/agentkeys/agentkeys/internal/seal"
+	"github.com/agentkeys/agentkeys/internal/secret"
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+// Reopened says what became of an account whose broker was put back from a copy. What
+// the copy does not know is lost there; this machine's journal says what it was.
+type Reopened struct {
+	Revoked []wallet.Wallet // ended again, or because another device took over since
+	Gone    []wallet.Wallet // torn down again
+	Signed  []wallet.Wallet // the owner's last word was signed anew
+	Missing []wallet.Wallet // agents that the broker does not know any more: pair them again
+	Lost    []Credential    // credentials that it does not have any more: store them again
+	LostOf  []wallet.Wallet // whose they are, one for each of Lost
+}
+
+// inNewEpoch reports whether the broker has another epoch than when the account was
+// last open.
+func (o *Owner) inNewEpoch(ctx context.Context) bool {
+	info, err := o.broker.Info(ctx)
+	if err != nil || o.known.Epoch == "" || info.Epoch == o.known.Epoch {
+		return false
+	}
+	o.acknowledge(info.Epoch)
+	return true
+}
+
+// acknowledge makes every later request say that this owner knows of the epoch; the
+// next call opens the account in it.
+func (o *Owner) acknowledge(epoch string) {
+	o.closed = true
+	o.broker.SetEpoch(epoch)
+}
+
+// noteEpoch keeps the epoch in which the broker answered as for an open account.
+func (o *Owner) noteEpoch(ctx context.Context) {
+	if o.closed || o.opening {
+		return
+	}
+	info, err := o.broker.Info(ctx)
+	if err == nil {
+		err = o.note(func(k *known) { k.Epoch = info.Epoch })
+	}
+	if err != nil {
+		o.cfg.Log.Info("the broker's epoch is not kept", "error", err)
+	}
+}
+
+// openAgain tells a broker that was put back what this machine knows better, and opens
+// the account in its epoch: revocations first, then manifests above the highest
+// revision that was seen, and only then the agents are let in. It may be repeated after
+// a failure at any point.
+func (o *Owner) openAgain(ctx context.Context) error {
+	o.opening = true
+	defer func() { o.opening = false }()
+	info, err := o.broker.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("open the account again: %w", err)
+	}
+	o.broker.SetEpoch(info.Epoch)
+	var done Reopened
+	if err := o.putInOrder(ctx, &done); err != nil {
+		return fmt.Errorf("put the restored broker in order: %w", err)
+	}
+	err = o.call(ctx, func(token secret.String) error {
+		proof, err := session.Prove(o.sess.SigningSeed, session.OpenText(o.sess.Wallet, info.Epoch, session.TokenHash(token)))
+		if err != nil {
+			return err
+		}
+		return o.broker.OpenAccount(ctx, token, protocol.OpenAccount{Epoch: info.Epoch, Proof: proof})
+	})
+	if err != nil {
+		return fmt.Errorf("open the account again: %w", err)
+	}
+	o.closed = false
+	if o.cfg.Reopened != nil {
+		o.cfg.Reopened(done)
+	}
+	return o.note(func(k *known) { k.Epoch = info.Epoch })
+}
+
+// putInOrder goes through the broker's agents, then through those that only the
+// journal knows, then to the owner's own wallet.
+func (o *Owner) putInOrder(ctx context.Context, done *Reopened) error {
+	var list []protocol.Agent
+	err := o.call(ctx, func(token secret.String) (err error) {
+		list, err = o.broker.Agents(ctx, token)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("list agents: %w", err)
+	}
+	there := map[string]bool{o.sess.Wallet.String(): true}
+	for _, a := range list {
+		there[a.Wallet.String()] = true
+		if err := o.repeatEnding(ctx, a.Wallet, done); err != nil {
+			return err
+		}
+		if o.seen(a.Wallet).TornDown {
+			continue
+		}
+		if err := o.repeatWord(ctx, a.Wallet, done); err != nil {
+			return err
+		}
+	}
+	for text, kw := range o.known.Wallets {
+		if there[text] || kw.TornDown {
+			continue
+		}
+		w, err := wallet.Parse(text)
+		if err != nil {
+			return err
+		}
+		done.Missing = append(done.Missing, w)
+	}
+	slices.SortFunc(done.Missing, func(a, b wallet.Wallet) int { return strings.Compare(a.String(), b.String()) })
+	return o.repeatWord(ctx, o.sess.Wallet, done)
+}
+
+// repeatEnding ends again what this owner ended. A device that the owner's last word
+// does not name any more has lost its session to another one since.
+func (o *Owner) repeatEnding(ctx context.Context, w wallet.Wallet, done *Reopened) error {
+	if o.seen(w).TornDown {
+		done.Gone = append(done.Gone, w)
+		return o.endAgent(ctx, w, "tear down", o.broker.Teardown)
+	}
+	if o.seen(w).Revoked {
+		done.Revoked = append(done.Revoked, w)
+		return o.endAgent(ctx, w, "revoke", o.broker.Revoke)
+	}
+	return nil
+}
+
+// repeatWord signs the owner's last word about w anew, above every revision that was
+// seen, where the broker's is older. Records that the broker does not have any more
+// leave the list.
+func (o *Owner) repeatWord(ctx context.Context, w wallet.Wallet, done *Reopened) error {
+	kw := o.seen(w)
+	cur, err := o.signedAt(ctx, w)
+	if err != nil || cur.revision >= kw.Revision {
+		return err
+	}
+	last, known := o.lastWord(w)
+	if w != o.sess.Wallet && !kw.Revoked && (!known || last.DeviceKey != cur.manifest.DeviceKey) {
+		if err := o.cutOff(ctx, w, done); err != nil {
+			return err
+		}
+	}
+	if !known {
+		last = cur.manifest
+		last.Scope = scope.None() // what it was since, nobody knows
+	}
+	d := o.mend(cur, last, done)
+	if err := d.resealChanged(ctx, cur.manifest); err != nil {
+		return err
+	}
+	done.Signed = append(done.Signed, w)
+	_, err = o.put(ctx, d, cur.revision)
+	if isProblem(err, protocol.CodeConflict) && !isRaced(err) { // its names are another's in the copy
+		d.m.Alias, d.m.Emails, d.m.Revision = "", []string{}, d.m.Revision-1
+		_, err = o.put(ctx, d, cur.revision)
+	}
+	return err
+}
+
+// signedAt is manifest without the look at the revision, and without taking note.
+func (o *Owner) signedAt(ctx context.Context, w wallet.Wallet) (current, error) {
+	var reply protocol.ManifestReply
+	err := o.call(ctx, func(token secret.String) (err error) {
+		reply, err = o.broker.Manifest(ctx, token, w)
+		return err
+	})
+	if isProblem(err, protocol.CodeNotFound) && w == o.sess.Wallet {
+		return current{manifest: o.ownManifest()}, nil
+	}
+	if err != nil {
+		return current{}, fmt.Errorf("fetch manifest: %w", err)
+	}
+	m, err := o.checkSigned(w, reply.SignedManifest)
+	return current{manifest: m, revision: m.Revision, highest: reply.Revisions}, err
+}
+
+// lastWord is the newest manifest of w that this machine has seen.
+func (o *Owner) lastWord(w wallet.Wallet) (seal.Manifest, bool) {
+	kept := o.seen(w).Manifest
+	if kept == nil {
+		return seal.Manifest{}, false
+	}
+	m, err := o.checkSigned(w, *kept)
+	return m, err == nil && m.Revision == o.seen(w).Revision
+}
+
+// cutOff ends the session of a device that is not the one of the owner's last word:
+// it was recovered since. The new one is not in the copy and must be recovered again.
+func (o *Owner) cutOff(ctx context.Context, w wallet.Wallet, done *Reopened) error {
+	if err := o.setRevoked(w, true); err != nil {
+		return err
+	}
+	done.Revoked = append(done.Revoked, w)
+	return o.endAgent(ctx, w, "revoke", o.broker.Revoke)
+}
+
+// mend is the draft of last as far as the broker can hold it: for the device that it
+// knows, with the records that it still has.
+func (o *Owner) mend(cur current, last seal.Manifest, done *Reopened) *draft {
+	d := &draft{owner: o, m: last, highest: cur.highest}
+	d.m.DeviceKey, d.m.DeviceSignKey = cur.manifest.DeviceKey, cur.manifest.DeviceSignKey
+	d.m.Revision = max(cur.revision, o.seen(last.Wallet).Revision)
+	d.m.Records = []seal.Entry{}
+	for _, e := range last.Records {
+		if there, ok := cur.manifest.Entry(e.Service); ok && there == e {
+			d.m.Records = append(d.m.Records, e)
+			continue
+		}
+		done.Lost = append(done.Lost, Credential{Service: e.Service, Revision: e.Revision})
+		done.LostOf = append(done.LostOf, last.Wallet)
+	}
+	return d
+}
+
+// resealChanged seals anew what was sealed to other recipients in the manifest before.
+func (d *draft) resealChanged(ctx context.Context, before seal.Manifest) error {
+	for _, e := range slices.Clone(d.m.Records) {
+		was := 1
+		if before.Scope.Allows(e.Service) && before.DeviceKey != d.owner.recipient {
+			was = 2
+		}
+		if len(d.recipients(e.Service)) == was {
+			continue
+		}
+		if err := d.reseal(ctx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
