@@ -2,6 +2,7 @@ package brokerclient_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -59,6 +60,10 @@ func calls(t *testing.T) map[string]one {
 		"create_account": {func(x context.Context, c *c) (any, error) {
 			return c.CreateAccount(x, token, protocol.Account{Wallet: w, Signature: protocol.Bytes("s")})
 		}, `POST /v1/accounts T {"wallet":"` + someWallet + `","token_sha256":"","recipient":"","signing_key":"","signature":"cw"}`, 201, sessionJSON, info},
+		"open_account": {func(x context.Context, c *c) (any, error) {
+			c.SetEpoch("e2")
+			return done(c.OpenAccount(x, token, protocol.OpenAccount{Epoch: "e2", Proof: protocol.Bytes("s")}))
+		}, `POST /v1/accounts/open T Agentkeys-Epoch="e2" {"epoch":"e2","proof":"cw"}`, 204, "", nil},
 		"session":     {func(x context.Context, c *c) (any, error) { return c.Session(x, token) }, "GET /v1/session T", 200, sessionJSON, info},
 		"end_session": {func(x context.Context, c *c) (any, error) { return done(c.EndSession(x, token)) }, "DELETE /v1/session T", 204, "", nil},
 		"renew": {func(x context.Context, c *c) (any, error) { return c.Renew(x, token, protocol.Renew{NextSHA256: "n"}) },
@@ -171,6 +176,9 @@ func describe(t *testing.T, r *http.Request) string {
 		if v := r.Header.Get(h); v != "" {
 			parts = append(parts, h+"="+v)
 		}
+	}
+	if v := r.Header.Get(protocol.EpochHeader); v != "" {
+		parts = append(parts, fmt.Sprintf("%s=%q", protocol.EpochHeader, v))
 	}
 	if len(body) > 0 {
 		parts = append(parts, string(body))

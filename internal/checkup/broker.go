@@ -28,8 +28,8 @@ func askBroker(ctx context.Context, url string, floor time.Time) *doctor.Broker 
 	if url == "" {
 		return &doctor.Broker{}
 	}
-	shown, _, _ := strings.Cut(url, "#") // the pins are long and say nothing to a person
-	b := &doctor.Broker{URL: shown}
+	shown, _, pinned := strings.Cut(url, "#") // the pins are long and say nothing to a person
+	b := &doctor.Broker{URL: shown, Pinned: pinned}
 	client, err := brokerclient.New(brokerclient.Config{
 		URL: url, Version: buildinfo.Version(), Timeout: askTimeout, Floor: func() time.Time { return floor },
 	})

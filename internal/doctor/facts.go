@@ -146,6 +146,7 @@ type Condition struct{ Code, Severity, Message, Hint string }
 // Broker is one question without authentication.
 type Broker struct {
 	URL         string // empty: not known
+	Pinned      bool   // known by its key, not by an authority
 	Bad         string // why URL is none
 	Away        string // why it did not answer
 	Certificate bool   // Away because of TLS

@@ -56,6 +56,7 @@ func machineVerdicts() map[string]verdict {
 		"a system that says nothing":   {func(f *doctor.Facts) { f.Clock = doctor.Clock{} }, "clock", doctor.OK, "does not say", ""},
 		"far from the broker":          {func(f *doctor.Facts) { f.Broker.Offset = -6 * time.Minute }, "broker_clock", doctor.Warn, "-6m0s", ntp},
 		"near the broker":              {func(f *doctor.Facts) { f.Broker.Offset = 4 * time.Minute }, "broker_clock", doctor.OK, "within", ""},
+		"pinned broker away":           {func(f *doctor.Facts) { f.Broker.Away, f.Broker.Pinned = "refused", true }, "broker", doctor.Warn, "refused", "curl -k https://mini.local:8420/v1/info"},
 		"broker away":                  {func(f *doctor.Facts) { f.Broker.Away = "refused" }, "broker", doctor.Warn, "refused", "curl https://mini.local:8420/v1/info"},
 		"another certificate":          {func(f *doctor.Facts) { f.Broker.Away, f.Broker.Certificate = "pin", true }, "broker", doctor.Fail, "certificate", renew},
 		"no URL":                       {func(f *doctor.Facts) { f.Broker.Bad = "not a broker's URL" }, "broker", doctor.Fail, "not a broker's URL", renew},

@@ -50,7 +50,7 @@ func newLabels() labels {
 // requests are the operations of brokerclient.
 func requests() set {
 	return set{
-		"info", "create_account", "open_pairing", "poll_pairing", "find_pairing", "approve_pairing", "deny_pairing", "pairings",
+		"info", "create_account", "open_account", "open_pairing", "poll_pairing", "find_pairing", "approve_pairing", "deny_pairing", "pairings",
 		"session", "end_session", "renew", "resume", "agents", "agent", "teardown", "revoke", "reopen",
 		"manifest", "put_manifest", "record", "records", "sync", "report", "identity", "audit",
 	}

@@ -2,6 +2,7 @@ package owner_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,7 +41,8 @@ func (h *house) use(b board) string {
 }
 
 func codeOf(err error) string {
-	if p, ok := err.(*protocol.Problem); ok {
+	var p *protocol.Problem
+	if errors.As(err, &p) {
 		return p.Code
 	}
 	if err != nil {

@@ -25,6 +25,7 @@ func Conformance(t *testing.T, open func(testing.TB) broker.Store) {
 		"a token hash is unique":              uniqueTokens,
 		"a wallet has one living session":     oneSession,
 		"an account sees its own rows only":   accounts,
+		"an account is open in one epoch":     epochs,
 		"a living lookup is unique":           lookups,
 		"pairings expire and are pruned":      expiry,
 		"the highest revision stays":          highest,
@@ -186,6 +187,19 @@ func oneSession(f *fixture) {
 
 // wallets lets cmp compare wallets, which hide their bytes.
 func wallets() cmp.Option { return cmp.Comparer(func(a, b wallet.Wallet) bool { return a == b }) }
+
+func epochs(f *fixture) {
+	f.do(func(tx broker.Tx) error { return tx.SetAccountEpoch(f.a, "e2") })
+	f.fails(broker.ErrNone, func(tx broker.Tx) error { return tx.SetAccountEpoch(wallet.New(), "e2") })
+	f.do(func(tx broker.Tx) error {
+		a, err1 := tx.Account(f.a)
+		b, err2 := tx.Account(f.b)
+		if a.Epoch != "e2" || b.Epoch != "" {
+			f.t.Errorf("open in %q and %q", a.Epoch, b.Epoch)
+		}
+		return errors.Join(err1, err2)
+	})
+}
 
 func accounts(f *fixture) {
 	s := f.session(f.a, f.ofA)

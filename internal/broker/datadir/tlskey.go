@@ -107,7 +107,7 @@ func readTLSKey(dir atomicfile.Dir) ([]byte, error) {
 	}
 	f, err := dir.Open(tlsKeyName)
 	if err != nil {
-		return nil, fmt.Errorf("open it: %v", err) // gone meanwhile is no reason to make another
+		return nil, errors.New("open it: " + err.Error()) // gone meanwhile is no reason to make another
 	}
 	defer func() { _ = f.Close() }() // read only
 	info, err := f.Stat()

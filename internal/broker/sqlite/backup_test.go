@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/broker"
 	"github.com/agentkeys/agentkeys/internal/broker/sqlite"
+	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
 // filled is a database with one key in its table meta, open.
@@ -218,5 +220,42 @@ func TestWhatIsNoBrokersDatabase(t *testing.T) {
 	}
 	if _, err := sqlite.Look(t.Context(), filepath.Join(t.TempDir(), "absent")); !errors.Is(err, sqlite.ErrNotBroker) {
 		t.Error(err)
+	}
+}
+
+// A database of before accounts had an epoch goes on as it was: nobody put it back.
+func TestAnOlderDatabaseStaysOpen(t *testing.T) {
+	t.Parallel()
+	store, path := filled(t, "1")
+	put(t, store, "epoch", "e1")
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	account := wallet.New()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []string{
+		`ALTER TABLE accounts DROP COLUMN epoch`, `DELETE FROM goose_db_version WHERE version_id = 2`,
+		`INSERT INTO accounts (account, recipient, signing_key, created_at) VALUES ('` + account.String() + `', 'r', 'k', 1)`,
+	} {
+		if _, err := db.Exec(q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if store, err = sqlite.Open(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	var a broker.Account
+	err = store.View(t.Context(), func(tx broker.Tx) error {
+		a, err = tx.Account(account)
+		return err
+	})
+	if err = errors.Join(err, store.Close()); err != nil || a.Epoch != "e1" {
+		t.Errorf("open in %q: %v", a.Epoch, err)
 	}
 }
