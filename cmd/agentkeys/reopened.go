@@ -14,6 +14,7 @@ func (a *app) reopened(r owner.Reopened) {
 	a.noteEach(r.Revoked, "revoked again; where a new device had taken over: agentkeys-daemon recover, on that board")
 	a.noteEach(r.Gone, "torn down again")
 	a.noteEach(r.Missing, "not known to the broker any more: agentkeys-daemon pair, on that board")
+	a.noteEach(r.Unnamed, "its names are another agent's in the copy: agentkeys link")
 	for i, c := range r.Lost {
 		a.note("%s of %s: what was stored last is not there any more: agentkeys store %s --agent %s",
 			c.Service, r.LostOf[i].Display(), c.Service, r.LostOf[i])

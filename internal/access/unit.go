@@ -19,7 +19,8 @@ func UnitOfCgroup(text string) string {
 	return ""
 }
 
-// systemdPath is the path in systemd's hierarchy: the unified one, or `name=systemd`.
+// systemdPath is the path in systemd's hierarchy: `name=systemd`, or the unified one. In a
+// `name=systemd` that a container has from its host and does not use, everybody is at the root.
 func systemdPath(text string) string {
 	unified := ""
 	for line := range strings.Lines(text) {
@@ -27,7 +28,7 @@ func systemdPath(text string) string {
 		if path, ok := strings.CutPrefix(line, "0::"); ok {
 			unified = path
 		}
-		if _, path, ok := strings.Cut(line, ":name=systemd:"); ok {
+		if _, path, ok := strings.Cut(line, ":name=systemd:"); ok && path != "/" {
 			return path
 		}
 	}

@@ -134,6 +134,7 @@ func TestEachCall(t *testing.T) {
 			url := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				got, agent = describe(t, r), r.UserAgent()
 				w.Header().Set("ETag", `"new"`)
+				w.Header().Set(protocol.EpochHeader, "e3")
 				reply(tt.status, "application/json", tt.reply)(w, r)
 			}))
 			var observed []string
@@ -152,6 +153,9 @@ func TestEachCall(t *testing.T) {
 			}
 			if diff := cmp.Diff(tt.want, reply, cmp.Comparer(func(a, b wallet.Wallet) bool { return a == b })); diff != "" {
 				t.Error(diff)
+			}
+			if c.SeenEpoch() != "e3" {
+				t.Errorf("the epoch of the answer is %q", c.SeenEpoch())
 			}
 			if !slices.Equal(observed, []string{name, "ok"}) || agent != "agentkeys/v9" {
 				t.Errorf("observed %q, user agent %q", observed, agent)

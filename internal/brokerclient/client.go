@@ -59,7 +59,8 @@ type Client struct {
 	cfg   Config
 	at    endpoint
 	http  *http.Client
-	epoch atomic.Pointer[string] // nil: not said
+	epoch atomic.Pointer[string] // to say in requests; nil: none
+	seen  atomic.Pointer[string] // in the last answer; nil: none
 }
 
 // New checks the URL (ErrURL) and makes a client. It does not connect.

@@ -140,6 +140,7 @@ func (c *Client) attempt(ctx context.Context, cl call) (answer, error) {
 	a, err := c.judge(answer{resp.StatusCode, resp.Header, body})
 	if !errors.Is(err, protocol.ErrUnreachable) {
 		c.observeDate(resp.Header, arrived)
+		c.observeEpoch(resp.Header.Get(protocol.EpochHeader))
 	}
 	return a, err
 }
@@ -219,6 +220,12 @@ func (c *Client) observeDate(h http.Header, arrived time.Time) {
 	date, err := http.ParseTime(h.Get("Date"))
 	if err == nil && c.cfg.ObserveDate != nil {
 		c.cfg.ObserveDate(date.Sub(arrived))
+	}
+}
+
+func (c *Client) observeEpoch(epoch string) {
+	if epoch != "" && opaque(epoch) {
+		c.seen.Store(&epoch)
 	}
 }
 

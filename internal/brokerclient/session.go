@@ -30,6 +30,14 @@ func (c *Client) OpenAccount(ctx context.Context, token secret.String, o protoco
 // a broker whose database was put back answers it before the account is open.
 func (c *Client) SetEpoch(epoch string) { c.epoch.Store(&epoch) }
 
+// SeenEpoch is the epoch that the broker's last answer named; empty: none did.
+func (c *Client) SeenEpoch() string {
+	if epoch := c.seen.Load(); epoch != nil {
+		return *epoch
+	}
+	return ""
+}
+
 // Session asks about the session of token.
 func (c *Client) Session(ctx context.Context, token secret.String) (protocol.SessionInfo, error) {
 	return ask[protocol.SessionInfo](ctx, c, call{operation: "session", method: http.MethodGet, path: "/v1/session", token: token})

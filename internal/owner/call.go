@@ -23,6 +23,9 @@ func (o *Owner) call(ctx context.Context, request func(token secret.String) erro
 	}
 	err := o.cfg.call(ctx, &o.sess, &o.info, request)
 	switch p := (*protocol.Problem)(nil); {
+	case err == nil:
+		o.catchUp(ctx)
+		return nil
 	case !errors.As(err, &p):
 		return err
 	case p.Code == protocol.CodeRestored && !o.opening:

@@ -19,6 +19,8 @@ type Broker interface {
 	Info(ctx context.Context) (protocol.Info, error)
 	// SetEpoch makes every later request say that this owner knows of that epoch.
 	SetEpoch(epoch string)
+	// SeenEpoch is the epoch that the last answer named; empty: none did.
+	SeenEpoch() string
 	OpenAccount(ctx context.Context, token secret.String, a protocol.OpenAccount) error
 
 	Session(ctx context.Context, token secret.String) (protocol.SessionInfo, error)

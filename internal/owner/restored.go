@@ -23,6 +23,7 @@ type Reopened struct {
 	Missing []wallet.Wallet // agents that the broker does not know any more: pair them again
 	Lost    []Credential    // credentials that it does not have any more: store them again
 	LostOf  []wallet.Wallet // whose they are, one for each of Lost
+	Unnamed []wallet.Wallet // whose names are another's in the copy: link them again
 }
 
 // inNewEpoch reports whether the broker has another epoch than when the account was
@@ -36,6 +37,19 @@ func (o *Owner) inNewEpoch(ctx context.Context) bool {
 	return true
 }
 
+// catchUp tells the broker what this machine knows better where another machine of this
+// owner, which may know less, opened the account first. What fails is done by the next
+// command: the request itself succeeded.
+func (o *Owner) catchUp(ctx context.Context) {
+	now := o.broker.SeenEpoch()
+	if o.opening || o.known.Epoch == "" || now == "" || now == o.known.Epoch {
+		return
+	}
+	if err := o.openAgain(ctx); err != nil {
+		o.cfg.Log.Warn("a restored broker is not in order yet", "error", err)
+	}
+}
+
 // acknowledge makes every later request say that this owner knows of the epoch; the
 // next call opens the account in it.
 func (o *Owner) acknowledge(epoch string) {
@@ -43,17 +57,15 @@ func (o *Owner) acknowledge(epoch string) {
 	o.broker.SetEpoch(epoch)
 }
 
-// noteEpoch keeps the epoch in which the broker answered as for an open account.
-func (o *Owner) noteEpoch(ctx context.Context) {
-	if o.closed || o.opening {
+// noteEpoch keeps the first epoch in which the broker answered as for an open account.
+// Another one later is catchUp's.
+func (o *Owner) noteEpoch() {
+	now := o.broker.SeenEpoch()
+	if o.closed || o.opening || o.known.Epoch != "" || now == "" {
 		return
 	}
-	info, err := o.broker.Info(ctx)
-	if err == nil {
-		err = o.note(func(k *known) { k.Epoch = info.Epoch })
-	}
-	if err != nil {
-		o.cfg.Log.Info("the broker's epoch is not kept", "error", err)
+	if err := o.note(func(k *known) { k.Epoch = now }); err != nil {
+		o.cfg.Log.Warn("the broker's epoch is not kept", "error", err)
 	}
 }
 
@@ -168,6 +180,7 @@ func (o *Owner) repeatWord(ctx context.Context, w wallet.Wallet, done *Reopened)
 	done.Signed = append(done.Signed, w)
 	_, err = o.put(ctx, d, cur.revision)
 	if isProblem(err, protocol.CodeConflict) && !isRaced(err) { // its names are another's in the copy
+		done.Unnamed = append(done.Unnamed, w)
 		d.m.Alias, d.m.Emails, d.m.Revision = "", []string{}, d.m.Revision-1
 		_, err = o.put(ctx, d, cur.revision)
 	}

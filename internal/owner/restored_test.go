@@ -234,44 +234,37 @@ func TestARestoredBrokerAndANewMachine(t *testing.T) {
 	}
 }
 
-// A broker that only says that it was put back gets nothing but the owner's last word.
-func TestABrokerThatLiesAboutARestore(t *testing.T) {
+// Another machine of the owner, which does not know of the revocation, is first: the one
+// that knows puts it right at its next command.
+func TestAnotherMachineOpensARestoredBrokerFirst(t *testing.T) {
 	t.Parallel()
 	h := initialised(t)
-	m, _ := h.pair("bot", scope.All())
-	old := must(h.client().Manifest(context.Background(), must(h.token())(t), m.Wallet))(t)
-	must(h.open().SetScope(context.Background(), "bot", owner.ReplaceScope(list(t, "anthropic"))))(t)
-	liar := &rollback{old: old, lies: 1}
-	h.lie = func(b owner.Broker) owner.Broker { liar.Broker = b; return liar }
-	_, err := h.open().Agents(context.Background())
-	h.lie = nil
-	if liar.lies != 0 {
-		t.Fatal("the lie was not told")
+	m, b := h.pair("bot", scope.All())
+	if got := h.use(b); got != "" {
+		t.Fatal(got)
 	}
-	if now := byAlias(t, must(h.open().Agents(context.Background()))(t), "bot").Manifest; !now.Scope.Equal(list(t, "anthropic")) {
-		t.Errorf("scope %s (%v)", now.Scope, err)
+	sess, _, err := h.slots.Load(context.Background(), h.cfg.ID)
+	if err != nil {
+		t.Fatal(err)
 	}
-}
-
-// rollback says once that the broker was restored, and from then on gives an old manifest.
-type rollback struct {
-	owner.Broker
-	old  protocol.ManifestReply
-	lies int
-}
-
-func (r *rollback) Agents(ctx context.Context, token secret.String) ([]protocol.Agent, error) {
-	if r.lies > 0 {
-		r.lies--
-		return nil, &protocol.Problem{Status: 503, Code: protocol.CodeRestored}
+	copied := h.srv.Copy()
+	must(h.open().Revoke(context.Background(), "bot"))(t)
+	h.srv.PutBack(copied)
+	second := newMachine(t, h.srv)
+	in := owner.Init{RecoveryKey: must(seal.RecoveryKey(sess.Identity, sess.SigningSeed))(t)}
+	must(owner.Start(context.Background(), second.cfg, in, silent))(t)
+	must(second.open().Agents(context.Background()))(t)
+	if got := h.use(b); got != "" {
+		t.Fatalf("the second machine knew: %q", got)
 	}
-	return r.Broker.Agents(ctx, token)
-}
-
-func (r *rollback) Manifest(ctx context.Context, token secret.String, w wallet.Wallet) (protocol.ManifestReply, error) {
-	reply, err := r.Broker.Manifest(ctx, token, w)
-	if err == nil {
-		reply = r.old
+	must(owner.Start(context.Background(), h.cfg, owner.Init{}, silent))(t) // the account was opened elsewhere
+	var told []owner.Reopened
+	h.cfg.Reopened = func(r owner.Reopened) { told = append(told, r) }
+	must(h.open().Agents(context.Background()))(t)
+	if len(told) != 1 || !slices.Equal(told[0].Revoked, []wallet.Wallet{m.Wallet}) {
+		t.Errorf("%+v", told)
 	}
-	return reply, err
+	if got := h.use(b); got != protocol.CodeSessionRevoked {
+		t.Errorf("%q", got)
+	}
 }

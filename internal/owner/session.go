@@ -127,7 +127,7 @@ func (o *Owner) saveOpen(ctx context.Context, s session.Session, info protocol.S
 	if err := o.save(ctx, s); err != nil {
 		return err
 	}
-	o.noteEpoch(ctx)
+	o.noteEpoch()
 	return nil
 }
 

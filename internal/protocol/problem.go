@@ -5,8 +5,8 @@ import "fmt"
 // ProblemType is the media type of errors (RFC 9457).
 const ProblemType = "application/problem+json"
 
-// EpochHeader is by which an owner says, in a request, that it knows of the broker's
-// epoch, though the account is not open in it yet.
+// EpochHeader names the broker's epoch in every answer. In a request an owner says by it
+// that it knows of that epoch, though the account is not open in it yet.
 const EpochHeader = "Agentkeys-Epoch"
 
 // Stable codes of problems (design 3, endpoints). Scripts and clients decide by

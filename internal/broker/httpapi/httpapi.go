@@ -33,6 +33,7 @@ type Config struct {
 // API is the handler of the broker's listener.
 type API struct {
 	broker  *broker.Broker
+	epoch   string // it never changes while a broker runs
 	log     *slog.Logger
 	trusted []netip.Prefix
 	observe func(string, int, time.Duration)
@@ -44,6 +45,9 @@ func New(c Config) *API {
 	a := &API{broker: c.Broker, log: c.Log, trusted: c.TrustedProxies, observe: c.Observe, mux: http.NewServeMux()}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
+	}
+	if c.Broker != nil {
+		a.epoch = c.Broker.Info().Epoch
 	}
 	if a.observe == nil {
 		a.observe = func(string, int, time.Duration) {}
@@ -119,6 +123,7 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, route string, start
 		w.Header().Set("Content-Type", "application/json")
 	}
 	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set(protocol.EpochHeader, a.epoch)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	a.write(w, status, body)
 	a.observe(route, status, time.Since(start))
