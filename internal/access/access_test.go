@@ -103,6 +103,7 @@ func TestUnitOfCgroup(t *testing.T) {
 		"0::/user.slice/user-1000.slice/session-1.scope\n":                              "session-1.scope",
 		"0::/system.slice/system-agentkeys.slice/agentkeys@a.service\n":                 "agentkeys@a.service",
 		"12:cpu:/x.service\n1:name=systemd:/system.slice/a.service\n0::/b.service\n":    "a.service",
+		"9:name=systemd:/\n0::/system.slice/a.service\n":                                "a.service",
 		"0::/\n":                            "",
 		"0::/../../my-agent.service\n":      "",
 		"":                                  "",

@@ -18,7 +18,7 @@ _agentkeys_broker() {
             continue
         fi
         case $word in
-        serve | setup-token | clock | version | help) command=$word ;;
+        serve | setup-token | backup | restore | clock | version | help) command=$word ;;
         esac
     done
 
@@ -32,6 +32,10 @@ _agentkeys_broker() {
         # Nothing to offer.
         return
         ;;
+    serve:--tls)
+        COMPREPLY=($(compgen -W $'self-signed' -- "$cur"))
+        return
+        ;;
     serve:--tls-cert)
         compopt -o filenames 2>/dev/null
         COMPREPLY=($(compgen -f -- "$cur"))
@@ -40,6 +44,10 @@ _agentkeys_broker() {
     serve:--tls-key)
         compopt -o filenames 2>/dev/null
         COMPREPLY=($(compgen -f -- "$cur"))
+        return
+        ;;
+    serve:--url-host)
+        # Nothing to offer.
         return
         ;;
     serve:--trusted-proxy)
@@ -63,6 +71,16 @@ _agentkeys_broker() {
         COMPREPLY=($(compgen -d -- "$cur"))
         return
         ;;
+    backup:--data)
+        compopt -o filenames 2>/dev/null
+        COMPREPLY=($(compgen -d -- "$cur"))
+        return
+        ;;
+    restore:--data)
+        compopt -o filenames 2>/dev/null
+        COMPREPLY=($(compgen -d -- "$cur"))
+        return
+        ;;
     clock:--data)
         compopt -o filenames 2>/dev/null
         COMPREPLY=($(compgen -d -- "$cur"))
@@ -73,8 +91,10 @@ _agentkeys_broker() {
     if [[ $cur == -* ]]; then
         case $command in
         '') words=$'--help' ;;
-        serve) words=$'--data\n--listen\n--tls-cert\n--tls-key\n--insecure-http\n--trusted-proxy\n--metrics-listen\n--log-level\n--log-format\n--help' ;;
+        serve) words=$'--data\n--listen\n--tls\n--tls-cert\n--tls-key\n--url-host\n--insecure-http\n--trusted-proxy\n--metrics-listen\n--log-level\n--log-format\n--help' ;;
         setup-token) words=$'--data\n--help' ;;
+        backup) words=$'--data\n--help' ;;
+        restore) words=$'--data\n--replace\n--help' ;;
         clock) words=$'--accept\n--data\n--help' ;;
         version) words=$'--help' ;;
         help) words=$'--help' ;;
@@ -84,7 +104,15 @@ _agentkeys_broker() {
     fi
 
     case $command in
-    '') COMPREPLY=($(compgen -W $'serve\nsetup-token\nclock\nversion\nhelp' -- "$cur")) ;;
+    '') COMPREPLY=($(compgen -W $'serve\nsetup-token\nbackup\nrestore\nclock\nversion\nhelp' -- "$cur")) ;;
+    backup)
+        compopt -o filenames 2>/dev/null
+        COMPREPLY=($(compgen -f -- "$cur"))
+        ;;
+    restore)
+        compopt -o filenames 2>/dev/null
+        COMPREPLY=($(compgen -f -- "$cur"))
+        ;;
     esac
 }
 complete -F _agentkeys_broker agentkeys-broker

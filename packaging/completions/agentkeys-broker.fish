@@ -29,8 +29,10 @@ complete -c agentkeys-broker -l help -d 'Say what the program or the command tak
 complete -c agentkeys-broker -n 'not __agentkeys_broker_command >/dev/null' -a serve -d 'Run the broker'
 complete -c agentkeys-broker -n '__agentkeys_broker_in serve' -l data -x -a '(__fish_complete_directories)' -d 'Where everything is kept; made with mode 0700'
 complete -c agentkeys-broker -n '__agentkeys_broker_in serve' -l listen -x -d 'host:port or unix:///path; port 0 picks a free one (default 127.0.0.1:8420)'
-complete -c agentkeys-broker -n '__agentkeys_broker_in serve' -l tls-cert -r -F -d 'Certificate chain, PEM; with --tls-key'
+complete -c agentkeys-broker -n '__agentkeys_broker_in serve' -l tls -x -a 'self-signed' -d 'TLS by a key of its own in DIR/tls-key.pem; the printed URL holds the key\'s pin, and clients believe no other key'
+complete -c agentkeys-broker -n '__agentkeys_broker_in serve' -l tls-cert -r -F -d 'TLS by a certificate that an authority signed: the chain, PEM'
 complete -c agentkeys-broker -n '__agentkeys_broker_in serve' -l tls-key -r -F -d 'Its key, PEM'
+complete -c agentkeys-broker -n '__agentkeys_broker_in serve' -l url-host -x -d 'The host in the printed URL, as other machines reach it (default: what --listen names, or this machine\'s name)'
 complete -c agentkeys-broker -n '__agentkeys_broker_in serve' -l insecure-http -d 'Plain HTTP on any address: only behind a proxy that speaks TLS'
 complete -c agentkeys-broker -n '__agentkeys_broker_in serve' -l trusted-proxy -x -d 'Whose X-Forwarded-For counts; may be repeated'
 complete -c agentkeys-broker -n '__agentkeys_broker_in serve' -l metrics-listen -x -d '/metrics, /livez and /readyz on an address of their own'
@@ -39,6 +41,15 @@ complete -c agentkeys-broker -n '__agentkeys_broker_in serve' -l log-format -x -
 
 complete -c agentkeys-broker -n 'not __agentkeys_broker_command >/dev/null' -a setup-token -d 'Write a set-up token for one more owner to DIR/setup-token'
 complete -c agentkeys-broker -n '__agentkeys_broker_in setup-token' -l data -x -a '(__fish_complete_directories)' -d 'Where everything is kept; made with mode 0700'
+
+complete -c agentkeys-broker -n 'not __agentkeys_broker_command >/dev/null' -a backup -d 'Write all of it to a new FILE, while the broker serves'
+complete -c agentkeys-broker -n '__agentkeys_broker_in backup' -l data -x -a '(__fish_complete_directories)' -d 'Where everything is kept; made with mode 0700'
+complete -c agentkeys-broker -n '__agentkeys_broker_in backup' -F
+
+complete -c agentkeys-broker -n 'not __agentkeys_broker_command >/dev/null' -a restore -d 'Put a backup in place, while it does not; agents then wait for their owner\'s next command'
+complete -c agentkeys-broker -n '__agentkeys_broker_in restore' -l data -x -a '(__fish_complete_directories)' -d 'Where everything is kept; made with mode 0700'
+complete -c agentkeys-broker -n '__agentkeys_broker_in restore' -l replace -d 'Though DIR holds accounts; the database there stays beside it'
+complete -c agentkeys-broker -n '__agentkeys_broker_in restore' -F
 
 complete -c agentkeys-broker -n 'not __agentkeys_broker_command >/dev/null' -a clock -d 'The clock is right: let sessions lapse by it again'
 complete -c agentkeys-broker -n '__agentkeys_broker_in clock' -l accept -d 'The clock is right: let sessions lapse by it again'

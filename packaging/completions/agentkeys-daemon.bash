@@ -77,7 +77,7 @@ _agentkeys_daemon() {
         return
         ;;
     pair:--run-as)
-        # Nothing to offer.
+        COMPREPLY=($(compgen -u -- "$cur"))
         return
         ;;
     pair:--scope)
@@ -85,7 +85,7 @@ _agentkeys_daemon() {
         return
         ;;
     recover:--run-as)
-        # Nothing to offer.
+        COMPREPLY=($(compgen -u -- "$cur"))
         return
         ;;
     status:--wallet)

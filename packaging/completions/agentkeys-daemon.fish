@@ -47,12 +47,12 @@ complete -c agentkeys-daemon -n '__agentkeys_daemon_in run' -l wallet -x -d 'The
 
 complete -c agentkeys-daemon -n 'not __agentkeys_daemon_command >/dev/null' -a pair -d 'Make this machine a new agent: shows a code that the owner approves'
 complete -c agentkeys-daemon -n '__agentkeys_daemon_in pair' -l alias -x -d 'The NAME that the owner is asked to give'
-complete -c agentkeys-daemon -n '__agentkeys_daemon_in pair' -l run-as -x -d 'The USER whose keyring holds the session, and as whom the unit runs (root, with the package)'
+complete -c agentkeys-daemon -n '__agentkeys_daemon_in pair' -l run-as -x -a '(__fish_complete_users)' -d 'The USER whose keyring holds the session, and as whom the unit runs (root, with the package)'
 complete -c agentkeys-daemon -n '__agentkeys_daemon_in pair' -l scope -x -d 'The services that the owner is asked for, LIST: a,b, all or none (default none)'
 complete -c agentkeys-daemon -n '__agentkeys_daemon_in pair' -l start -d 'Enable and start the unit when the owner has approved (root, with the package)'
 
 complete -c agentkeys-daemon -n 'not __agentkeys_daemon_command >/dev/null' -a recover -d 'Make this machine an agent that there is already (wallet, alias or e-mail)'
-complete -c agentkeys-daemon -n '__agentkeys_daemon_in recover' -l run-as -x -d 'The USER whose keyring holds the session, and as whom the unit runs (root, with the package)'
+complete -c agentkeys-daemon -n '__agentkeys_daemon_in recover' -l run-as -x -a '(__fish_complete_users)' -d 'The USER whose keyring holds the session, and as whom the unit runs (root, with the package)'
 complete -c agentkeys-daemon -n '__agentkeys_daemon_in recover' -l start -d 'Enable and start the unit when the owner has approved (root, with the package)'
 
 complete -c agentkeys-daemon -n 'not __agentkeys_daemon_command >/dev/null' -a status -d 'Say how the daemons of this machine are'
