@@ -70,7 +70,7 @@ one() {
 pack() {
 	local arch=$1 dir=$2
 	mkdir -p "$dir/new" "$dir/old"
-	cp "$here"/guest/* "$dir/"
+	cp "$here"/guest/* "$here/../../docs/operate.md" "$dir/"
 	[ "$scenario" = scenario ] || cp "$here/guest/$scenario" "$dir/scenario"
 	cp "${deb[$arch]}" "$dir/new/agentkeys.deb"
 	cp "$(one "$(dirname "${deb[$arch]}")/agentkeys-broker_*_$arch.deb")" "$dir/new/agentkeys-broker.deb"
