@@ -30,10 +30,10 @@ PACKAGE_VERSION ?= $(shell (git describe --exact-match --match 'v[0-9]*' 2>/dev/
 CROSS := linux-amd64 linux-arm64 linux-armv7 linux-armv6 darwin-arm64
 
 .PHONY: help build demo docs test test-model test-keyrings test-fire check cover fuzz bench cross clean \
-	deb deb-old lintian piuparts bench-amd64 bench-arm64 bench-all test-powercut release release-check
+	deb deb-old lintian piuparts bench-amd64 bench-arm64 bench-armhf bench-arm64-gui bench-armv6 bench-operate bench-all test-powercut release release-check
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 build: ## build the programs into bin/
 	@mkdir -p bin
@@ -127,10 +127,14 @@ piuparts: ## install, upgrade and purge dist/deb/ on a plain system: nothing is 
 
 debs = $(foreach arch,amd64 arm64 armhf,--deb-$(arch) "$$(echo dist/deb/agentkeys_*_$(arch).deb)")
 
-bench-amd64 bench-arm64: bench-%: ## the packages of dist/deb/ through their life on real systemd
+# bench-arm64-gui is the arm64 board with a keyring in its image.
+bench-amd64 bench-arm64 bench-armhf bench-arm64-gui bench-armv6: bench-%: ## the packages of dist/deb/ through their life on a real system
 	scripts/qemu-test.sh --tier $* $(debs)
 
-bench-all: ## the same on every system: amd64, arm64, armhf, ARMv6
+bench-operate: ## every command of docs/operate.md, on a new machine
+	scripts/qemu-test.sh --tier amd64 --scenario operate $(debs)
+
+bench-all: bench-operate ## the same on every system: ARMv6, amd64, arm64, armhf
 	scripts/qemu-test.sh --tier all $(debs)
 
 CUTS ?= 30
