@@ -154,7 +154,7 @@ run_tier() {
 		return 77
 	fi
 	work=$(mktemp -d "/dev/shm/agentkeys-bench.XXXXXX")
-	log=$AGENTKEYS_BENCH_CACHE/log-$name started=$(now)
+	log=$AGENTKEYS_BENCH_CACHE/log-$name-$scenario started=$(now)
 	rm -f "$log"
 	case $name in
 	armv6) "$here/armv6" "${deb[armhf]}" >"$log" 2>&1 || true ;;

@@ -149,12 +149,13 @@ func (i *instance) explain(err error) error {
 	return err
 }
 
-// listen makes the sockets: open to all in the directory that systemd made, where
-// the peer check decides, and private in a user's own.
+// listen makes the sockets: open to all where systemd made a directory that all may pass
+// through and the peer check decides, and private in a user's own (a user's manager sets
+// RUNTIME_DIRECTORY too).
 func (i *instance) listen() (agentListener, metricsListener net.Listener, err error) {
 	dir := paths.SocketDir(i.p.getenv, i.storage.Home(), i.w)
 	mode := os.FileMode(0o600)
-	if i.p.getenv("RUNTIME_DIRECTORY") != "" {
+	if made, err := os.Stat(dir); err == nil && i.p.getenv("RUNTIME_DIRECTORY") != "" && made.Mode().Perm()&0o001 != 0 {
 		mode = 0o666
 	}
 	if agentListener, err = localapi.Listen(dir, paths.AgentSocket, mode); err != nil {
