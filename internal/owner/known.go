@@ -1,6 +1,7 @@
 package owner
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/seal"
 	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/strictjson"
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
@@ -37,13 +39,18 @@ type knownWallet struct {
 // readKnown reads the file; none is an empty one, a corrupt one is store.ErrCorrupt's
 // like: an error, since starting afresh would forget what protects.
 func readKnown(slots Slots, id session.ID) (known, error) {
-	k := known{Version: 1, Wallets: map[string]knownWallet{}}
 	data, err := slots.ReadFile(id, knownFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return k, nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return known{}, fmt.Errorf("read %s: %w", knownFile, err)
+	}
+	return parseKnown(data)
+}
+
+// parseKnown takes nil for a file that is not there.
+func parseKnown(data []byte) (known, error) {
+	k := known{Version: 1, Wallets: map[string]knownWallet{}}
+	if data == nil {
+		return k, nil
 	}
 	if err := strictjson.Decode(data, &k); err != nil {
 		return known{}, fmt.Errorf("read %s: %w", knownFile, err)
@@ -54,30 +61,43 @@ func readKnown(slots Slots, id session.ID) (known, error) {
 	return k, nil
 }
 
-// update changes the file as it is on disk now, so that two commands at the same time
-// do not take back each other's numbers more than one step.
+// update changes the file as it is on disk now, under the slot's lock: a revocation that
+// another command notes at the same time stays.
 func (o *Owner) update(change func(*known)) error {
-	k, err := readKnown(o.cfg.Slots, o.cfg.ID)
-	if err != nil {
-		return err
-	}
-	before, err := json.Marshal(k)
-	if err != nil {
-		return fmt.Errorf("encode %s: %w", knownFile, err)
-	}
-	change(&k)
-	after, err := json.Marshal(k)
-	if err != nil {
-		return fmt.Errorf("encode %s: %w", knownFile, err)
-	}
-	o.known = k
-	if string(before) == string(after) {
+	changed := false
+	err := o.cfg.Slots.UpdateFile(o.cfg.ID, knownFile, func(old []byte) ([]byte, error) {
+		k, err := parseKnown(old)
+		if err != nil {
+			return nil, err
+		}
+		after, err := k.encode(change)
+		if err != nil {
+			return nil, err
+		}
+		o.known, changed = k, true
+		if bytes.Equal(after, old) {
+			return nil, nil
+		}
+		return after, nil
+	})
+	switch {
+	case err == nil:
 		return nil
+	case !changed && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, store.ErrBusy):
+		return err
+	case !changed:
+		change(&o.known)
 	}
-	if err := o.cfg.Slots.WriteFile(o.cfg.ID, knownFile, after); err != nil {
-		return fmt.Errorf("write %s: %w: %w", knownFile, errNotKept, err)
+	return fmt.Errorf("write %s: %w: %w", knownFile, errNotKept, err)
+}
+
+func (k *known) encode(change func(*known)) ([]byte, error) {
+	change(k)
+	data, err := json.Marshal(k)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", knownFile, err)
 	}
-	return nil
+	return data, nil
 }
 
 // errNotKept: the card is full or read-only. Memory has the change.

@@ -3,6 +3,7 @@ package owner_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -41,7 +42,16 @@ func TestADamagedMemoryIsNotForgotten(t *testing.T) {
 // fullCard takes no more state files.
 type fullCard struct{ owner.Slots }
 
-func (fullCard) WriteFile(session.ID, string, []byte) error { return syscall.ENOSPC }
+func (c fullCard) UpdateFile(id session.ID, name string, change func([]byte) ([]byte, error)) error {
+	old, err := c.ReadFile(id, name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if data, err := change(old); err != nil || data == nil {
+		return err
+	}
+	return syscall.ENOSPC
+}
 
 func TestAFullCardKeepsNobodyFromReadingAndStoring(t *testing.T) {
 	t.Parallel()

@@ -57,7 +57,8 @@ type Slots interface {
 	// HoldRun keeps other processes of this owner from renewing at the same time;
 	// store.ErrBusy: one does so now.
 	HoldRun(id session.ID) (release func(), err error)
-	// ReadFile and WriteFile keep manifests.json; fs.ErrNotExist: not there yet.
+	// ReadFile and UpdateFile keep manifests.json; fs.ErrNotExist: not there yet. change
+	// gets nil where there is no file, and returns nil where nothing is to be written.
 	ReadFile(id session.ID, name string) ([]byte, error)
-	WriteFile(id session.ID, name string, data []byte) error
+	UpdateFile(id session.ID, name string, change func(old []byte) ([]byte, error)) error
 }

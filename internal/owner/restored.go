@@ -164,14 +164,19 @@ func (o *Owner) repeatWord(ctx context.Context, w wallet.Wallet, done *Reopened)
 		return err
 	}
 	last, known := o.lastWord(w)
-	if w != o.sess.Wallet && !kw.Revoked && (!known || last.DeviceKey != cur.manifest.DeviceKey) {
+	replaced := w != o.sess.Wallet && (!known || last.DeviceKey != cur.manifest.DeviceKey)
+	if replaced && !kw.Revoked {
 		if err := o.cutOff(ctx, w, done); err != nil {
 			return err
 		}
 	}
 	if !known {
-		last = cur.manifest
-		last.Scope = scope.None() // what it was since, nobody knows
+		last = cur.manifest // what it was since, nobody knows
+	}
+	if replaced {
+		// This is signed for a device that another one took the place of. With a scope, the
+		// owner's other machines would seal to it.
+		last.Scope = scope.None()
 	}
 	d := o.mend(cur, last, done)
 	if err := d.resealChanged(ctx, cur.manifest); err != nil {

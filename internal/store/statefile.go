@@ -43,6 +43,27 @@ func (s *Store) WriteFile(id session.ID, name string, data []byte) error {
 	return s.changeState(id, name, func(t *slot) error { return t.write(name, data) })
 }
 
+// UpdateFile is a read and a WriteFile under one lock, so that of two processes neither
+// takes back what the other wrote. change gets nil where there is no file, and returns
+// nil where nothing is to be written; its error is returned as it is. It must not call
+// the store.
+func (s *Store) UpdateFile(id session.ID, name string, change func(old []byte) ([]byte, error)) error {
+	return s.changeState(id, name, func(t *slot) error {
+		old, _, err := t.read(name, s.cfg.FileLimit)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		data, err := change(old)
+		if err != nil || data == nil {
+			return err
+		}
+		if int64(len(data)) > s.cfg.FileLimit {
+			return fmt.Errorf("state file %s of %d bytes: %w", name, len(data), ErrTooBig)
+		}
+		return t.write(name, data)
+	})
+}
+
 // RemoveFile removes a state file durably. It is no error if the file, or the
 // slot, is not there.
 func (s *Store) RemoveFile(id session.ID, name string) error {

@@ -223,15 +223,15 @@ func TestWhatIsNoBrokersDatabase(t *testing.T) {
 	}
 }
 
-// A database of before accounts had an epoch goes on as it was: nobody put it back.
-func TestAnOlderDatabaseStaysOpen(t *testing.T) {
-	t.Parallel()
+// olderDatabase is one of before accounts had an epoch, with one account.
+func olderDatabase(t *testing.T) (path string, account wallet.Wallet) {
+	t.Helper()
 	store, path := filled(t, "1")
 	put(t, store, "epoch", "e1")
 	if err := store.Close(); err != nil {
 		t.Fatal(err)
 	}
-	account := wallet.New()
+	account = wallet.New()
 	db, err := sql.Open("sqlite", path)
 	if err != nil {
 		t.Fatal(err)
@@ -247,7 +247,14 @@ func TestAnOlderDatabaseStaysOpen(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if store, err = sqlite.Open(t.Context(), path); err != nil {
+	return path, account
+}
+
+// epochOf is the epoch in which the account is open.
+func epochOf(t *testing.T, path string, account wallet.Wallet) string {
+	t.Helper()
+	store, err := sqlite.Open(t.Context(), path)
+	if err != nil {
 		t.Fatal(err)
 	}
 	var a broker.Account
@@ -255,7 +262,30 @@ func TestAnOlderDatabaseStaysOpen(t *testing.T) {
 		a, err = tx.Account(account)
 		return err
 	})
-	if err = errors.Join(err, store.Close()); err != nil || a.Epoch != "e1" {
-		t.Errorf("open in %q: %v", a.Epoch, err)
+	if err = errors.Join(err, store.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return a.Epoch
+}
+
+// A database of before accounts had an epoch goes on as it was: nobody put it back.
+func TestAnOlderDatabaseStaysOpen(t *testing.T) {
+	t.Parallel()
+	path, account := olderDatabase(t)
+	if got := epochOf(t, path, account); got != "e1" {
+		t.Errorf("open in %q", got)
+	}
+}
+
+// One that is put back waits for its owners as any other.
+func TestAnOlderDatabaseThatIsPutBackIsNotOpen(t *testing.T) {
+	t.Parallel()
+	from, account := olderDatabase(t)
+	path := filepath.Join(t.TempDir(), "broker.db")
+	if err := sqlite.Restore(t.Context(), from, path, "", "e2"); err != nil {
+		t.Fatal(err)
+	}
+	if got := epochOf(t, path, account); got != "" {
+		t.Errorf("open in %q", got)
 	}
 }

@@ -36,10 +36,15 @@ func Restore(ctx context.Context, from, path, aside, epoch string) error {
 	return syncDir(filepath.Dir(path))
 }
 
-// unpack begins the epoch, and forgets what the backup took along and the set-up token
-// of its day.
+// unpack begins the epoch, in which no account is open, and forgets what the backup took
+// along and the set-up token of its day. A backup of an earlier version is brought up to
+// this one first: a migration that ran later could take its accounts for open ones.
 func unpack(ctx context.Context, db *sql.DB, epoch string) error {
+	if err := migrate(ctx, db); err != nil {
+		return err
+	}
 	for _, q := range []string{
+		`UPDATE accounts SET epoch = ''`,
 		`DELETE FROM meta WHERE key GLOB '` + carried + `*' OR key GLOB 'setup_*'`,
 		`INSERT INTO meta (key, value) VALUES ('epoch', '` + epoch + `') ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
 	} {

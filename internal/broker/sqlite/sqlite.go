@@ -48,7 +48,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if s.read, err = connect(path, readers, "deferred", "query_only(1)"); err != nil {
 		return nil, errors.Join(err, s.write.Close())
 	}
-	if err := s.migrate(ctx); err != nil {
+	if err := migrate(ctx, s.write); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -68,12 +68,12 @@ func connect(path string, connections int, txlock string, pragmas ...string) (*s
 	return db, nil
 }
 
-func (s *Store) migrate(ctx context.Context) error {
+func migrate(ctx context.Context, db *sql.DB) error {
 	dir, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return fmt.Errorf("migrate database: %w", err)
 	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, s.write, dir, goose.WithVerbose(false), goose.WithDisableGlobalRegistry(true))
+	p, err := goose.NewProvider(goose.DialectSQLite3, db, dir, goose.WithVerbose(false), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return fmt.Errorf("migrate database: %w", err)
 	}
