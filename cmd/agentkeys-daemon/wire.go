@@ -15,6 +15,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/agent"
 	"github.com/agentkeys/agentkeys/internal/brokerclient"
 	"github.com/agentkeys/agentkeys/internal/buildinfo"
+	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/health"
 	"github.com/agentkeys/agentkeys/internal/localapi"
 	"github.com/agentkeys/agentkeys/internal/paths"
@@ -158,7 +159,7 @@ func (d *dialer) dial(url string) (agent.Broker, error) {
 		Observe:     d.metrics.BrokerRequest,
 		ObserveDate: func(offset time.Duration) {
 			d.metrics.ClockOffset(offset.Seconds())
-			d.conditions.Set(health.ClockWrong, math.Abs(offset.Seconds()) > clockSlack.Seconds(), offset.Round(time.Second).String())
+			d.conditions.Set(condition.ClockWrong, math.Abs(offset.Seconds()) > clockSlack.Seconds(), offset.Round(time.Second).String())
 			d.checkClock()
 		},
 	})
@@ -174,7 +175,7 @@ func (d *dialer) dial(url string) (agent.Broker, error) {
 
 // checkClock names a clock that was never set: a board without a battery starts in 1970.
 func (d *dialer) checkClock() {
-	d.conditions.Set(health.ClockNotSet, time.Now().Year() < 2024, "")
+	d.conditions.Set(condition.ClockNotSet, time.Now().Year() < 2024, "")
 }
 
 func (d *dialer) setFloor(t time.Time) {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/health"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/secret"
@@ -82,8 +83,8 @@ type Keychain interface {
 
 // Conditions keeps what is wrong now, for people and metrics.
 type Conditions interface {
-	Set(code health.Code, active bool, detail string)
-	SetHint(code health.Code, detail, hint string) // holds, with a hint of its own
+	Set(code condition.Code, active bool, detail string)
+	SetHint(code condition.Code, detail, hint string) // holds, with a hint of its own
 	Active() []health.Active
 }
 

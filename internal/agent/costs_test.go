@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/agent"
-	"github.com/agentkeys/agentkeys/internal/health"
+	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/session"
@@ -71,7 +71,7 @@ func TestOneRecordThatIsNotAnsweredKeepsNoOtherFromBeingServed(t *testing.T) {
 				time.Sleep(time.Second)
 				expect(t, "the other", d.value("openrouter"), "sk-1")
 				expect(t, "state", d.state(), "online")
-				expect(t, "condition", d.conditions.Has(health.RecordWithheld), true)
+				expect(t, "condition", d.conditions.Has(condition.RecordWithheld), true)
 			})
 		})
 	}

@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/health"
+	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
@@ -144,11 +144,11 @@ func TestOfflineLease(t *testing.T) {
 		expect(t, "after a cold start", again.value("openrouter"), "sk-1")
 		time.Sleep(2 * time.Hour)
 		expect(t, "after the lease", again.value("openrouter"), protocol.CodeUnavailable)
-		expect(t, "condition", again.conditions.Has(health.OfflineTooLong), true)
+		expect(t, "condition", again.conditions.Has(condition.OfflineTooLong), true)
 		w.broker.set(func(b *fakeBroker) { b.fault = nil })
 		time.Sleep(10 * time.Minute)
 		expect(t, "when the broker is back", again.value("openrouter"), "sk-1")
-		expect(t, "condition", again.conditions.Has(health.OfflineTooLong), false)
+		expect(t, "condition", again.conditions.Has(condition.OfflineTooLong), false)
 	})
 }
 

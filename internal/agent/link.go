@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/health"
+	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/retry"
 	"github.com/agentkeys/agentkeys/internal/session"
@@ -121,8 +121,8 @@ func (l *link) away(err error) {
 	d.setView(func(v *view) { v.online, v.tried, v.fetched = false, true, true })
 	d.c.Observer.BrokerUp(false)
 	certificate := errors.Is(err, protocol.ErrCertificate)
-	d.c.Conditions.Set(health.BrokerCertificateChanged, certificate, err.Error())
-	d.c.Conditions.Set(health.BrokerAway, !certificate, err.Error())
+	d.c.Conditions.Set(condition.BrokerCertificateChanged, certificate, err.Error())
+	d.c.Conditions.Set(condition.BrokerAway, !certificate, err.Error())
 	d.noteLease()
 }
 
@@ -135,9 +135,9 @@ func (d *Daemon) contact(parked bool) {
 	})
 	d.c.Observer.BrokerUp(true)
 	d.c.Observer.Synced(now.Unix())
-	d.c.Conditions.Set(health.BrokerAway, false, "")
-	d.c.Conditions.Set(health.BrokerCertificateChanged, false, "")
-	d.c.Conditions.Set(health.CloneSuspected, parked, "")
+	d.c.Conditions.Set(condition.BrokerAway, false, "")
+	d.c.Conditions.Set(condition.BrokerCertificateChanged, false, "")
+	d.c.Conditions.Set(condition.CloneSuspected, parked, "")
 	d.noteLease()
 }
 
@@ -146,7 +146,7 @@ func (d *Daemon) noteLease() {
 	d.mu.RLock()
 	over := d.v.expired(time.Now(), d.c.ClockSynced)
 	d.mu.RUnlock()
-	d.c.Conditions.Set(health.OfflineTooLong, over, "")
+	d.c.Conditions.Set(condition.OfflineTooLong, over, "")
 }
 
 // pause waits; the caller looks at ctx.

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/health"
+	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 )
@@ -56,25 +56,25 @@ func (d *Daemon) notLoaded(err error) {
 func (d *Daemon) noteLoad(err error) {
 	var state *store.UnavailableError
 	locked := errors.As(err, &state) && state.State == store.StateLocked
-	set := func(code health.Code, is bool) {
+	set := func(code condition.Code, is bool) {
 		detail := ""
 		if is {
 			detail = err.Error()
 		}
 		d.c.Conditions.Set(code, is, detail)
 	}
-	set(health.KeychainLocked, locked)
-	set(health.KeychainUnavailable, !locked && errors.Is(err, store.ErrUnavailable))
-	set(health.SlotInsecure, errors.Is(err, store.ErrInsecure))
-	set(health.SlotCorrupt, errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrNewer))
+	set(condition.KeychainLocked, locked)
+	set(condition.KeychainUnavailable, !locked && errors.Is(err, store.ErrUnavailable))
+	set(condition.SlotInsecure, errors.Is(err, store.ErrInsecure))
+	set(condition.SlotCorrupt, errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrNewer))
 	var insecure *store.InsecureError
 	if errors.As(err, &insecure) {
-		d.c.Conditions.SetHint(health.SlotInsecure, err.Error(), insecure.Fix)
+		d.c.Conditions.SetHint(condition.SlotInsecure, err.Error(), insecure.Fix)
 	}
 	if errors.Is(err, store.ErrNewer) {
-		d.c.Conditions.SetHint(health.SlotCorrupt, err.Error(), "upgrade agentkeys")
+		d.c.Conditions.SetHint(condition.SlotCorrupt, err.Error(), condition.HintUpgrade)
 	}
-	set(health.SlotInconsistent, errors.Is(err, store.ErrInconsistent))
+	set(condition.SlotInconsistent, errors.Is(err, store.ErrInconsistent))
 }
 
 func (d *Daemon) setWaiting(waiting bool) {
@@ -125,11 +125,11 @@ func (d *Daemon) adoptSession(s session.Session, info store.Info) error {
 
 // noteSession sets the conditions that the payload itself tells.
 func (d *Daemon) noteSession(s session.Session) {
-	d.c.Conditions.Set(health.DeviceKeyMissing, !s.CanServe(), "")
-	d.c.Conditions.Set(health.SessionRevoked, s.Ended != nil, "")
-	d.c.Conditions.Set(health.CloneSuspected, false, "")
-	d.c.Conditions.Set(health.RenewalFailing, false, "")
-	d.c.Conditions.Set(health.SessionExpired, false, "")
+	d.c.Conditions.Set(condition.DeviceKeyMissing, !s.CanServe(), "")
+	d.c.Conditions.Set(condition.SessionRevoked, s.Ended != nil, "")
+	d.c.Conditions.Set(condition.CloneSuspected, false, "")
+	d.c.Conditions.Set(condition.RenewalFailing, false, "")
+	d.c.Conditions.Set(condition.SessionExpired, false, "")
 }
 
 // noteInfo tells metrics and conditions where the session lies.
@@ -138,12 +138,12 @@ func (d *Daemon) noteInfo(info store.Info) {
 	d.c.Observer.Session(info.Generation, s.ExpiresAt())
 	d.c.Observer.StorageBackend(string(info.Backend))
 	d.c.Observer.StoreInDoubt(info.InDoubt)
-	d.c.Conditions.Set(health.StoreInDoubt, info.InDoubt, "")
+	d.c.Conditions.Set(condition.StoreInDoubt, info.InDoubt, "")
 	state := store.KeychainState(d.c.KeychainState())
 	inKeychain := info.Backend == store.BackendKeychain // read already, but not at the next start
-	d.c.Conditions.Set(health.KeychainLocked, inKeychain && state == store.StateLocked, "the next start waits for it")
-	d.c.Conditions.Set(health.KeychainUnavailable, inKeychain && state != store.StateLocked && !state.Readable(), string(state))
-	d.c.Conditions.Set(health.FellBackToFile, info.Backend == store.BackendFile && couldHold(state), string(state))
+	d.c.Conditions.Set(condition.KeychainLocked, inKeychain && state == store.StateLocked, "the next start waits for it")
+	d.c.Conditions.Set(condition.KeychainUnavailable, inKeychain && state != store.StateLocked && !state.Readable(), string(state))
+	d.c.Conditions.Set(condition.FellBackToFile, info.Backend == store.BackendFile && couldHold(state), string(state))
 }
 
 // couldHold reports whether there is a keychain at all that the session might be

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/agent"
-	"github.com/agentkeys/agentkeys/internal/health"
+	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/secret"
 	"github.com/agentkeys/agentkeys/internal/session"
@@ -64,7 +64,7 @@ func TestALockedKeychainIsWaitedFor(t *testing.T) {
 				w.keychain = keychain
 				d := w.start()
 				expect(t, "state", d.state(), "waiting_for_keychain")
-				expect(t, "condition", d.conditions.Has(health.KeychainLocked), true)
+				expect(t, "condition", d.conditions.Has(condition.KeychainLocked), true)
 				expect(t, "value", d.value("openrouter"), protocol.CodeUnavailable)
 				expect(t, "waiting", keychain.isWaiting(), true)
 				time.Sleep(time.Hour)
@@ -78,7 +78,7 @@ func TestALockedKeychainIsWaitedFor(t *testing.T) {
 				}
 				time.Sleep(wait)
 				expect(t, "state", d.state(), "online")
-				expect(t, "condition", d.conditions.Has(health.KeychainLocked), false)
+				expect(t, "condition", d.conditions.Has(condition.KeychainLocked), false)
 				expect(t, "waiting", keychain.isWaiting(), false)
 			})
 		})
@@ -93,7 +93,7 @@ func TestAnInsecureSlotBlocksUntilItIsMended(t *testing.T) {
 		}
 		d := w.start()
 		expect(t, "state", d.state(), "blocked")
-		expect(t, "condition", d.conditions.Has(health.SlotInsecure), true)
+		expect(t, "condition", d.conditions.Has(condition.SlotInsecure), true)
 		expect(t, "value", d.value("openrouter"), protocol.CodeUnavailable)
 		if err := os.Chmod(path, 0o600); err != nil {
 			t.Fatal(err)
@@ -101,7 +101,7 @@ func TestAnInsecureSlotBlocksUntilItIsMended(t *testing.T) {
 		d.Reload()
 		time.Sleep(time.Second)
 		expect(t, "state after SIGHUP", d.state(), "online")
-		expect(t, "condition", d.conditions.Has(health.SlotInsecure), false)
+		expect(t, "condition", d.conditions.Has(condition.SlotInsecure), false)
 
 		if err := os.Chmod(path, 0o644); err != nil {
 			t.Fatal(err)
@@ -109,12 +109,12 @@ func TestAnInsecureSlotBlocksUntilItIsMended(t *testing.T) {
 		d.Reload()
 		time.Sleep(time.Second)
 		expect(t, "memory goes on", d.value("openrouter"), "sk-1")
-		expect(t, "but it is named", d.conditions.Has(health.SlotInsecure), true)
+		expect(t, "but it is named", d.conditions.Has(condition.SlotInsecure), true)
 		if err := os.Chmod(path, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(6 * time.Minute)
-		expect(t, "mended without a signal", d.conditions.Has(health.SlotInsecure), false)
+		expect(t, "mended without a signal", d.conditions.Has(condition.SlotInsecure), false)
 	})
 }
 
@@ -124,6 +124,6 @@ func TestASessionWithoutDeviceKeysServesNothing(t *testing.T) {
 		d := w.start()
 		time.Sleep(time.Minute)
 		expect(t, "value", d.value("openrouter"), protocol.CodeUnavailable)
-		expect(t, "condition", d.conditions.Has(health.DeviceKeyMissing), true)
+		expect(t, "condition", d.conditions.Has(condition.DeviceKeyMissing), true)
 	})
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/health"
+	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/seal"
 	"github.com/agentkeys/agentkeys/internal/session"
@@ -27,7 +27,7 @@ func (d *Daemon) loadCache(s session.Session) {
 	if err == nil {
 		c, err = parseCache(data)
 	}
-	d.c.Conditions.Set(health.CacheCorrupt, err != nil, "")
+	d.c.Conditions.Set(condition.CacheCorrupt, err != nil, "")
 	if err != nil {
 		return
 	}
@@ -78,7 +78,7 @@ func (d *Daemon) saveCache() {
 		d.c.Logger.Warn("cache not written", "error", err)
 		return
 	}
-	d.c.Conditions.Set(health.CacheCorrupt, false, "")
+	d.c.Conditions.Set(condition.CacheCorrupt, false, "")
 }
 
 func (d *Daemon) cacheData(now time.Time) ([]byte, bool) {

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/health"
+	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/retry"
 	"github.com/agentkeys/agentkeys/internal/secret"
@@ -24,7 +24,7 @@ func (l *link) renewal(ctx context.Context) error {
 		l.renewed, l.failing = 0, time.Time{}
 		l.renewAt = time.Now().Add(session.RenewAfter(l.d.c.Random()))
 		l.d.c.Observer.Renewal("ok")
-		l.d.c.Conditions.Set(health.RenewalFailing, false, "")
+		l.d.c.Conditions.Set(condition.RenewalFailing, false, "")
 		return nil
 	}
 	if ctx.Err() != nil || errors.Is(err, errSlotChanged) {
@@ -37,7 +37,7 @@ func (l *link) renewal(ctx context.Context) error {
 		l.failing = time.Now()
 	}
 	if time.Since(l.failing) >= session.RenewEvery {
-		l.d.c.Conditions.Set(health.RenewalFailing, true, err.Error())
+		l.d.c.Conditions.Set(condition.RenewalFailing, true, err.Error())
 	}
 	var p *protocol.Problem
 	if errors.As(err, &p) && (p.Code == protocol.CodeDenied || p.Code == protocol.CodeConflict) || errors.Is(err, errDisk) {
@@ -123,7 +123,7 @@ func (l *link) commit(ctx context.Context) error {
 		return errors.Join(errDisk, err)
 	}
 	l.renewAt = time.Now().Add(session.RenewAfter(l.d.c.Random()))
-	l.d.c.Conditions.Set(health.SessionExpired, false, "")
+	l.d.c.Conditions.Set(condition.SessionExpired, false, "")
 	return nil
 }
 

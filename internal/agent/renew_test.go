@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/agent"
-	"github.com/agentkeys/agentkeys/internal/health"
+	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
@@ -141,14 +141,14 @@ func TestACardThatCannotBeWrittenStopsNothing(t *testing.T) {
 		d := w.start()
 		time.Sleep(time.Minute)
 		expect(t, "state", d.state(), "online")
-		expect(t, "condition", d.conditions.Has(health.StateReadOnly), true)
+		expect(t, "condition", d.conditions.Has(condition.StateReadOnly), true)
 		w.owner.store("openrouter", "sk-2")
 		w.owner.publish(w.broker)
 		time.Sleep(time.Second)
 		expect(t, "news", d.value("openrouter"), "sk-2")
 		broken.Store(false)
 		time.Sleep(3 * time.Hour)
-		expect(t, "condition", d.conditions.Has(health.StateReadOnly), false)
+		expect(t, "condition", d.conditions.Has(condition.StateReadOnly), false)
 		kept := w.load()
 		w.broker.get(func(b *fakeBroker) { expect(t, "token", session.TokenHash(kept.Token), b.current) })
 	})
@@ -159,13 +159,13 @@ func TestWaysBackForATokenThatIsNotAccepted(t *testing.T) {
 	for name, c := range map[string]struct {
 		broker func(b *fakeBroker)
 		want   string
-		code   health.Code
+		code   condition.Code
 	}{
 		"the broker came from a backup": {func(b *fakeBroker) { b.current, b.epochSeen = "older", false }, "online", ""},
-		"a copy of the slot was used":   {func(b *fakeBroker) { b.retired[b.current], b.current = true, "newer" }, "parked", health.CloneSuspected},
-		"parked by the broker":          {func(b *fakeBroker) { b.state = "parked" }, "parked", health.CloneSuspected},
-		"thirty days without renewal":   {func(b *fakeBroker) { b.state = "lapsed" }, "offline", health.SessionExpired},
-		"revoked":                       {func(b *fakeBroker) { b.state = "ended" }, "revoked", health.SessionRevoked},
+		"a copy of the slot was used":   {func(b *fakeBroker) { b.retired[b.current], b.current = true, "newer" }, "parked", condition.CloneSuspected},
+		"parked by the broker":          {func(b *fakeBroker) { b.state = "parked" }, "parked", condition.CloneSuspected},
+		"thirty days without renewal":   {func(b *fakeBroker) { b.state = "lapsed" }, "offline", condition.SessionExpired},
+		"revoked":                       {func(b *fakeBroker) { b.state = "ended" }, "revoked", condition.SessionRevoked},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/health"
+	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/session"
 )
@@ -46,7 +46,7 @@ func (l *link) end(ctx context.Context, code string) error {
 		v.session.Ended, v.records, v.online, v.parked = ended, map[string]held{}, false, false
 		v.endedAt = time.Now()
 	})
-	l.d.c.Conditions.Set(health.SessionRevoked, true, "")
+	l.d.c.Conditions.Set(condition.SessionRevoked, true, "")
 	l.d.saveCache()
 	err := l.d.save(ctx, func(s *session.Session) { s.Ended = ended })
 	if errors.Is(err, errSlotChanged) {
@@ -114,7 +114,7 @@ func (l *link) resume(ctx context.Context, p *protocol.Problem) error {
 		return l.end(ctx, protocol.CodeSessionRevoked)
 	case hasCode(err, protocol.CodeApprovalNeeded):
 		l.unsure = true // the owner's reopen registers it
-		l.d.c.Conditions.Set(health.SessionExpired, true, "")
+		l.d.c.Conditions.Set(condition.SessionExpired, true, "")
 	case hasCode(err, protocol.CodeRestored):
 		l.resumeAt, l.resumed = time.Time{}, max(l.resumed-1, 0) // it only waits for the owner, and cost no write
 	case hasCode(err, protocol.CodeConflict):

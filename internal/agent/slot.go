@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/health"
+	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 )
@@ -46,8 +46,8 @@ var errNotAdopted = errors.New("the session of an earlier version could not be s
 
 // noteDisk names what is wrong with the card; nil clears it.
 func (d *Daemon) noteDisk(err error) {
-	d.c.Conditions.Set(health.StateReadOnly, errors.Is(err, syscall.EROFS), "")
-	d.c.Conditions.Set(health.NoSpace, errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT), "")
+	d.c.Conditions.Set(condition.StateReadOnly, errors.Is(err, syscall.EROFS), "")
+	d.c.Conditions.Set(condition.NoSpace, errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT), "")
 }
 
 // reread loads the slot before the broker's word about its token is believed.

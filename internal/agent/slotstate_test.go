@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/agentkeys/agentkeys/internal/agent"
-	"github.com/agentkeys/agentkeys/internal/health"
+	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
@@ -25,7 +25,7 @@ func TestAnInsecureSlotNamesTheCommandThatMendsIt(t *testing.T) {
 		d := w.start()
 		expect(t, "state", d.state(), "blocked")
 		for _, c := range d.conditions.Active() {
-			if c.Code == health.SlotInsecure && strings.HasPrefix(c.Hint, "chmod 600 ") {
+			if c.Code == condition.SlotInsecure && strings.HasPrefix(c.Hint, "chmod 600 ") {
 				return
 			}
 		}
@@ -67,15 +67,15 @@ func (k inKeychain) SaveOver(ctx context.Context, id session.ID, generation uint
 }
 
 func TestAKeychainThatGoesAwayUnderARunningDaemonIsNamed(t *testing.T) {
-	for state, code := range map[store.KeychainState]health.Code{
-		store.StateLocked: health.KeychainLocked, store.StateNoBus: health.KeychainUnavailable, store.StateUnlocked: "",
+	for state, code := range map[store.KeychainState]condition.Code{
+		store.StateLocked: condition.KeychainLocked, store.StateNoBus: condition.KeychainUnavailable, store.StateUnlocked: "",
 	} {
 		t.Run(string(state), func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				w.wrap = func(s agent.Store) agent.Store { return inKeychain{s} }
 				w.keychainState = string(state)
 				d := w.start()
-				for _, c := range []health.Code{health.KeychainLocked, health.KeychainUnavailable} {
+				for _, c := range []condition.Code{condition.KeychainLocked, condition.KeychainUnavailable} {
 					expect(t, string(c), d.conditions.Has(c), c == code)
 				}
 				expect(t, "value", d.value("openrouter"), "sk-1")

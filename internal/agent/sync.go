@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/health"
+	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/seal"
 	"github.com/agentkeys/agentkeys/internal/session"
@@ -74,7 +74,7 @@ func (l *link) accept(ctx context.Context, reply *protocol.Sync) error {
 	if err != nil {
 		detail = err.Error()
 	}
-	d.c.Conditions.Set(health.ManifestRefused, err != nil && s.CanServe(), detail)
+	d.c.Conditions.Set(condition.ManifestRefused, err != nil && s.CanServe(), detail)
 	if err != nil {
 		return nil
 	}
@@ -104,7 +104,7 @@ func (l *link) fetch(ctx context.Context) error {
 	l.d.mu.RUnlock()
 	if len(missing) == 0 {
 		l.fetched, l.fetchAt = 0, time.Time{}
-		l.d.c.Conditions.Set(health.RecordWithheld, false, "")
+		l.d.c.Conditions.Set(condition.RecordWithheld, false, "")
 		l.d.setView(func(v *view) { v.fetched = true })
 		return nil
 	}
@@ -115,7 +115,7 @@ func (l *link) fetch(ctx context.Context) error {
 	if err != nil {
 		return l.refused(ctx, err)
 	}
-	l.d.c.Conditions.Set(health.RecordWithheld, len(withheld) > 0, strings.Join(withheld, ", "))
+	l.d.c.Conditions.Set(condition.RecordWithheld, len(withheld) > 0, strings.Join(withheld, ", "))
 	l.d.setView(func(v *view) { v.fetched = true })
 	l.fetchAt = time.Time{}
 	if len(withheld) > 0 {

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/health"
+	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/scope"
 	"github.com/agentkeys/agentkeys/internal/seal"
@@ -64,7 +64,7 @@ func TestALyingBrokerIsRefused(t *testing.T) {
 				raw := lie(t, w)
 				w.broker.set(func(b *fakeBroker) { b.manifest, b.revision = raw, b.revision+1 })
 				time.Sleep(2 * time.Second)
-				expect(t, "condition", d.conditions.Has(health.ManifestRefused), true)
+				expect(t, "condition", d.conditions.Has(condition.ManifestRefused), true)
 				expect(t, "what was signed", d.value("openrouter"), "sk-1")
 				expect(t, "nothing more", d.value("brave-search"), protocol.CodeDenied)
 				w.broker.get(func(b *fakeBroker) { b.calls["sync"] = 0 })
@@ -73,7 +73,7 @@ func TestALyingBrokerIsRefused(t *testing.T) {
 				w.owner.manifest.Revision += 5
 				w.owner.publish(w.broker)
 				time.Sleep(2 * time.Second)
-				expect(t, "condition after the truth", d.conditions.Has(health.ManifestRefused), false)
+				expect(t, "condition after the truth", d.conditions.Has(condition.ManifestRefused), false)
 			})
 		})
 	}
@@ -106,13 +106,13 @@ func TestRecordsThatDoNotCome(t *testing.T) {
 					c(w, b)
 				})
 				time.Sleep(time.Second)
-				expect(t, "condition", d.conditions.Has(health.RecordWithheld), true)
+				expect(t, "condition", d.conditions.Has(condition.RecordWithheld), true)
 				expect(t, "the withheld one", d.value("anthropic"), protocol.CodeUnavailable)
 				expect(t, "the rest", d.value("openrouter"), "sk-1")
 				w.broker.set(func(b *fakeBroker) { b.records["anthropic"] = w.owner.records["anthropic"] })
 				time.Sleep(10 * time.Minute)
 				expect(t, "when it comes", d.value("anthropic"), "ant")
-				expect(t, "condition", d.conditions.Has(health.RecordWithheld), false)
+				expect(t, "condition", d.conditions.Has(condition.RecordWithheld), false)
 			})
 		})
 	}
@@ -187,7 +187,7 @@ func TestAnOlderManifestIsRefusedAfterARestartToo(t *testing.T) {
 		w.broker.set(func(b *fakeBroker) { b.manifest, b.revision = old, 1 })
 		again := w.start()
 		time.Sleep(time.Second)
-		expect(t, "condition", again.conditions.Has(health.ManifestRefused), true)
+		expect(t, "condition", again.conditions.Has(condition.ManifestRefused), true)
 		expect(t, "value", again.value("openrouter"), protocol.CodeDenied)
 	})
 }
@@ -200,6 +200,6 @@ func TestADamagedCacheIsNamedAndWrittenAnew(t *testing.T) {
 		d := w.start()
 		time.Sleep(time.Second)
 		expect(t, "value", d.value("openrouter"), "sk-1")
-		expect(t, "condition", d.conditions.Has(health.CacheCorrupt), false)
+		expect(t, "condition", d.conditions.Has(condition.CacheCorrupt), false)
 	})
 }

@@ -5,6 +5,7 @@ const (
 	managerLaunchd = "launchd"
 
 	hintInstall = "apt install agentkeys"
+	hintDoctor  = "agentkeys-daemon doctor --wallet "
 )
 
 // startAtBoot: would anything start the instance?
@@ -148,6 +149,9 @@ func (d Daemon) checks(f Facts) []Check {
 	}
 	for _, c := range d.Conditions {
 		found := warn(c.Code, c.Hint, "%s", c.Message)
+		if c.Hint == hintDoctor+f.Wallet {
+			found.Hint = "" // another line of this report names the command
+		}
 		if c.Severity == "error" {
 			found.Status = Fail
 		}

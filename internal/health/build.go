@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/agentkeys/agentkeys/internal/condition"
 )
 
 // builder makes metrics and registers them. A name used twice is a programming
@@ -96,7 +98,7 @@ func (c collector) Describe(ch chan<- *prometheus.Desc) { ch <- c.desc }
 
 // Collect implements prometheus.Collector.
 func (c collector) Collect(ch chan<- prometheus.Metric) {
-	for _, d := range Declared() {
+	for _, d := range condition.Declared() {
 		holds := number(c.conditions.Has(d.Code))
 		ch <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, holds, string(d.Code))
 	}

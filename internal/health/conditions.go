@@ -1,3 +1,6 @@
+// Package health says how a daemon is doing: the conditions that hold, whether it
+// can serve, and its metrics. The command line, the local interface, systemd's
+// STATUS= and the metrics read the same list (design 4, internal/condition).
 package health
 
 import (
@@ -6,11 +9,13 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/agentkeys/agentkeys/internal/condition"
 )
 
 // Active is a condition that holds: Hint has the wallet filled in.
 type Active struct {
-	Declaration
+	condition.Declaration
 	Detail string    // what exactly; for people, may be empty; never a secret
 	Since  time.Time // when it began to hold
 }
@@ -22,13 +27,13 @@ type Conditions struct {
 	wallet string
 
 	mu       sync.Mutex
-	active   map[Code]Active
+	active   map[condition.Code]Active
 	onChange []func()
 }
 
 // NewConditions makes an empty list. A change is logged to log once.
 func NewConditions(now func() time.Time, log *slog.Logger, wallet string) *Conditions {
-	return &Conditions{now: now, log: log, wallet: wallet, active: map[Code]Active{}}
+	return &Conditions{now: now, log: log, wallet: wallet, active: map[condition.Code]Active{}}
 }
 
 // OnChange adds a function that is called after a condition began or ended to
@@ -41,7 +46,7 @@ func (c *Conditions) OnChange(f func()) {
 
 // Set says whether a condition holds. A new detail of one that holds already
 // replaces the old detail and is no change.
-func (c *Conditions) Set(code Code, active bool, detail string) {
+func (c *Conditions) Set(code condition.Code, active bool, detail string) {
 	if active {
 		c.SetHint(code, detail, "")
 		return
@@ -59,7 +64,7 @@ func (c *Conditions) Set(code Code, active bool, detail string) {
 
 // SetHint makes a condition hold with a hint of its own in place of the declared
 // one: a command that fits this case. An empty hint leaves the declared one.
-func (c *Conditions) SetHint(code Code, detail, hint string) {
+func (c *Conditions) SetHint(code condition.Code, detail, hint string) {
 	next, ok := c.describe(code, detail, hint)
 	if !ok {
 		c.log.Error("condition is not declared", "code", string(code))
@@ -80,7 +85,7 @@ func (c *Conditions) SetHint(code Code, detail, hint string) {
 }
 
 // Has reports whether a condition holds.
-func (c *Conditions) Has(code Code) bool {
+func (c *Conditions) Has(code condition.Code) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	_, ok := c.active[code]
@@ -92,7 +97,7 @@ func (c *Conditions) Active() []Active {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	out := make([]Active, 0, len(c.active))
-	for _, d := range Declared() {
+	for _, d := range condition.Declared() {
 		if a, ok := c.active[d.Code]; ok {
 			out = append(out, a)
 		}
@@ -100,18 +105,12 @@ func (c *Conditions) Active() []Active {
 	return out
 }
 
-func (c *Conditions) describe(code Code, detail, hint string) (Active, bool) {
-	for _, d := range Declared() {
-		if d.Code != code {
-			continue
-		}
-		if hint != "" {
-			d.Hint = hint
-		}
-		d.Hint = strings.ReplaceAll(d.Hint, "<wallet>", c.wallet)
-		return Active{Declaration: d, Detail: detail, Since: c.now()}, true
+func (c *Conditions) describe(code condition.Code, detail, hint string) (Active, bool) {
+	d, ok := condition.Of(string(code), "", c.wallet)
+	if hint != "" {
+		d.Hint = strings.ReplaceAll(hint, "<wallet>", c.wallet)
 	}
-	return Active{}, false
+	return Active{Declaration: d, Detail: detail, Since: c.now()}, ok
 }
 
 func call(listeners []func()) {
@@ -120,8 +119,8 @@ func call(listeners []func()) {
 	}
 }
 
-func level(s Severity) slog.Level {
-	if s == Error {
+func level(s condition.Severity) slog.Level {
+	if s == condition.Error {
 		return slog.LevelError
 	}
 	return slog.LevelWarn

@@ -8,8 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/health"
 )
 
@@ -24,37 +23,19 @@ func conditions(now func() time.Time) (*health.Conditions, *bytes.Buffer) {
 	return health.NewConditions(now, slog.New(slog.NewTextHandler(&out, nil)), wallet), &out
 }
 
-func TestEachConditionIsDeclaredOnce(t *testing.T) {
-	t.Parallel()
-	want := strings.Fields(`keychain_locked keychain_unavailable fell_back_to_file store_in_doubt slot_insecure
-		slot_corrupt slot_inconsistent state_read_only no_space clock_not_set clock_wrong broker_away
-		broker_certificate_changed session_revoked session_expired renewal_failing clone_suspected
-		manifest_refused record_withheld cache_corrupt offline_too_long device_key_missing`) // design 4
-	var got []string
-	for _, d := range health.Declared() {
-		got = append(got, string(d.Code))
-		if d.Message == "" || (d.Severity != health.Warning && d.Severity != health.Error) {
-			t.Errorf("%s: message %q, severity %q", d.Code, d.Message, d.Severity)
-		}
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-}
-
 func TestConditionsKeepTheirOrderAndBegin(t *testing.T) {
 	t.Parallel()
 	at := &clock{time.Unix(1000, 0)}
 	c, _ := conditions(at.now)
-	c.Set(health.SessionRevoked, true, "")
+	c.Set(condition.SessionRevoked, true, "")
 	at.at = time.Unix(2000, 0)
-	c.Set(health.KeychainLocked, true, "login")
+	c.Set(condition.KeychainLocked, true, "login")
 	at.at = time.Unix(3000, 0)
-	c.Set(health.KeychainLocked, true, "default")
-	c.Set(health.BrokerAway, false, "never began")
+	c.Set(condition.KeychainLocked, true, "default")
+	c.Set(condition.BrokerAway, false, "never began")
 
 	got := c.Active()
-	if len(got) != 2 || got[0].Code != health.KeychainLocked || got[1].Code != health.SessionRevoked {
+	if len(got) != 2 || got[0].Code != condition.KeychainLocked || got[1].Code != condition.SessionRevoked {
 		t.Fatalf("%+v", got)
 	}
 	if got[0].Detail != "default" || !got[0].Since.Equal(time.Unix(2000, 0)) {
@@ -63,8 +44,8 @@ func TestConditionsKeepTheirOrderAndBegin(t *testing.T) {
 	if want := "agentkeys-daemon recover " + wallet; got[1].Hint != want {
 		t.Errorf("hint %q, want %q", got[1].Hint, want)
 	}
-	c.Set(health.KeychainLocked, false, "")
-	if c.Has(health.KeychainLocked) || !c.Has(health.SessionRevoked) {
+	c.Set(condition.KeychainLocked, false, "")
+	if c.Has(condition.KeychainLocked) || !c.Has(condition.SessionRevoked) {
 		t.Errorf("%+v", c.Active())
 	}
 }
@@ -72,10 +53,10 @@ func TestConditionsKeepTheirOrderAndBegin(t *testing.T) {
 func TestNoHintKeepsAPlaceholder(t *testing.T) {
 	t.Parallel()
 	c, _ := conditions(time.Now)
-	for _, d := range health.Declared() {
+	for _, d := range condition.Declared() {
 		c.Set(d.Code, true, "")
 	}
-	if got, want := len(c.Active()), len(health.Declared()); got != want {
+	if got, want := len(c.Active()), len(condition.Declared()); got != want {
 		t.Fatalf("%d active of %d", got, want)
 	}
 	for _, a := range c.Active() {
@@ -88,12 +69,12 @@ func TestNoHintKeepsAPlaceholder(t *testing.T) {
 func TestAHintForTheCaseReplacesTheDeclaredOne(t *testing.T) {
 	t.Parallel()
 	c, _ := conditions(time.Now)
-	c.SetHint(health.SlotInsecure, "mode 0644", "chmod 600 /x")
+	c.SetHint(condition.SlotInsecure, "mode 0644", "chmod 600 /x")
 	if got := c.Active()[0]; got.Hint != "chmod 600 /x" || got.Detail != "mode 0644" {
 		t.Fatalf("%+v", got)
 	}
-	c.SetHint(health.SlotInsecure, "mode 0644", "")
-	if got := c.Active()[0].Hint; !strings.HasPrefix(got, "agentkeys-daemon recover ") {
+	c.SetHint(condition.SlotInsecure, "mode 0644", "")
+	if got := c.Active()[0].Hint; got != "agentkeys-daemon doctor --wallet "+wallet {
 		t.Errorf("hint %q", got)
 	}
 }
@@ -105,11 +86,11 @@ func TestAChangeIsLoggedAndToldOnce(t *testing.T) {
 	calls := 0
 	c.OnChange(func() { calls++; _ = c.Active() }) // a listener may read the list
 	for range 5 {
-		c.Set(health.BrokerAway, true, "connection refused")
+		c.Set(condition.BrokerAway, true, "connection refused")
 	}
 	at.at = time.Unix(1060, 0)
 	for range 5 {
-		c.Set(health.BrokerAway, false, "")
+		c.Set(condition.BrokerAway, false, "")
 	}
 	if calls != 2 || strings.Count(log.String(), "\n") != 2 {
 		t.Errorf("%d calls, log:\n%s", calls, log)
@@ -134,9 +115,9 @@ func TestConditionsFromManyGoroutines(t *testing.T) {
 	t.Parallel()
 	c := health.NewConditions(time.Now, slog.New(slog.DiscardHandler), wallet)
 	m := health.NewMetrics(wallet, "v1", c)
-	c.OnChange(func() { _ = c.Has(health.BrokerAway) })
+	c.OnChange(func() { _ = c.Has(condition.BrokerAway) })
 	var all sync.WaitGroup
-	for _, d := range health.Declared() {
+	for _, d := range condition.Declared() {
 		all.Go(func() {
 			for i := range 50 {
 				c.Set(d.Code, i%2 == 0, "x")

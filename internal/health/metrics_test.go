@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/health"
 	"github.com/agentkeys/agentkeys/internal/store"
 )
@@ -24,7 +25,7 @@ import (
 // used is an instance that did one of each.
 func used() *health.Metrics {
 	c := health.NewConditions(time.Now, slog.New(slog.DiscardHandler), wallet)
-	c.Set(health.FellBackToFile, true, "locked")
+	c.Set(condition.FellBackToFile, true, "locked")
 	m := health.NewMetrics(wallet, "v1.2.3", c)
 	m.Probe("gnome-keyring", "locked", 0.004)
 	m.KeychainState("locked")
@@ -161,7 +162,7 @@ func TestLabelsAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range families {
-		if n := len(f.GetMetric()); n > len(health.Declared()) {
+		if n := len(f.GetMetric()); n > len(condition.Declared()) {
 			t.Errorf("%s has %d series", f.GetName(), n)
 		}
 	}

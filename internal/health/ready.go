@@ -1,6 +1,10 @@
 package health
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/agentkeys/agentkeys/internal/condition"
+)
 
 // The states of an instance (design 4, life).
 const (
@@ -30,6 +34,6 @@ func Ready(state string, active []Active) (ready bool, reasons []string) {
 	return ready, reasons
 }
 
-func stopsServing(code Code) bool {
-	return slices.Contains([]Code{SessionRevoked, OfflineTooLong, DeviceKeyMissing}, code)
+func stopsServing(code condition.Code) bool {
+	return slices.Contains([]condition.Code{condition.SessionRevoked, condition.OfflineTooLong, condition.DeviceKeyMissing}, code)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/health"
 )
 
@@ -14,23 +15,23 @@ func TestReady(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		state string
-		codes []health.Code
+		codes []condition.Code
 		want  bool
 	}{
 		"online":                        {health.StateOnline, nil, true},
-		"offline, from the cache":       {health.StateOffline, []health.Code{health.BrokerAway}, true},
-		"parked goes on with the old":   {health.StateParked, []health.Code{health.CloneSuspected}, true},
-		"a withheld record of several":  {health.StateOnline, []health.Code{health.RecordWithheld}, true},
-		"the card is full":              {health.StateOnline, []health.Code{health.NoSpace, health.StateReadOnly}, true},
-		"offline for too long":          {health.StateOffline, []health.Code{health.BrokerAway, health.OfflineTooLong}, false},
-		"nothing to open records with":  {health.StateOnline, []health.Code{health.DeviceKeyMissing}, false},
+		"offline, from the cache":       {health.StateOffline, []condition.Code{condition.BrokerAway}, true},
+		"parked goes on with the old":   {health.StateParked, []condition.Code{condition.CloneSuspected}, true},
+		"a withheld record of several":  {health.StateOnline, []condition.Code{condition.RecordWithheld}, true},
+		"the card is full":              {health.StateOnline, []condition.Code{condition.NoSpace, condition.StateReadOnly}, true},
+		"offline for too long":          {health.StateOffline, []condition.Code{condition.BrokerAway, condition.OfflineTooLong}, false},
+		"nothing to open records with":  {health.StateOnline, []condition.Code{condition.DeviceKeyMissing}, false},
 		"starting":                      {health.StateStarting, nil, false},
-		"waiting for the keychain":      {health.StateWaitingForKeychain, []health.Code{health.KeychainLocked}, false},
-		"revoked":                       {health.StateRevoked, []health.Code{health.SessionRevoked}, false},
+		"waiting for the keychain":      {health.StateWaitingForKeychain, []condition.Code{condition.KeychainLocked}, false},
+		"revoked":                       {health.StateRevoked, []condition.Code{condition.SessionRevoked}, false},
 		"unpaired":                      {health.StateUnpaired, nil, false},
-		"blocked":                       {health.StateBlocked, []health.Code{health.SlotInsecure}, false},
+		"blocked":                       {health.StateBlocked, []condition.Code{condition.SlotInsecure}, false},
 		"a state that does not exist":   {"asleep", nil, false},
-		"revoked, state not yet caught": {health.StateOnline, []health.Code{health.SessionRevoked}, false},
+		"revoked, state not yet caught": {health.StateOnline, []condition.Code{condition.SessionRevoked}, false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

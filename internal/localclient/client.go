@@ -1,5 +1,6 @@
 // Package localclient speaks with a daemon over its agent.sock
-// (api/local.openapi.yaml): HTTP over a unix socket.
+// (api/local.openapi.yaml): HTTP over a unix socket. What comes back is safe to show:
+// words of the known sets, one condition a declared code, texts on one line.
 package localclient
 
 import (
@@ -30,7 +31,7 @@ type UnreachableError struct {
 }
 
 func (e *UnreachableError) Error() string {
-	return "no daemon answers on " + e.Path + ": " + e.Err.Error()
+	return "no daemon answers on " + e.Path + ": " + plain(e.Err.Error())
 }
 
 // Is makes errors.Is(err, protocol.ErrUnreachable) true.
@@ -66,14 +67,20 @@ func New(socketPath string) *Client {
 // Credentials lists what this caller may read.
 func (c *Client) Credentials(ctx context.Context) ([]protocol.LocalCredential, error) {
 	var reply protocol.LocalCredentials
-	err := c.get(ctx, "/v1/credentials", &reply)
-	return reply.Credentials, err
+	if err := c.get(ctx, "/v1/credentials", &reply); err != nil {
+		return nil, err
+	}
+	if err := plainCredentials(reply.Credentials); err != nil {
+		return nil, c.foreign(err)
+	}
+	return reply.Credentials, nil
 }
 
 // Credential reads the value of one service.
 func (c *Client) Credential(ctx context.Context, service string) (protocol.LocalValue, error) {
 	var reply protocol.LocalValue
 	err := c.get(ctx, "/v1/credentials/"+url.PathEscape(service), &reply)
+	reply.Service = service // as it was asked
 	return reply, err
 }
 
@@ -81,14 +88,17 @@ func (c *Client) Credential(ctx context.Context, service string) (protocol.Local
 func (c *Client) Session(ctx context.Context) (protocol.LocalSession, error) {
 	var reply protocol.LocalSession
 	err := c.get(ctx, "/v1/session", &reply)
+	reply.StorageBackend = plainBackend(reply.StorageBackend)
 	return reply, err
 }
 
 // Status is the daemon's state with its conditions.
 func (c *Client) Status(ctx context.Context) (protocol.Status, error) {
 	var reply protocol.Status
-	err := c.get(ctx, "/v1/status", &reply)
-	return reply, err
+	if err := c.get(ctx, "/v1/status", &reply); err != nil {
+		return protocol.Status{}, err
+	}
+	return plainStatus(reply), nil
 }
 
 // Ready reports whether the daemon can serve. An answer that is neither yes (200)
@@ -149,7 +159,7 @@ func (c *Client) send(ctx context.Context, path string) (*http.Response, error) 
 func (c *Client) problem(resp *http.Response, body []byte) error {
 	var p protocol.Problem
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if kind != protocol.ProblemType || strictjson.DecodeLenient(body, &p) != nil || p.Code == "" {
+	if kind != protocol.ProblemType || strictjson.DecodeLenient(body, &p) != nil || !plainProblem(&p) {
 		return c.foreign(fmt.Errorf("HTTP %d that is not a daemon's", resp.StatusCode))
 	}
 	p.Status = resp.StatusCode

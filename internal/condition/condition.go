@@ -1,7 +1,12 @@
-// Package health says how a daemon is doing: the conditions that hold, whether it
-// can serve, and its metrics. A condition is declared once; the command line, the
-// local interface, systemd's STATUS= and the metrics read the same list (design 4).
-package health
+// Package condition declares what can be wrong with a daemon: code, severity, text
+// and the command that mends it. Daemon and clients read the same list (design 4),
+// so a client needs no more from a daemon than the code.
+package condition
+
+import (
+	"slices"
+	"strings"
+)
 
 // Code names a condition. Scripts and alerts decide by it; it never changes.
 type Code string
@@ -54,6 +59,7 @@ type Declaration struct {
 const (
 	hintProbe   = "agentkeys-daemon probe"
 	hintRecover = "agentkeys-daemon recover <wallet>"
+	hintDoctor  = "agentkeys-daemon doctor --wallet <wallet>" // looks itself and names the command for this case
 	hintClock   = "timedatectl set-ntp true"
 )
 
@@ -64,7 +70,7 @@ func Declared() []Declaration {
 		{KeychainUnavailable, Warning, "the keychain cannot be used now", hintProbe},
 		{FellBackToFile, Warning, "the session lies in the file because the keychain did not take it", hintProbe},
 		{StoreInDoubt, Warning, "the keychain did not confirm a change, which may still land", hintProbe},
-		{SlotInsecure, Error, "owner, mode or kind of a session file is wrong", hintRecover},
+		{SlotInsecure, Error, "owner, mode or kind of a session file is wrong", hintDoctor},
 		{SlotCorrupt, Error, "the session file cannot be read; it was kept", hintRecover},
 		{SlotInconsistent, Error, "the session file and the keychain disagree", hintRecover},
 		{StateReadOnly, Error, "the state directory cannot be written", "mount -o remount,rw /"},
@@ -83,4 +89,30 @@ func Declared() []Declaration {
 		{OfflineTooLong, Error, "the broker was away for longer than the owner allows", ""},
 		{DeviceKeyMissing, Error, "the session has no device keys, so no credential can be opened", hintRecover},
 	}
+}
+
+// Of is what is declared of code, with the wallet in its hint. A daemon may have
+// told another hint that fits the case; it counts only where it is a known one.
+func Of(code, told, wallet string) (Declaration, bool) {
+	for _, d := range Declared() {
+		if string(d.Code) != code {
+			continue
+		}
+		if slices.Contains(otherHints(d.Code), told) {
+			d.Hint = told
+		}
+		d.Hint = strings.ReplaceAll(d.Hint, "<wallet>", wallet)
+		return d, true
+	}
+	return Declaration{}, false
+}
+
+// HintUpgrade is for a slot that a newer version wrote.
+const HintUpgrade = "upgrade agentkeys"
+
+func otherHints(code Code) []string {
+	if code == SlotCorrupt {
+		return []string{HintUpgrade}
+	}
+	return nil
 }
