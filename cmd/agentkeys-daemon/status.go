@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/localclient"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/session"
@@ -40,6 +39,10 @@ func (c *statusCommand) run(ctx context.Context, p *program) error {
 	exit := exitOK
 	for _, w := range wallets {
 		code, err := p.status(ctx, s, w)
+		if err != nil && len(wallets) > 1 && ctx.Err() == nil {
+			f := classify(err) // the others are told too
+			code, err = f.exit, p.printStatus(failed(w, stateNotRunning, f), -1)
+		}
 		if err != nil {
 			return err
 		}
@@ -88,14 +91,10 @@ func (p *program) status(ctx context.Context, s *store.Store, w wallet.Wallet) (
 	if !running {
 		return p.slotStatus(ctx, s, w)
 	}
-	client := localclient.New(path)
-	st, err := client.Status(ctx)
+	st, ready, err := ask(ctx, path, w)
 	if err != nil {
-		return 0, err
-	}
-	ready, err := client.Ready(ctx)
-	if err != nil {
-		return 0, err
+		exit, st := p.silent(path, w, err)
+		return exit, p.printStatus(st, paths.Owner(path))
 	}
 	exit := exitFault
 	switch {
@@ -160,7 +159,9 @@ func (p *program) printStatus(st protocol.Status, uid int) error {
 	if st.Session != nil {
 		p.printf("  scope    %s\n  expires  %s\n", st.Session.Scope, time.Unix(st.Session.ExpiresAt, 0).UTC().Format(time.RFC3339))
 	}
-	p.printf("  session  in the %s, keychain %s\n", st.Storage.Backend, orNone(st.Storage.KeychainState))
+	if st.State != stateNoAnswer {
+		p.printf("  session  in the %s, keychain %s\n", st.Storage.Backend, orNone(st.Storage.KeychainState))
+	}
 	if name != "" && name != paths.PackageUser { // of whom there is no program but daemons
 		p.printf("  user     %s: every program of %s can read this wallet\n", name, name)
 	}

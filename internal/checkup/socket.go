@@ -26,7 +26,7 @@ const socketLimit = len(syscall.RawSockaddrUnix{}.Path) - 1
 // socket finds the daemon's interface, or what lies in its place.
 func (m *machine) socket(ctx context.Context, w wallet.Wallet) *doctor.Socket {
 	if path, live := paths.FindSocket(m.cfg.Getenv, m.home, w); live {
-		s := askDaemon(ctx, path)
+		s := askDaemon(ctx, path, w)
 		s.UID = paths.Owner(path)
 		return s
 	}
@@ -62,19 +62,29 @@ func dead(ctx context.Context, path string) *doctor.Socket {
 		s.Err = "it began to listen just now"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		s.State = doctor.SocketStale
-	default:
+	case errors.Is(err, fs.ErrPermission):
 		s.Err = err.Error()
+	default:
+		s.State, s.Err = doctor.SocketSilent, err.Error()
 	}
 	return s
 }
 
-func askDaemon(ctx context.Context, path string) *doctor.Socket {
+func askDaemon(ctx context.Context, path string, w wallet.Wallet) *doctor.Socket {
 	s := &doctor.Socket{Path: path, Limit: socketLimit, State: doctor.SocketClosed}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	status, err := localclient.New(path).Status(ctx)
-	if err != nil {
+	var refused *protocol.Problem
+	switch {
+	case errors.As(err, &refused), errors.Is(err, fs.ErrPermission):
 		s.Err = err.Error()
+		return s
+	case err != nil:
+		s.State, s.Err = doctor.SocketSilent, err.Error()
+		return s
+	case status.Wallet != w:
+		s.State, s.Err = doctor.SocketSilent, "it answers for another wallet"
 		return s
 	}
 	s.State, s.Daemon = doctor.SocketAnswers, daemonFacts(status)

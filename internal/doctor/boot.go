@@ -111,6 +111,10 @@ func (f Facts) socket() []Check {
 		return one(fail(name, "mv "+s.Path+" "+s.Path+".aside", "%s is no socket", s.Path))
 	case s.State == SocketStale:
 		return one(warn(name, f.start(), "%s is stale: its daemon ended without removing it, and the next one replaces it", s.Path))
+	case s.State == SocketSilent:
+		return one(fail(name, f.restart(), "%s does not answer: %s", s.Path, s.Err))
+	case s.State == SocketClosed && f.EUID == 0:
+		return one(warn(name, "", "%s does not answer root: %s", s.Path, s.Err))
 	case s.State == SocketClosed:
 		return one(warn(name, "sudo agentkeys-daemon doctor --wallet "+f.Wallet, "%s does not answer this user: %s", s.Path, s.Err))
 	}
@@ -122,7 +126,7 @@ func (f Facts) daemon() []Check {
 	const name = "daemon"
 	s := f.Socket
 	switch {
-	case s == nil || s.State == SocketClosed:
+	case s == nil || s.State == SocketClosed || s.State == SocketSilent:
 		return nil
 	case s.Daemon != nil:
 		return s.Daemon.checks(f)

@@ -1,6 +1,9 @@
 package doctor
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Facts is what was seen. A nil part was not looked at and has no check. No fact is
 // a secret: everything here may be printed.
@@ -129,7 +132,8 @@ const (
 	SocketAbsent  SocketState = "absent"
 	SocketStale   SocketState = "stale"   // a file nobody listens on
 	SocketForeign SocketState = "foreign" // something else lies there
-	SocketClosed  SocketState = "closed"  // this user may not connect, or nothing came back
+	SocketClosed  SocketState = "closed"  // this user may not connect, or was refused
+	SocketSilent  SocketState = "silent"  // something listens, and what came back is no daemon's answer
 	SocketAnswers SocketState = "answers"
 )
 
@@ -165,7 +169,7 @@ func (s *Slot) live() bool { return s != nil && s.Saved && !s.Removed }
 
 // served reports whether a daemon listens; a nil socket has none.
 func (s *Socket) served() bool {
-	return s != nil && (s.State == SocketAnswers || s.State == SocketClosed)
+	return s != nil && (s.State == SocketAnswers || s.State == SocketClosed || s.State == SocketSilent)
 }
 
 // foreign reports whether the slot is another user's, whose keychain is out of reach.
@@ -190,4 +194,12 @@ func (f Facts) start() string {
 		}
 	}
 	return "agentkeys-daemon run --wallet " + f.Wallet
+}
+
+// restart is the command for a daemon that does not answer.
+func (f Facts) restart() string {
+	if start, ok := strings.CutPrefix(f.start(), "systemctl --user start "); ok {
+		return "systemctl --user restart " + start
+	}
+	return "systemctl restart agentkeys-daemon@" + f.Wallet
 }
