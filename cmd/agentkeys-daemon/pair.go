@@ -130,6 +130,7 @@ func (p *program) pairWith(ctx context.Context, set settings.Settings, r agent.P
 		Host: hostName(), Machine: machineHash(), ShowCode: p.announcer().code, Patience: wait,
 	}
 	if u != nil {
+		u.slots = s.Store
 		c.Unit = u
 	}
 	return agent.Pair(ctx, c, r)

@@ -27,11 +27,22 @@ var (
 	errOtherHome    = errors.New("--run-as and --start work in the units' home alone")
 	errRunAsRoot    = errors.New("--run-as root: an agent's daemon never runs as root")
 	errRunAsNobody  = errors.New("--run-as names no user of this machine")
+	errRunAsUnfit   = errors.New("--run-as names a user that is to hold no agent's session")
+	errEmpty        = errors.New("it is empty, and names no user")
 )
 
 func (l *placement) define(fs *flag.FlagSet) {
-	fs.StringVar(&l.runAs, "run-as", "", "the `USER` whose keyring holds the session, and as whom the unit runs (root, with the package)")
+	fs.Func("run-as", "the `USER` whose keyring holds the session, and as whom the unit runs (root, with the package)", l.name)
 	fs.BoolVar(&l.start, "start", false, "enable and start the unit when the owner has approved (root, with the package)")
+}
+
+// name takes the flag. An empty one is a script's variable that was not set.
+func (l *placement) name(user string) error {
+	if user == "" {
+		return errEmpty
+	}
+	l.runAs = user
+	return nil
 }
 
 // unit is the package's unit for this pairing; nil where there is none and none is
@@ -75,9 +86,20 @@ func (l *placement) runsAs(p *program, u *unit) error {
 	if found.UID == 0 {
 		return usage(errRunAsRoot, name+" pair --help")
 	}
+	if unfit(found) {
+		return usage(fmt.Errorf("%w: %.64q", errRunAsUnfit, found.Name), name+" pair --help")
+	}
 	u.user = found
 	p.slotUser = &store.IDs{UID: found.UID, GID: found.GID}
 	return nil
+}
+
+// nobodyUID is what the kernel shows for every user that has no number of its own.
+const nobodyUID = 65534
+
+// unfit reports whether programs that have no business with an agent run as u.
+func unfit(u *systemd.User) bool {
+	return u.UID == nobodyUID || u.Name == "nobody" || u.Name == paths.BrokerUser
 }
 
 // lookupUser takes a name or a number.

@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/agent"
 	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/paths"
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/systemd"
 	"github.com/agentkeys/agentkeys/internal/systemd/manager"
 	"github.com/agentkeys/agentkeys/internal/wallet"
@@ -26,24 +30,64 @@ type unit struct {
 	recovers bool          // without --run-as the unit stays as it is
 	start    bool
 	changed  bool // the drop-in did
+	slots    *store.Store
 }
 
 func unitName(w wallet.Wallet) string { return strings.TrimSuffix(systemd.Unit(w), ".service") }
 
-// May refuses a recovery whose drop-in could not be written.
+// May refuses a recovery whose drop-in could not be written, and one that takes the
+// agent from a daemon that runs.
 func (u *unit) May(w wallet.Wallet) error {
-	if u.user == nil {
+	if u.user != nil {
+		if _, err := u.machine.RunsAs(w); errors.Is(err, systemd.ErrForeign) {
+			return err
+		}
+	}
+	return u.mayMove(w)
+}
+
+// errStillRuns: that daemon would take the new session up, and may move it into the
+// keychain of its user, where the next one never finds it.
+var errStillRuns = errors.New("the agent's daemon still runs as its present user, and would keep the new session")
+
+// mayMove refuses to give the slot of w to another user while a daemon holds it.
+func (u *unit) mayMove(w wallet.Wallet) error {
+	id := session.DaemonID(w)
+	to, named := u.slotUser()
+	if owner := paths.Owner(u.slots.Dir(id)); !named || owner < 0 || owner == to {
 		return nil
 	}
-	if _, err := u.machine.RunsAs(w); errors.Is(err, systemd.ErrForeign) {
-		return err
+	release, err := u.slots.HoldRun(id)
+	switch {
+	case err == nil:
+		release()
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case errors.Is(err, store.ErrBusy):
+		return &failure{exit: exitFault, code: "busy", hint: "sudo systemctl stop " + unitName(w), err: errStillRuns}
 	}
-	return nil
+	return err
+}
+
+// slotUser is whose the slot will be; false: --run-as was not given.
+func (u *unit) slotUser() (uid int, named bool) {
+	switch {
+	case u.user != nil:
+		return u.user.UID, true
+	case u.back:
+		uid, _, named = paths.SlotUser(u.slots.Home(), os.Geteuid())
+	}
+	return uid, named
 }
 
 // Prepare settles as whom the unit of w runs before there is a slot. What a pairing
-// with --run-as that was cut off left is not what this one wants.
+// with --run-as that was cut off left is not what this one wants. A daemon that was
+// started since May is refused too: the approval waits for the same command.
 func (u *unit) Prepare(w wallet.Wallet) (err error) {
+	if err := u.mayMove(w); err != nil {
+		return err
+	}
 	switch {
 	case u.user != nil:
 		u.changed, err = u.machine.WriteDropIn(w, *u.user)

@@ -31,6 +31,17 @@ echo ready
 exec sleep 600
 `
 
+// ownSlotScript shows a daemon its own slot alone, as the unit does.
+const ownSlotScript = `set -e
+slot=$1; shift
+mkdir -p /run/slot
+mount --bind $slot /run/slot
+mount -t tmpfs -o mode=755 tmpfs /var/lib/agentkeys
+mkdir $slot
+mount --bind /run/slot $slot
+exec setpriv "$@"
+`
+
 // board is a machine with the package, on which root types. All of it but the
 // network and /tmp is its own: the real paths, in a mount namespace.
 type board struct {
@@ -47,7 +58,7 @@ func newBoard(t testing.TB) *board {
 	}
 	m := newMachine(t)
 	for name, text := range map[string]string{
-		"passwd": fmt.Sprintf("root:x:0:0:root:/root:/bin/sh\nagentkeys:x:%d:%d::/:/usr/sbin/nologin\npi:x:%d:%d::/home/pi:/bin/sh\n", unitsUID, unitsGID, piUID, piGID),
+		"passwd": fmt.Sprintf("root:x:0:0:root:/root:/bin/sh\nagentkeys:x:%d:%d::/:/usr/sbin/nologin\nagentkeys-broker:x:55009:55009::/:/usr/sbin/nologin\nnobody:x:65534:65534::/:/usr/sbin/nologin\npi:x:%d:%d::/home/pi:/bin/sh\n", unitsUID, unitsGID, piUID, piGID),
 		"group":  fmt.Sprintf("root:x:0:\nagentkeys:x:%d:\nraspi:x:%d:\n", unitsGID, piGID),
 	} {
 		if err := os.WriteFile(filepath.Join(m.dir, name), []byte(text), 0o644); err != nil {
@@ -94,6 +105,24 @@ func (o *owner) approves(r *requester, kind string) {
 		return
 	}
 	o.must("approve", r.code, "--scope", "openrouter", "--yes")
+}
+
+// runs starts the daemon of w as the units' user and waits until it holds the slot.
+func (b *board) runs(w string) *process {
+	b.t.Helper()
+	b.sh("test -e /run/agentkeys-daemon || install -m 755 " + filepath.Join(bin, "agentkeys-daemon") + " /run/")
+	p := b.inside("/usr/bin/unshare", "-m", "sh", "-c", ownSlotScript, "unit", unitsHome+"/daemon-"+w,
+		fmt.Sprintf("--reuid=%d", unitsUID), fmt.Sprintf("--regid=%d", unitsGID), "--clear-groups",
+		"/usr/bin/env", "AGENTKEYS_HOME="+unitsHome, "AGENTKEYS_CONFIG_DIR=/run/none", "/run/agentkeys-daemon", "run", "--wallet", w)
+	lock := unitsHome + "/daemon-" + w + "/.run.lock"
+	eventually(b.t, patience, "the daemon holds its slot", func() (string, bool) {
+		if !p.running() {
+			b.t.Fatalf("the daemon ended\nstdout: %s\nstderr: %s", p.out, p.err)
+		}
+		r := b.inside("/bin/sh", "-c", "test -e "+lock+" && flock -n -E 9 "+lock+" true").wait() // flock would make it, as root
+		return fmt.Sprint(r.code, r.stderr, p.err), r.code == 9
+	})
+	return p
 }
 
 // asks shows a code.

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -119,6 +120,54 @@ func TestARecoveryMovesAnAgentToADesktopUserAndBack(t *testing.T) {
 	expectText(t, b.sh("ls -A /etc/systemd/system"), "")
 }
 
+// The daemon that runs would take the new session up and move it into the keyring of
+// the user whom the agent is taken from.
+func TestARecoveryForAnotherUserWaitsUntilTheDaemonIsStopped(t *testing.T) {
+	t.Parallel()
+	o := newOwner(t, startBroker(t))
+	b := newBoard(t)
+	b.pairs(o, "pair", "--alias", "bot").wait()
+	w := b.wallets()[0]
+	daemon := b.runs(w)
+	broker := o.env["AGENTKEYS_BROKER"]
+	for _, user := range []string{"pi", fmt.Sprint(piUID)} {
+		r := b.inside("agentkeys-daemon", "recover", "bot", "--run-as", user, "--broker", broker).wait()
+		if r.code != exitFault || strings.Contains(r.stdout, "approve") || !strings.Contains(r.stderr, "still runs") ||
+			!strings.Contains(r.stderr, "hint: sudo systemctl stop agentkeys-daemon@"+w) {
+			t.Errorf("%s: %+v", user, r)
+		}
+	}
+	expectText(t, b.sh("ls -A /etc/systemd/system; ls -A "+unitsHome+" | grep -c pending; true"), "0")
+	b.pairs(o, "recover", "bot", "--run-as", "agentkeys").wait() // its present user
+	daemon.signal(syscall.SIGTERM)
+	daemon.wait()
+	b.pairs(o, "recover", "bot", "--run-as", "pi").wait()
+	expectText(t, b.sh("grep ^User= "+b.dropIn(w)), "User=pi")
+}
+
+// A daemon that was started while the owner decided keeps the approval waiting.
+func TestADaemonStartedDuringARecoveryForAnotherUserIsRefusedToo(t *testing.T) {
+	t.Parallel()
+	o := newOwner(t, startBroker(t))
+	b := newBoard(t)
+	b.pairs(o, "pair", "--alias", "bot").wait()
+	w := b.wallets()[0]
+	r := b.asks(o, "recover", "bot", "--run-as", "pi")
+	daemon := b.runs(w)
+	o.approves(r, "recover")
+	if got := r.wait(); got.code != exitFault || !strings.Contains(got.stderr, "sudo systemctl stop") {
+		t.Errorf("%+v", got)
+	}
+	expectText(t, b.sh("ls -A /etc/systemd/system"), "")
+	daemon.signal(syscall.SIGTERM)
+	daemon.wait()
+	again := b.inside("agentkeys-daemon", "recover", "bot", "--run-as", "pi", "--broker", o.env["AGENTKEYS_BROKER"]).wait()
+	if again.code != exitOK {
+		t.Errorf("gone on with: %+v", again)
+	}
+	expectText(t, b.sh("grep ^User= "+b.dropIn(w)), "User=pi")
+}
+
 // A pairing that was cut off after the drop-in was written leaves nothing that starts
 // as the wrong user, whoever goes on with it.
 func TestAPairingThatIsCutOffLeavesNoUnitOfTheWrongUser(t *testing.T) {
@@ -164,6 +213,11 @@ func TestUsageOfRunAs(t *testing.T) {
 		"--run-as nobody-of-this-name": "names no user",
 		"--run-as root":                "never runs as root",
 		"--run-as 0":                   "never runs as root",
+		"--run-as nobody":              "no agent's session",
+		"--run-as 65534":               "no agent's session",
+		"--run-as agentkeys-broker":    "no agent's session",
+		"--run-as=":                    "names no user",
+		"--start --run-as=":            "names no user",
 	} {
 		r := b.inside(append([]string{"agentkeys-daemon", "pair", "--broker", "http://127.0.0.1:1"}, strings.Fields(args)...)...).wait()
 		if r.code != exitUsage || !strings.Contains(r.stderr, want) {

@@ -8,6 +8,9 @@ import (
 // PackageUser is the user of the package's units.
 const PackageUser = "agentkeys"
 
+// BrokerUser is the user of the broker's package, who keeps no agent's session.
+const BrokerUser = "agentkeys-broker"
+
 // UnitsHome reports whether home is that of the package's units, /var/lib/agentkeys.
 func UnitsHome(home string) bool { return home == systemHome }
 
