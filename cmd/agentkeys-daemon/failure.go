@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"syscall"
 
 	"github.com/agentkeys/agentkeys/internal/agent"
@@ -75,6 +78,10 @@ func classify(err error) *failure {
 	if errors.As(err, &foreign) {
 		f.code, f.hint = "drop_in_foreign", "mv "+foreign.Path+" "+foreign.Path+".aside"
 	}
+	var unread *settings.UnreadableError
+	if errors.As(err, &unread) { // 64 would keep the unit from trying again
+		f.exit, f.code, f.hint = exitFault, "settings_unreadable", readableHint(unread)
+	}
 	var pairing *agent.Failure
 	var problem *protocol.Problem
 	switch {
@@ -89,6 +96,18 @@ func classify(err error) *failure {
 		f.exit = exit
 	}
 	return f
+}
+
+// readableHint opens the file, or the directory where that is closed; there is no
+// secret in settings.
+func readableHint(e *settings.UnreadableError) string {
+	if !errors.Is(e.Err, fs.ErrPermission) {
+		return "ls -l " + e.Path
+	}
+	if _, err := os.Stat(e.Path); errors.Is(err, fs.ErrPermission) {
+		return "chmod 0755 " + filepath.Dir(e.Path)
+	}
+	return "chmod 0644 " + e.Path
 }
 
 func exitOfCode(code string) (int, bool) {

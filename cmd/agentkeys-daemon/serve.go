@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/access"
 	"github.com/agentkeys/agentkeys/internal/agent"
 	"github.com/agentkeys/agentkeys/internal/buildinfo"
+	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/health"
 	"github.com/agentkeys/agentkeys/internal/localapi"
 	"github.com/agentkeys/agentkeys/internal/paths"
@@ -40,6 +42,7 @@ type instance struct {
 	level   *slog.LevelVar
 	set     settings.Settings
 	policy  atomic.Pointer[access.Policy]
+	health  *health.Conditions
 	metrics *health.Metrics
 	notify  *sdnotify.Notifier
 	storage *storage
@@ -85,14 +88,14 @@ func (p *program) newInstance(ctx context.Context, w wallet.Wallet) (*instance, 
 	i.log = i.log.With("wallet", w.String())
 	i.adopt(set, origins)
 	i.notify = sdnotify.New(p.getenv, os.Getpid())
-	conditions := health.NewConditions(time.Now, i.log, w.String())
-	i.metrics = health.NewMetrics(w.String(), buildinfo.Version(), conditions)
+	i.health = health.NewConditions(time.Now, i.log, w.String())
+	i.metrics = health.NewMetrics(w.String(), buildinfo.Version(), i.health)
 	if i.storage, err = p.openStore(set, i.log, i.metrics); err != nil {
 		return nil, err
 	}
 	i.storage.look(ctx)
 	i.metrics.KeychainState(i.storage.keychainState())
-	i.daemon = agent.New(i.agentConfig(conditions))
+	i.daemon = agent.New(i.agentConfig(i.health))
 	i.server = localapi.New(localapi.Config{
 		Source: source{i.daemon}, Policy: func() access.Policy { return *i.policy.Load() },
 		Metrics: i.metrics.Handler(), Observe: i.metrics.CredentialRequest, Logger: i.log,
@@ -103,9 +106,11 @@ func (p *program) newInstance(ctx context.Context, w wallet.Wallet) (*instance, 
 func (i *instance) agentConfig(conditions *health.Conditions) agent.Config {
 	d := &dialer{metrics: i.metrics, conditions: conditions, fallback: i.set.Broker}
 	d.checkClock()
+	words := &notifier{Notifier: i.notify, health: conditions}
+	conditions.OnChange(words.again)
 	c := agent.Config{
 		Wallet: i.w, Store: i.storage, Dial: d.dial, KeychainState: i.storage.keychainState,
-		Conditions: conditions, Observer: i.metrics, Notifier: notifier{i.notify}, Logger: i.log,
+		Conditions: conditions, Observer: i.metrics, Notifier: words, Logger: i.log,
 		Host: hostName(), Version: buildinfo.Version(), BootID: bootID(), ClockSynced: clockSynced,
 		Floor: func() time.Time { return time.Unix(d.floor.Load(), 0) }, SetFloor: d.setFloor,
 		Random: random, Settings: i.reload, Watchdog: i.notify.WatchdogInterval(),
@@ -123,13 +128,15 @@ func (i *instance) adopt(set settings.Settings, origins settings.Origins) {
 	i.level.Set(levelOf(set.LogLevel))
 }
 
-// reload keeps the old settings when the new ones are wrong.
+// reload keeps the old settings when the new ones are wrong, and says so for as long.
 func (i *instance) reload() {
 	set, origins, err := i.p.loadSettings(i.w.String())
 	if err != nil {
 		i.log.Error("settings not loaded", "error", err)
+		i.health.Set(condition.SettingsRefused, true, strings.ReplaceAll(err.Error(), "\n", "; "))
 		return
 	}
+	i.health.Set(condition.SettingsRefused, false, "")
 	i.adopt(set, origins)
 	i.log.Info("settings loaded")
 }

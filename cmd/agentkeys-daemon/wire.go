@@ -19,7 +19,6 @@ import (
 	"github.com/agentkeys/agentkeys/internal/health"
 	"github.com/agentkeys/agentkeys/internal/localapi"
 	"github.com/agentkeys/agentkeys/internal/paths"
-	"github.com/agentkeys/agentkeys/internal/sdnotify"
 	"github.com/agentkeys/agentkeys/internal/settings"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
@@ -210,12 +209,6 @@ func (s source) Credential(service string) (localapi.Credential, error) {
 
 // Accessed counts one read for the audit.
 func (s source) Accessed(a localapi.Access) { s.Daemon.Accessed(agent.Access(a)) }
-
-// notifier gives the agent systemd's words.
-type notifier struct{ *sdnotify.Notifier }
-
-// Reloading carries the time that systemd asks for.
-func (n notifier) Reloading() { n.Notifier.Reloading(sdnotify.Monotonic()) }
 
 // machineNames resolves the names of rules; a number stands for itself.
 type machineNames struct{}

@@ -35,6 +35,7 @@ const (
 	CacheCorrupt             Code = "cache_corrupt"
 	OfflineTooLong           Code = "offline_too_long"
 	DeviceKeyMissing         Code = "device_key_missing"
+	SettingsRefused          Code = "settings_refused"
 )
 
 // Severity says whether the daemon still does its work.
@@ -88,6 +89,7 @@ func Declared() []Declaration {
 		{CacheCorrupt, Warning, "the cache was damaged; it is fetched again", ""},
 		{OfflineTooLong, Error, "the broker was away for longer than the owner allows", ""},
 		{DeviceKeyMissing, Error, "the session has no device keys, so no credential can be opened", hintRecover},
+		{SettingsRefused, Error, "the settings were not taken at the last reload; the rules before them go on", "agentkeys-daemon run --print-config --wallet <wallet>"},
 	}
 }
 

@@ -50,7 +50,7 @@ func (r *raw) addFile(path string, read func(string) ([]byte, error)) []error {
 		return nil
 	}
 	if err != nil {
-		return []error{problem(path, "%v", err)}
+		return []error{&UnreadableError{Path: path, Err: err}}
 	}
 	var d document
 	meta, err := toml.Decode(string(data), &d)

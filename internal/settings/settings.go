@@ -13,8 +13,25 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 )
 
-// ErrSettings is wrapped by every problem; a usage error (exit 64).
+// ErrSettings is wrapped by every problem; but for UnreadableError a usage error (exit 64).
 var ErrSettings = errors.New("settings")
+
+// UnreadableError is a settings file that is there and cannot be read: no mistake in
+// what was typed, and it may pass. Is ErrSettings too.
+type UnreadableError struct {
+	Path string
+	Err  error
+}
+
+func (e *UnreadableError) Error() string {
+	return ErrSettings.Error() + ": " + e.Path + ": " + e.Err.Error()
+}
+
+// Is makes errors.Is(err, ErrSettings) true.
+func (e *UnreadableError) Is(target error) bool { return target == ErrSettings }
+
+// Unwrap gives what the system said.
+func (e *UnreadableError) Unwrap() error { return e.Err }
 
 // Settings are the checked values.
 type Settings struct {
