@@ -118,6 +118,9 @@ func (i *instance) agentConfig(conditions *health.Conditions) agent.Config {
 	if i.storage.keychain != nil {
 		c.Keychain = i.storage.keychain
 	}
+	if userName(os.Geteuid()) == paths.PackageUser {
+		c.KeychainHint = hintRecover(i.w)
+	}
 	return c
 }
 

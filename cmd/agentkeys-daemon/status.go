@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/session"
@@ -136,11 +137,23 @@ func offlineStatus(ctx context.Context, s *store.Store, slot store.Slot, w walle
 	switch {
 	case err == nil:
 		st.Session = &protocol.StatusSession{Scope: v.Scope, CreatedAt: v.CreatedAt, ExpiresAt: v.ExpiresAt(), Generation: info.Generation}
-	case !errors.Is(err, store.ErrUnavailable):
+	case errors.Is(err, store.ErrUnavailable):
+		if userName(paths.Owner(slot.Dir)) == paths.PackageUser {
+			st.Conditions = append(st.Conditions, protocol.StatusCondition{
+				Code: string(condition.KeychainUnavailable), Severity: string(condition.Warning), Hint: hintRecover(w),
+				Message: "the session lies in a keychain, and " + paths.PackageUser + " has none",
+			})
+		}
+	default:
 		f := classify(err)
 		st.Conditions = append(st.Conditions, protocol.StatusCondition{Code: f.code, Severity: "error", Message: err.Error(), Hint: f.hint})
 	}
 	return st
+}
+
+// hintRecover is for a session in a keychain that the units' user, who has none, is to read.
+func hintRecover(w wallet.Wallet) string {
+	return "sudo " + name + " recover " + w.String() + " --broker URL"
 }
 
 // instanceStatus is what `status --json` prints: what the daemon says, and whose it is.

@@ -32,6 +32,7 @@ type Config struct {
 	Dial          func(url string) (Broker, error) // url is empty in an adopted session
 	Keychain      Keychain
 	KeychainState func() string // of the last probe
+	KeychainHint  string        // what mends a keychain that cannot be read; empty: as declared
 	Conditions    Conditions
 	Observer      Observer
 	Notifier      Notifier

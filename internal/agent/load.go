@@ -65,6 +65,9 @@ func (d *Daemon) noteLoad(err error) {
 	}
 	set(condition.KeychainLocked, locked)
 	set(condition.KeychainUnavailable, !locked && errors.Is(err, store.ErrUnavailable))
+	if !locked && errors.Is(err, store.ErrUnavailable) {
+		d.c.Conditions.SetHint(condition.KeychainUnavailable, err.Error(), d.c.KeychainHint)
+	}
 	set(condition.SlotInsecure, errors.Is(err, store.ErrInsecure))
 	set(condition.SlotCorrupt, errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrNewer))
 	var insecure *store.InsecureError

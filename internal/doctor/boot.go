@@ -147,7 +147,7 @@ func (d Daemon) checks(f Facts) []Check {
 	case "revoked", "parked", "unpaired":
 		checks = one(fail(name, f.renew(), "%s", d.State))
 	case "waiting_for_keychain":
-		checks = one(fail(name, hintProbe, "waiting for the keychain"))
+		checks = one(fail(name, f.openKeychain(), "waiting for the keychain"))
 	default:
 		checks = one(fail(name, "agentkeys-daemon status --wallet "+f.Wallet, "%s", d.State))
 	}

@@ -76,11 +76,18 @@ func (f Facts) othersKeychain() Check {
 // asItsUser is what root types to see more. The home of the units is closed to that
 // user, whose keychain is not.
 func (f Facts) asItsUser() string {
+	if f.stranded() {
+		return "sudo " + f.renew()
+	}
 	if f.Boot != nil && f.Boot.UnitsHome {
 		return fmt.Sprintf("sudo -u '#%d' XDG_RUNTIME_DIR=/run/user/%d agentkeys-daemon probe", f.Slot.UID, f.Slot.UID)
 	}
 	return fmt.Sprintf("sudo -u '#%d' XDG_RUNTIME_DIR=/run/user/%d agentkeys-daemon doctor --wallet %s", f.Slot.UID, f.Slot.UID, f.Wallet)
 }
+
+// stranded reports whether the session lies in a keychain although the units' common
+// user, who never has one, is to read it: the slot was taken from a desktop user.
+func (f Facts) stranded() bool { return f.inKeychain() && f.Boot != nil && f.Boot.Shared }
 
 // useKeychain is how a session comes back that the settings keep us from.
 func (f Facts) useKeychain() string {
@@ -93,6 +100,9 @@ func (f Facts) useKeychain() string {
 // openKeychain is what a person types; on Linux the desktop's login opens a keyring,
 // and the probe says whether it did.
 func (f Facts) openKeychain() string {
+	if f.stranded() {
+		return "sudo " + f.renew()
+	}
 	if f.Keychain.Provider == providerMacOS && f.Keychain.State == stateLocked {
 		return "security unlock-keychain"
 	}

@@ -75,7 +75,7 @@ func (f Facts) session() []Check {
 	case s.Inconsistent:
 		return one(fail(name, f.renew(), "the head file and the keychain disagree"))
 	case s.Unread != "":
-		return one(fail(name, hintProbe, "%s", s.Unread))
+		return one(fail(name, f.openKeychain(), "%s", s.Unread))
 	case s.Ended != "":
 		return one(fail(name, f.renew(), "its owner ended it (%s)", s.Ended))
 	case !s.Servable:

@@ -145,6 +145,23 @@ func TestARecoveryForAnotherUserWaitsUntilTheDaemonIsStopped(t *testing.T) {
 	expectText(t, b.sh("grep ^User= "+b.dropIn(w)), "User=pi")
 }
 
+// The units' user never has a keychain: a probe of it would help nobody.
+func TestASessionInAKeychainIsLostToTheUnitsUser(t *testing.T) {
+	t.Parallel()
+	o := newOwner(t, startBroker(t))
+	b := newBoard(t)
+	b.pairs(o, "pair", "--alias", "bot").wait()
+	w := b.wallets()[0]
+	head := `{"version":1,"id":"daemon-` + w + `","generation":3,"pending":0,"where":"keychain","tombstone":false,"sha256":"` + strings.Repeat("ab", 32) + `"}`
+	b.sh("echo '" + head + "' > " + unitsHome + "/daemon-" + w + "/session.json; mkdir -p /run/systemd/system")
+	want := "sudo agentkeys-daemon recover " + w + " --broker URL"
+	for _, command := range []string{"status", "doctor"} {
+		if r := b.inside("agentkeys-daemon", command, "--wallet", w).wait(); !strings.Contains(r.stdout, want) || strings.Contains(r.stdout, "XDG_RUNTIME_DIR") {
+			t.Errorf("%s: %+v", command, r)
+		}
+	}
+}
+
 // A daemon that was started while the owner decided keeps the approval waiting.
 func TestADaemonStartedDuringARecoveryForAnotherUserIsRefusedToo(t *testing.T) {
 	t.Parallel()
