@@ -33,7 +33,7 @@ func (f Facts) slot() []Check {
 	case s.Removed:
 		return one(fail(name, f.renew(), "the session was removed from this machine, generation %d", s.Generation))
 	case !s.Saved && f.Socket.served() && f.Socket.UID == f.EUID:
-		return one(warn(name, "sudo agentkeys-daemon doctor --wallet "+f.Wallet, "it lies in the home of the package's units, which is closed to this user"))
+		return one(warn(name, "sudo agentkeys-daemon doctor --wallet "+f.Wallet, "its daemon has it in another home than this one; that of the package's units is closed to their users"))
 	case !s.Saved && f.Socket.served():
 		return one(warn(name, "sudo agentkeys-daemon doctor --wallet "+f.Wallet, "its daemon runs as another user, so the slot is not this user's to see"))
 	case !s.Saved && f.owner():

@@ -245,7 +245,7 @@ func TestDoctorOfADaemonWhoseSlotIsElsewhere(t *testing.T) {
 	pi.daemon(w).reaches("online")
 	beside := pi.with("AGENTKEYS_HOME", filepath.Join(pi.dir, "other"))
 	d := beside.doctor("agentkeys")[0]
-	d.has("slot", "warn", "another user")
+	d.has("slot", "warn", "another home")
 	d.has("daemon", "ok", "online")
 	if d.Wallet != w || d.Worst != "warn" {
 		t.Errorf("%+v", d)
