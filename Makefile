@@ -23,7 +23,7 @@ LDFLAGS  := -s -w -X $(MODULE)/internal/buildinfo.version=$(VERSION)
 BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=$(HAVE_GIT) -ldflags '$(LDFLAGS)'
 
 # Debian must be able to order the versions of packages: a tag, or what comes before the
-# next one by the time of its commit. Releases of the Makefile's own name end at dist/.
+# next one by the time of its commit.
 PACKAGE_VERSION ?= $(shell (git describe --exact-match --match 'v[0-9]*' 2>/dev/null | sed 's/^v//' | grep .) || \
 	git log -1 --format='0.1.0~git%cd.%h' --date=format:%Y%m%d%H%M%S 2>/dev/null || echo 0.1.0~archive)
 
