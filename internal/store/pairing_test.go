@@ -115,22 +115,26 @@ func (m *machine) promote(t fatal, i int, p *pairing) {
 	if first {
 		p.first = a.Begin()
 	}
-	gone := p.slot.BeginRemoval()
+	was := p.slot.BeginRemoval()
+	there, gone := p.saved, p.gone
 	var info store.Info
 	var err error
 	m.call(i, func(ctx context.Context, s subject) { info, err = s.Promote(ctx, p.id, m.id, p.v) })
-	done := err == nil || errors.Is(err, store.ErrNoSession)
-	m.removed(p, gone, done)
+	nothing := errors.Is(err, store.ErrNoSession)
+	there = there && !p.dropped // even in the middle of the call
+	m.removed(p, was, err == nil || nothing)
 	switch {
 	case known:
+	case err == nil && gone && first:
+		t.Fatalf("RESURRECTED: the promotion of a slot that was removed before")
 	case err == nil && p.calls == 1:
 		m.ended(t, a, false, info, nil)
-	case p.calls == 1 && done:
+	case p.calls == 1 && nothing && there:
 		t.Fatalf("LOST: a promotion that is not a repeated one found a slot that was deleted since")
 	default: // either this one or one before, at whatever time it happened
 		m.slot.Fail(a)
 	}
-	if done {
+	if err == nil || nothing && there {
 		m.tookEffect(p)
 	}
 }

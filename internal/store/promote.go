@@ -13,10 +13,10 @@ import (
 // the pending slot goes. It may stop anywhere and be repeated: id takes a pending slot
 // once, so what became of the session meanwhile (renewed, replaced) is not undone.
 //
-// Errors: ErrNoSession: id took it before and was deleted since, and the pending slot
-// is gone too. Otherwise as Save, before which nothing changed; if only the removal of
-// the pending slot failed, Info is that of the saved session and the call is to be
-// repeated.
+// Errors: ErrNoSession: the pending slot is gone, and id has no session of it: it was
+// dropped, or id took it before and was deleted since. Otherwise as Save, before which
+// nothing changed; if only the removal of the pending slot failed, Info is that of the
+// saved session and the call is to be repeated.
 func (s *Store) Promote(ctx context.Context, pending, id session.ID, v session.Session) (Info, error) {
 	info, err := s.promote(ctx, pending, id, v)
 	s.observe("promote", info.Backend, err)
@@ -27,7 +27,11 @@ func (s *Store) promote(ctx context.Context, pending, id session.ID, v session.S
 	if !pending.IsPending() || id.IsPending() || id.IsZero() {
 		return Info{}, fmt.Errorf("promote %s to %s: %w", pending, id, session.ErrID)
 	}
-	info, err := s.take(ctx, pending, id, v)
+	take := s.take
+	if s.pendingGone(pending) {
+		take = s.tookGone
+	}
+	info, err := take(ctx, pending, id, v)
 	if err != nil && !errors.Is(err, ErrNoSession) {
 		return Info{}, err
 	}
@@ -82,6 +86,39 @@ func (t *slot) finish(ctx context.Context, h head) (head, error) {
 	}
 	h = h.landed()
 	return h, t.writeHead(h)
+}
+
+// pendingGone: nothing is left of a pending slot; one that cannot be read is not gone.
+func (s *Store) pendingGone(pending session.ID) bool {
+	t, err := s.openSlot(pending)
+	if err == nil {
+		defer t.close()
+		_, _, err = t.readHead()
+	}
+	return errors.Is(err, errNoHead) || errors.Is(err, fs.ErrNotExist)
+}
+
+// tookGone answers for a pending slot that is gone: it was taken, or dropped. A head
+// that took it and has forgotten that since knows no better than one that never did:
+// either way nothing is saved.
+func (s *Store) tookGone(_ context.Context, pending, id session.ID, _ session.Session) (Info, error) {
+	gone := fmt.Errorf("slot %s is gone: %w", pending, ErrNoSession)
+	t, err := s.openSlot(id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Info{}, gone
+	}
+	if err != nil {
+		return Info{}, err
+	}
+	defer t.close()
+	h, _, err := t.readHead()
+	switch {
+	case errors.Is(err, errNoHead) || err == nil && !h.took(pending):
+		return Info{}, gone
+	case err != nil:
+		return Info{}, err
+	}
+	return t.tookBefore(h)
 }
 
 // tookBefore makes durable what was found: its writer may have died before.

@@ -7,7 +7,8 @@ import (
 )
 
 // maxPromoted bounds what a head remembers: more pairings of one wallet that were cut
-// off in the middle of their promotion, within 24 h, are nobody's.
+// off in the middle of their promotion, within 24 h, are nobody's. One whose pending
+// slot is gone needs no remembering: Promote saves nothing then.
 const maxPromoted = 8
 
 // took reports whether this slot has taken the session of a pending slot, whatever

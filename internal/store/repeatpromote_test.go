@@ -84,8 +84,9 @@ func TestAPromoteThatIsRepeatedDoesNotUndoADelete(t *testing.T) {
 					t.Errorf("repeated after a delete: %v, want ErrNoSession", err)
 				}
 				wantLoadError(t, storeOf(m, 1), m.id, store.ErrNoSession)
-				v := newSession(m.wallet)
-				if _, err := storeOf(m, 1).Promote(t.Context(), session.NewPendingID(), m.id, v); err != nil && mode != store.ModeKeychain {
+				v, other := newSession(m.wallet), session.NewPendingID()
+				save(t, storeOf(m, 1), other, newPending())
+				if _, err := storeOf(m, 1).Promote(t.Context(), other, m.id, v); err != nil && mode != store.ModeKeychain {
 					t.Fatalf("another pairing: %v", err)
 				} else if err == nil {
 					wantToken(t, storeOf(m, 1), m.id, v)
@@ -99,8 +100,9 @@ func TestAPromoteThatIsRepeatedDoesNotUndoADelete(t *testing.T) {
 func TestAPromoteThatIsRepeatedDoesNotReplaceANewerPairing(t *testing.T) {
 	t.Parallel()
 	cutPromote(t, store.ModeFile, func(t *testing.T, m *machine, again func() error, _ session.Session) {
-		newer := newSession(m.wallet)
-		_, err := storeOf(m, 1).Promote(t.Context(), session.NewPendingID(), m.id, newer)
+		newer, other := newSession(m.wallet), session.NewPendingID()
+		save(t, storeOf(m, 1), other, newPending())
+		_, err := storeOf(m, 1).Promote(t.Context(), other, m.id, newer)
 		must(t, err, again())
 		wantToken(t, storeOf(m, 1), m.id, newer)
 	})
@@ -126,6 +128,49 @@ func TestAPromoteThatCameToNothingIsMadeUpFor(t *testing.T) {
 		_, err = storeOf(m, 1).Promote(t.Context(), pending, m.id, v)
 		must(t, err)
 		wantToken(t, storeOf(m, 1), m.id, v)
+	}
+}
+
+// A head forgets what it took long ago; whoever repeats that promote finds no pending
+// slot, and changes nothing. So does the one whose pairing was dropped meanwhile.
+func TestAPromoteOfASlotThatIsGoneSavesNothing(t *testing.T) {
+	t.Parallel()
+	for _, mode := range modes() {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(mode, storeMaker)
+			s, first, v := storeOf(m, 1), session.NewPendingID(), newSession(m.wallet)
+			promote := func(pending session.ID, v session.Session) error {
+				_, err := s.Promote(t.Context(), pending, m.id, v)
+				return err
+			}
+			never := session.NewPendingID()
+			if err := promote(never, v); !errors.Is(err, store.ErrNoSession) {
+				t.Errorf("a pending slot that was never saved: %v, want ErrNoSession", err)
+			}
+			if slots, err := s.List(); err != nil || len(slots) != 0 {
+				t.Errorf("a promote of nothing made %+v, %v", slots, err)
+			}
+			save(t, s, first, newPending())
+			must(t, promote(first, v))
+			for range 20 {
+				v, next := newSession(m.wallet), session.NewPendingID()
+				save(t, s, next, newPending())
+				must(t, promote(next, v))
+			}
+			must(t, s.Delete(t.Context(), m.id))
+			if err := promote(first, v); !errors.Is(err, store.ErrNoSession) {
+				t.Errorf("taken long ago: %v, want ErrNoSession", err)
+			}
+			wantLoadError(t, s, m.id, store.ErrNoSession)
+			dropped := session.NewPendingID()
+			save(t, s, dropped, newPending())
+			must(t, s.Delete(t.Context(), dropped))
+			if err := promote(dropped, v); !errors.Is(err, store.ErrNoSession) {
+				t.Errorf("dropped: %v, want ErrNoSession", err)
+			}
+			wantLoadError(t, s, m.id, store.ErrNoSession)
+		})
 	}
 }
 

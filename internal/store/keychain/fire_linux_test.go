@@ -37,6 +37,8 @@ type fire struct {
 	pairs   []*firePairing
 	backend map[uint64]store.Backend
 	answers map[string]int
+	asked   map[string]int // commands under way
+	journal []string
 	cutOff  int // commands that a kill interrupted
 }
 
@@ -58,7 +60,8 @@ func TestMigrationUnderFire(t *testing.T) {
 	t.Logf("seed %d", seed)
 	f := &fire{
 		t: t, random: rand.New(rand.NewPCG(seed, 0)), user: keyringtest.Dir(t),
-		slot: storetest.NewLedger(), backend: map[uint64]store.Backend{}, answers: map[string]int{},
+		slot: storetest.NewLedger(), backend: map[uint64]store.Backend{},
+		answers: map[string]int{}, asked: map[string]int{},
 	}
 	f.home = filepath.Join(f.user, ".agentkeys")
 	f.login()

@@ -17,27 +17,31 @@ const (
 	doDrop = "drop"
 )
 
-// openPairings is how many of the newest are promoted, dropped and looked at: a slot
-// remembers the last eight that it took.
-const openPairings = 6
+// openPairings is how many of the newest are promoted, dropped and looked at: while one
+// is among them at most six others are taken, and a slot remembers the last eight.
+const openPairings = 4
+
+const journalLines = 400
 
 // firePairing is a pending slot and what is known of its promotion.
 type firePairing struct {
-	id      session.ID
-	token   string
-	slot    *storetest.Ledger
-	saved   bool // acknowledged
-	dropped bool // somebody began to delete it
-	first   int  // moment of the wallet's ledger at which its first promotion began; 0 = none
-	calls   int  // promotions that began
-	taken   bool // for good: from now on a promotion saves nothing
+	id    session.ID
+	token string
+	slot  *storetest.Ledger
+
+	answered bool // its save has ended
+	saved    bool // acknowledged
+	dropped  bool // somebody began to delete it
+	first    int  // moment of the wallet's ledger at which its first promotion began; 0 = none
+	calls    int  // promotions that began
+	taken    bool // for good: from now on a promotion saves nothing
 }
 
 // errand is one command under way.
 type errand struct {
 	word, text string
 	pairing    *firePairing // nil unless it is about a pending slot
-	saved      bool         // that one was by then
+	saved      bool         // that one was by then, and nobody dropped it
 	change     *storetest.Attempt
 	removal    *storetest.Attempt // of the pending slot
 	before     storetest.View
@@ -49,7 +53,7 @@ func (f *fire) do(w *worker, word string) (r reply, answered bool) {
 	f.mu.Lock()
 	p := f.pick(word)
 	f.mu.Unlock()
-	if p == nil && slices.Contains([]string{doPromote, doLook, doDrop}, word) {
+	if p == nil && slices.Contains([]string{doPair, doPromote, doLook, doDrop}, word) {
 		word = doLoad
 	}
 	return f.doFor(w, word, p)
@@ -59,19 +63,29 @@ func (f *fire) do(w *worker, word string) (r reply, answered bool) {
 func (f *fire) doFor(w *worker, word string, p *firePairing) (r reply, answered bool) {
 	f.mu.Lock()
 	e := f.send(word, p)
+	f.asked[e.word]++
+	f.write("%d asks %s", w.cmd.Process.Pid, e.text)
 	f.mu.Unlock()
 	r, answered = w.ask(e.text)
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.asked[e.word]--
+	f.write("%d says %v %+v", w.cmd.Process.Pid, answered, r)
 	if answered {
 		f.answers[e.word+" "+r.Failure]++
 	} else {
 		r.Failure = "killed"
 	}
 	if err := f.judge(e, r); err != nil {
-		f.t.Errorf("%s: %v", e.text, err)
+		f.t.Errorf("%s: %v\n%s", e.text, err, strings.Join(f.journal, "\n"))
 	}
 	return r, answered
+}
+
+// write keeps the last lines of what was said, for the day on which a judge is not content.
+func (f *fire) write(format string, values ...any) {
+	f.journal = append(f.journal, fmt.Sprintf(format, values...))
+	f.journal = f.journal[max(0, len(f.journal)-journalLines):]
 }
 
 // send begins a command.
@@ -79,7 +93,7 @@ func (f *fire) send(word string, p *firePairing) errand {
 	e := errand{word: word, pairing: p, before: f.slot.Look()}
 	slot, command, token := account, word, ""
 	if p != nil {
-		slot, e.before, e.saved = p.id.String(), p.slot.Look(), p.saved
+		slot, e.before, e.saved = p.id.String(), p.slot.Look(), p.saved && !p.dropped
 	}
 	switch word {
 	case doSave, doOver:
@@ -116,10 +130,13 @@ func (f *fire) sendPromote(e *errand) {
 }
 
 // pick makes a pairing or takes one of the newest; nil if there is none or the command
-// is about none.
+// is about none. While one is promoted none is made: it stays among the newest.
 func (f *fire) pick(word string) *firePairing {
 	switch word {
 	case doPair:
+		if f.asked[doPromote] > 0 {
+			return nil
+		}
 		f.pairs = append(f.pairs, &firePairing{
 			id: session.NewPendingID(), token: session.NewToken().Reveal(), slot: storetest.NewLedger(),
 		})
@@ -128,7 +145,12 @@ func (f *fire) pick(word string) *firePairing {
 	default:
 		return nil
 	}
-	open := f.pairs[max(0, len(f.pairs)-openPairings):]
+	var open []*firePairing // nobody goes on with a slot whose save has no answer yet
+	for _, p := range f.pairs[max(0, len(f.pairs)-openPairings):] {
+		if p.answered {
+			open = append(open, p)
+		}
+	}
 	if len(open) == 0 {
 		return nil
 	}
@@ -200,6 +222,7 @@ func (f *fire) judgeLoad(e errand, r reply) error {
 }
 
 func (f *fire) judgePair(e errand, r reply) error {
+	e.pairing.answered = true
 	if r.Failure != "" {
 		e.pairing.slot.Fail(e.change)
 		return nil
@@ -211,20 +234,20 @@ func (f *fire) judgePair(e errand, r reply) error {
 // judgePromote: of several promotions of one pairing any may have been the one.
 func (f *fire) judgePromote(e errand, r reply) error {
 	p := e.pairing
-	done := r.Failure == "" || r.Failure == "no_session"
-	p.slot.EndRemoval(e.removal, done)
+	nothing := r.Failure == "no_session"
+	p.slot.EndRemoval(e.removal, r.Failure == "" || nothing)
 	switch {
 	case e.change == nil:
 	case r.Failure == "" && p.calls == 1:
 		if err := f.judgeSave(e, r); err != nil {
 			return err
 		}
-	case r.Failure == "no_session" && p.calls == 1:
+	case nothing && p.calls == 1 && e.saved:
 		return fmt.Errorf("LOST: a promotion that is not a repeated one found a slot that was deleted since")
 	default:
 		f.slot.Fail(e.change)
 	}
-	if done {
+	if r.Failure == "" || nothing && e.saved {
 		f.tookEffect(p)
 	}
 	return nil

@@ -81,7 +81,6 @@ func makeLogin(t testing.TB, address, home string) {
 	}
 	password := Password
 	startDaemon(t, address, home, &password).Kill()
-	waitFor(t, "the name to be free", func() bool { return owner(t, address) == "" })
 }
 
 // writePlainLogin leaves what gnome-keyring itself writes for an empty password:
@@ -100,9 +99,11 @@ func writePlainLogin(t testing.TB, home string) {
 func loginFile(home string) string { return filepath.Join(home, "data", "keyrings", "login.keyring") }
 
 // startDaemon unlocks, and where there is none makes, the login collection unless
-// password is nil.
+// password is nil. One that was killed a moment ago may still own the name: a new one
+// would give up on it, and run on without.
 func startDaemon(t testing.TB, address, home string, password *string) *GnomeKeyring {
 	t.Helper()
+	waitFor(t, "the name to be free", func() bool { return owner(t, address) == "" })
 	args := []string{"--foreground", "--components=secrets", "--control-directory=" + filepath.Join(home, "run", "keyring")}
 	cmd := exec.Command("gnome-keyring-daemon", args...)
 	cmd.Env = Env(address, home)
@@ -112,10 +113,20 @@ func startDaemon(t testing.TB, address, home string, password *string) *GnomeKey
 	}
 	g := &GnomeKeyring{Address: address, Home: home, Process: start(t, cmd)}
 	waitFor(t, "gnome-keyring to own its name", func() bool { return owner(t, address) != "" })
-	if password != nil {
-		waitFor(t, "the login collection", func() bool { return hasLogin(t, address) })
+	if password != nil && !soon(func() bool { return hasLogin(t, address) }) {
+		g.explain(t)
 	}
 	return g
+}
+
+// explain ends a test whose login collection does not open.
+func (g *GnomeKeyring) explain(t testing.TB) {
+	t.Helper()
+	who := owner(t, g.Address)
+	v, err := Connect(t, g.Address).Object(secretsName, loginPath).GetProperty("org.freedesktop.Secret.Collection.Locked")
+	files, _ := filepath.Glob(filepath.Join(filepath.Dir(loginFile(g.Home)), "*"))
+	g.Kill()
+	t.Fatalf("the login collection does not open: owner %q, locked %v, %v; files %v; gnome-keyring: %s", who, v, err, files, g.Outcome())
 }
 
 // Lock locks the login collection, as a person would.
@@ -202,9 +213,17 @@ func hasLogin(t testing.TB, address string) bool {
 
 func waitFor(t testing.TB, what string, done func() bool) {
 	t.Helper()
+	if !soon(done) {
+		t.Fatalf("waited %v for %s", patience, what)
+	}
+}
+
+// soon waits until done says so, and not longer than patience.
+func soon(done func() bool) bool {
 	for deadline := time.Now().Add(patience); !done(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited %v for %s", patience, what)
+			return false
 		}
 	}
+	return true
 }
