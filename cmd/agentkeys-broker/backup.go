@@ -51,6 +51,9 @@ func backupCommand(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(stdout, "%s\nkeep it as safe as %s: agentkeys-broker restore FILE --data DIR\n", file[0], *data)
+	if info, err := os.Stat(file[0]); err == nil && info.Mode().Perm()&0o077 != 0 {
+		fmt.Fprintln(stdout, "the file system there keeps no modes: whoever gets at it can read the backup")
+	}
 	return nil
 }
 

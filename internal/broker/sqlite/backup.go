@@ -33,22 +33,22 @@ func Backup(ctx context.Context, path, to string, take map[string]string) error 
 	if _, err := os.Lstat(to); err == nil {
 		return fmt.Errorf("%s: %w", to, fs.ErrExist)
 	}
-	temp, err := os.CreateTemp(filepath.Dir(to), ".agentkeys-broker-*.tmp") // mode 0600
+	temp, err := newDraft(filepath.Dir(to), ".agentkeys-broker-*.tmp")
 	if err != nil {
 		return fmt.Errorf("make backup: %w", err)
 	}
-	defer func() { _ = os.Remove(temp.Name()) }() // linked by its own name by then
+	defer temp.discard()
 	err = copyInto(ctx, path, temp.Name())
 	if err == nil {
 		err = change(ctx, temp.Name(), func(db *sql.DB) error { return pack(ctx, db, take) })
 	}
-	if err = errors.Join(err, temp.Sync(), temp.Close()); err != nil {
+	if err = temp.finish(err); err == nil {
+		err = placeNew(temp.Name(), to)
+	}
+	if err != nil {
 		return fmt.Errorf("make backup: %w", err)
 	}
-	if err := os.Link(temp.Name(), to); err != nil { // a rename would replace what came meanwhile
-		return fmt.Errorf("make backup: %w", err)
-	}
-	return syncDir(filepath.Dir(to))
+	return nil
 }
 
 // copyInto leaves to in rollback mode: one file, without a log beside it.
@@ -145,15 +145,4 @@ func (f *Facts) read(ctx context.Context, db *sql.DB) (err error) {
 		}
 	}
 	return rows.Err()
-}
-
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err == nil {
-		err = errors.Join(dir.Sync(), dir.Close())
-	}
-	if err != nil {
-		return fmt.Errorf("sync directory: %w", err)
-	}
-	return nil
 }

@@ -15,16 +15,16 @@ import (
 // rename that does it, nothing of the old database is changed; aside, if not empty, is
 // the name under which it stays. fs.ErrExist: there is such a name already.
 func Restore(ctx context.Context, from, path, aside, epoch string) error {
-	temp, err := os.CreateTemp(filepath.Dir(path), ".restore-*.tmp") // mode 0600
+	temp, err := newDraft(filepath.Dir(path), ".restore-*.tmp")
 	if err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
-	defer func() { _ = os.Remove(temp.Name()) }() // renamed by then
+	defer temp.discard()
 	err = copyInto(ctx, from, temp.Name())
 	if err == nil {
 		err = change(ctx, temp.Name(), func(db *sql.DB) error { return unpack(ctx, db, epoch) })
 	}
-	if err = errors.Join(err, temp.Sync(), temp.Close()); err != nil {
+	if err := temp.finish(err); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
 	if err := setAside(ctx, path, aside); err != nil {
