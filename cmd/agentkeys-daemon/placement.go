@@ -72,21 +72,19 @@ func (l *placement) unit(p *program, recovers bool) (*unit, error) {
 
 // runsAs looks the user up. The package's own is the way back from a desktop user.
 func (l *placement) runsAs(p *program, u *unit) error {
-	switch l.runAs {
-	case "":
-		return nil
-	case paths.PackageUser:
-		u.back = true
+	if l.runAs == "" {
 		return nil
 	}
 	found, err := lookupUser(l.runAs)
-	if err != nil {
+	switch {
+	case err != nil:
 		return usage(fmt.Errorf("%w: %.64q", errRunAsNobody, l.runAs), "getent passwd")
-	}
-	if found.UID == 0 {
+	case found.Name == paths.PackageUser:
+		u.back = true
+		return nil
+	case found.UID == 0:
 		return usage(errRunAsRoot, name+" pair --help")
-	}
-	if unfit(found) {
+	case unfit(found):
 		return usage(fmt.Errorf("%w: %.64q", errRunAsUnfit, found.Name), name+" pair --help")
 	}
 	u.user = found

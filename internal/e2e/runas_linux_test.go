@@ -116,8 +116,10 @@ func TestARecoveryMovesAnAgentToADesktopUserAndBack(t *testing.T) {
 	if !strings.Contains(r.stdout, "runs as  pi") {
 		t.Errorf("a recovery without --run-as changed the user: %s", r.stdout)
 	}
-	b.pairs(o, "recover", "bot", "--run-as", "agentkeys").wait()
-	expectText(t, b.sh("ls -A /etc/systemd/system"), "")
+	for _, user := range []string{"agentkeys", fmt.Sprint(unitsUID)} {
+		b.pairs(o, "recover", "bot", "--run-as", user).wait()
+		expectText(t, b.sh("ls -A /etc/systemd/system"), "")
+	}
 }
 
 // The daemon that runs would take the new session up and move it into the keyring of
