@@ -51,10 +51,15 @@ var (
 	errHeadRules   = errors.New("fields contradict each other")
 )
 
-// parseHead reads a head strictly. It returns ErrNewer for a version that this
-// program does not know and otherwise ErrCorrupt; no error repeats the content.
+// parseHead reads a head strictly. It returns ErrNewer for a version that this program
+// does not know, and for a sound head with keys that it does not know; otherwise
+// ErrCorrupt. No error repeats the content.
 func parseHead(data []byte, id session.ID) (head, error) {
 	h, err := decodeHead(data)
+	var more head
+	if errors.Is(err, errHeadJSON) && strictjson.DecodeLenient(data, &more) == nil && more.check(id) == nil {
+		err = fmt.Errorf("a head with more in it than this program knows: %w", ErrNewer)
+	}
 	if errors.Is(err, ErrNewer) {
 		return head{}, err
 	}
