@@ -139,6 +139,7 @@ func decisions() []decision {
 		{brokerclient.ErrURL, exitUsage, "usage", name + " pair --broker https://HOST:8420"},
 		{paths.ErrHome, exitUsage, "usage", "export AGENTKEYS_HOME=/absolute/path"},
 		{store.ErrConfig, exitUsage, "usage", ""},
+		{agent.ErrPairingGone, exitNoSession, "no_session", name + " recover WALLET --broker URL"},
 		{store.ErrNoSession, exitNoSession, "no_session", name + " pair --broker URL"},
 		{store.ErrBusy, exitFault, "busy", name + " status"},
 		{store.ErrUnavailable, exitFault, "keychain_unavailable", name + " probe"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -135,4 +136,31 @@ func killable(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
+}
+
+// robbedStore loses the pending slot in the moment before its promotion.
+type robbedStore struct{ agent.PairStore }
+
+func (s robbedStore) Promote(ctx context.Context, pending, id session.ID, v session.Session) (store.Info, error) {
+	if err := s.PairStore.Delete(ctx, pending); err != nil {
+		return store.Info{}, err
+	}
+	return s.PairStore.Promote(ctx, pending, id, v)
+}
+
+// The agent is there at the broker: a second one would not help its owner.
+func TestAPairingWhoseSlotWasRemovedAsksForARecovery(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBoard(t)
+		b.wrap = func(s agent.PairStore) agent.PairStore { return robbedStore{s} }
+		b.onCode = func(c pairing.Code) { b.owner.approve(c) }
+		_, err := b.pair(t.Context(), wish())
+		if !errors.Is(err, agent.ErrPairingGone) || !strings.Contains(err.Error(), b.owner.agent.String()) {
+			t.Errorf("%v, want ErrPairingGone and the wallet", err)
+		}
+		agents, pending := b.slots()
+		expect(t, "agents", agents, 0)
+		expect(t, "pending slots", pending, 0)
+	})
 }

@@ -73,6 +73,7 @@ func (f *Failure) Unwrap() error { return f.Err }
 // Errors of a pairing that the person at the board reads.
 var (
 	ErrPairingDenied  = errors.New("the owner denied this pairing")
+	ErrPairingGone    = errors.New("the owner approved, but what the session needs was removed on this machine")
 	ErrPairingExpired = errors.New("nobody approved within the life of the code")
 )
 
@@ -177,6 +178,9 @@ func (p *pairer) promote(ctx context.Context, granted *protocol.Granted) (Paired
 		}
 	}
 	info, err := p.c.Store.Promote(context.WithoutCancel(ctx), p.id, session.DaemonID(g.Wallet), s)
+	if errors.Is(err, store.ErrNoSession) {
+		return Paired{}, fmt.Errorf("wallet %s: %w: %w", g.Wallet, ErrPairingGone, err)
+	}
 	if err != nil {
 		return Paired{}, fmt.Errorf("store the session: %w", err)
 	}

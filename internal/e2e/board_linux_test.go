@@ -119,8 +119,9 @@ func (b *board) runs(w string) *process {
 		if !p.running() {
 			b.t.Fatalf("the daemon ended\nstdout: %s\nstderr: %s", p.out, p.err)
 		}
-		// Whoever tries the lock has it for a moment, in which the daemon may want it.
-		r := b.inside("/bin/sh", "-c", `grep "FLOCK .*:$(stat -c %i `+lock+`) " /proc/locks`).wait()
+		// Whoever tries the lock has it for a moment, in which the daemon may want it. Up
+		// to the daemon nothing forks, so it has the number of what was started first.
+		r := b.inside("/bin/sh", "-c", fmt.Sprintf(`grep "FLOCK .* %d .*:$(stat -c %%i %s) " /proc/locks`, p.cmd.Process.Pid, lock)).wait()
 		return fmt.Sprint(r.stdout, r.stderr, p.err), r.code == 0
 	})
 	return p

@@ -58,7 +58,7 @@ func parseHead(data []byte, id session.ID) (head, error) {
 	h, err := decodeHead(data)
 	var more head
 	if errors.Is(err, errHeadJSON) && strictjson.DecodeLenient(data, &more) == nil && more.check(id) == nil {
-		err = fmt.Errorf("a head with more in it than this program knows: %w", ErrNewer)
+		err = fmt.Errorf("more in it than this program knows; if no newer one wrote it, move it away and recover: %w", ErrNewer)
 	}
 	if errors.Is(err, ErrNewer) {
 		return head{}, err

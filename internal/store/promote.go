@@ -13,10 +13,12 @@ import (
 // the pending slot goes. It may stop anywhere and be repeated: id takes a pending slot
 // once, so what became of the session meanwhile (renewed, replaced) is not undone.
 //
-// Errors: ErrNoSession: the pending slot is gone, and id has no session of it: it was
-// dropped, or id took it before and was deleted since. Otherwise as Save, before which
-// nothing changed; if only the removal of the pending slot failed, Info is that of the
-// saved session and the call is to be repeated.
+// Errors: ErrNoSession: nothing was saved, because id took the pending slot before and
+// was deleted since, or because the pending slot is gone: dropped, or taken so long ago
+// that id has forgotten it. ErrInDoubt, for a slot that is gone: an earlier call may
+// still have saved it; Reconcile, then repeat. Otherwise as Save, before which nothing
+// changed; if only the removal of the pending slot failed, Info is that of the saved
+// session and the call is to be repeated.
 func (s *Store) Promote(ctx context.Context, pending, id session.ID, v session.Session) (Info, error) {
 	info, err := s.promote(ctx, pending, id, v)
 	s.observe("promote", info.Backend, err)
@@ -27,11 +29,7 @@ func (s *Store) promote(ctx context.Context, pending, id session.ID, v session.S
 	if !pending.IsPending() || id.IsPending() || id.IsZero() {
 		return Info{}, fmt.Errorf("promote %s to %s: %w", pending, id, session.ErrID)
 	}
-	take := s.take
-	if s.pendingGone(pending) {
-		take = s.tookGone
-	}
-	info, err := take(ctx, pending, id, v)
+	info, err := s.take(ctx, pending, id, v)
 	if err != nil && !errors.Is(err, ErrNoSession) {
 		return Info{}, err
 	}
@@ -50,7 +48,7 @@ func (s *Store) take(ctx context.Context, pending, id session.ID, v session.Sess
 	if err := ctx.Err(); err != nil {
 		return Info{}, fmt.Errorf("promote %s: %w", pending, err)
 	}
-	t, err := s.makeSlot(id)
+	t, gone, err := s.slotFor(pending, id)
 	if err != nil {
 		return Info{}, err
 	}
@@ -60,8 +58,26 @@ func (s *Store) take(ctx context.Context, pending, id session.ID, v session.Sess
 		return Info{}, err
 	}
 	defer unlock()
+	return t.fill(ctx, pending, gone, payload)
+}
+
+// slotFor opens id, and makes it unless the pending slot is gone: then nothing comes.
+func (s *Store) slotFor(pending, id session.ID) (t *slot, gone bool, err error) {
+	if !s.pendingGone(pending) {
+		t, err = s.makeSlot(id)
+		return t, false, err
+	}
+	if t, err = s.openSlot(id); errors.Is(err, fs.ErrNotExist) {
+		err = errGone(pending, ErrNoSession)
+	}
+	return t, true, err
+}
+
+// fill is take under the lock.
+func (t *slot) fill(ctx context.Context, pending session.ID, gone bool, payload []byte) (Info, error) {
 	h, err := t.headToChange(ctx)
-	if err == nil && h.PendingPromoted == pending.String() {
+	cutOff := h.PendingPromoted == pending.String() && h.Where == BackendKeychain
+	if err == nil && cutOff {
 		h, err = t.finish(ctx, h)
 	}
 	switch {
@@ -69,26 +85,22 @@ func (s *Store) take(ctx context.Context, pending, id session.ID, v session.Sess
 		return Info{}, err
 	case h.took(pending):
 		return t.tookBefore(h)
+	case gone && cutOff:
+		return Info{}, errGone(pending, ErrInDoubt)
+	case gone:
+		return Info{}, errGone(pending, ErrNoSession)
 	}
 	t.promoting = pending.String()
 	return t.put(ctx, h, payload)
 }
 
-// finish ends a promotion that was cut off after the keychain took the session. If the
-// keychain does not show it, all stays as it is and the session is saved anew.
-func (t *slot) finish(ctx context.Context, h head) (head, error) {
-	s := t.store
-	if h.Where != BackendKeychain || !s.keychainFor(t.id) || !s.probeNow(ctx).State.Readable() {
-		return h, nil
-	}
-	if v, err := s.entry(ctx, t.id); err != nil || !h.holdsPending(v) {
-		return h, nil
-	}
-	h = h.landed()
-	return h, t.writeHead(h)
+func errGone(pending session.ID, cause error) error {
+	return fmt.Errorf("the pending slot %s is gone: %w", pending, cause)
 }
 
 // pendingGone: nothing is left of a pending slot; one that cannot be read is not gone.
+// Whatever became of it, nothing is saved then: id took it, and may have forgotten that
+// since, or it was dropped.
 func (s *Store) pendingGone(pending session.ID) bool {
 	t, err := s.openSlot(pending)
 	if err == nil {
@@ -98,27 +110,18 @@ func (s *Store) pendingGone(pending session.ID) bool {
 	return errors.Is(err, errNoHead) || errors.Is(err, fs.ErrNotExist)
 }
 
-// tookGone answers for a pending slot that is gone: it was taken, or dropped. A head
-// that took it and has forgotten that since knows no better than one that never did:
-// either way nothing is saved.
-func (s *Store) tookGone(_ context.Context, pending, id session.ID, _ session.Session) (Info, error) {
-	gone := fmt.Errorf("slot %s is gone: %w", pending, ErrNoSession)
-	t, err := s.openSlot(id)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Info{}, gone
+// finish ends a promotion that was cut off after the keychain took the session. If the
+// keychain does not show it, all stays as it is and the session is saved anew.
+func (t *slot) finish(ctx context.Context, h head) (head, error) {
+	s := t.store
+	if !s.keychainFor(t.id) || !s.probeNow(ctx).State.Readable() {
+		return h, nil
 	}
-	if err != nil {
-		return Info{}, err
+	if v, err := s.entry(ctx, t.id); err != nil || !h.holdsPending(v) {
+		return h, nil
 	}
-	defer t.close()
-	h, _, err := t.readHead()
-	switch {
-	case errors.Is(err, errNoHead) || err == nil && !h.took(pending):
-		return Info{}, gone
-	case err != nil:
-		return Info{}, err
-	}
-	return t.tookBefore(h)
+	h = h.landed()
+	return h, t.writeHead(h)
 }
 
 // tookBefore makes durable what was found: its writer may have died before.

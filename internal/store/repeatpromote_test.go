@@ -174,6 +174,33 @@ func TestAPromoteOfASlotThatIsGoneSavesNothing(t *testing.T) {
 	}
 }
 
+// The pending slot went after the cut: what the keychain took is found and said, and
+// while nobody can look, neither "there is none" nor "it is there" is.
+func TestAPromoteThatWasCutOffAndLostItsSlot(t *testing.T) {
+	t.Parallel()
+	cutPromote(t, store.ModeAuto, func(t *testing.T, m *machine, again func() error, v session.Session) {
+		s := storeOf(m, 1)
+		_, held, err := s.Load(t.Context(), m.id)
+		must(t, err)
+		slots, err := s.List()
+		must(t, err)
+		for _, slot := range slots {
+			if slot.ID.IsPending() {
+				must(t, s.Delete(t.Context(), slot.ID))
+			}
+		}
+		m.ring.SetState(store.StateLocked)
+		if err := again(); err != nil && !errors.Is(err, store.ErrInDoubt) {
+			t.Errorf("locked: %v", err)
+		}
+		m.ring.SetState(store.StateUnlocked)
+		must(t, again())
+		if info := wantToken(t, s, m.id, v); info.Generation != held.Generation {
+			t.Errorf("generation %d, want %d", info.Generation, held.Generation)
+		}
+	})
+}
+
 // Two processes promote the same slot, and a daemon renews in between: the second
 // one looked before the first one wrote.
 func TestAPromoteBesideAnotherDoesNotUndoARenewal(t *testing.T) {

@@ -38,12 +38,12 @@ func Backup(ctx context.Context, path, to string, take map[string]string) error 
 		return fmt.Errorf("make backup: %w", err)
 	}
 	defer temp.discard()
-	err = copyInto(ctx, path, temp.Name())
+	err = copyInto(ctx, path, temp.path)
 	if err == nil {
-		err = change(ctx, temp.Name(), func(db *sql.DB) error { return pack(ctx, db, take) })
+		err = change(ctx, temp.path, func(db *sql.DB) error { return pack(ctx, db, take) })
 	}
 	if err = temp.finish(err); err == nil {
-		err = placeNew(temp.Name(), to)
+		err = placeNew(temp.path, to)
 	}
 	if err != nil {
 		return fmt.Errorf("make backup: %w", err)

@@ -36,11 +36,19 @@ func names(t *testing.T, dir string) (all []string) {
 func TestABackupRemovesWhatWasCutOffBefore(t *testing.T) {
 	t.Parallel()
 	_, path := filled(t, "1")
-	dir, elsewhere := t.TempDir(), t.TempDir()
-	write(t, dir, ".agentkeys-broker-1.tmp")
-	write(t, dir, ".agentkeys-broker-1.tmp-journal")
+	dir, elsewhere := filepath.Join(t.TempDir(), "a[1]*"), t.TempDir() // no pattern, whatever is in it
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cut := filepath.Join(dir, ".agentkeys-broker-1.tmp")
+	if err := os.Mkdir(cut, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, cut, "broker.db")
+	write(t, cut, "broker.db-journal")
 	write(t, dir, "other.tmp")
-	if err := os.Symlink(write(t, elsewhere, "precious"), filepath.Join(dir, ".agentkeys-broker-2.tmp")); err != nil {
+	write(t, elsewhere, "precious")
+	if err := os.Symlink(elsewhere, filepath.Join(dir, ".agentkeys-broker-2.tmp")); err != nil {
 		t.Fatal(err)
 	}
 	if err := sqlite.Backup(t.Context(), path, filepath.Join(dir, "backup"), nil); err != nil {

@@ -20,9 +20,9 @@ func Restore(ctx context.Context, from, path, aside, epoch string) error {
 		return fmt.Errorf("restore: %w", err)
 	}
 	defer temp.discard()
-	err = copyInto(ctx, from, temp.Name())
+	err = copyInto(ctx, from, temp.path)
 	if err == nil {
-		err = change(ctx, temp.Name(), func(db *sql.DB) error { return unpack(ctx, db, epoch) })
+		err = change(ctx, temp.path, func(db *sql.DB) error { return unpack(ctx, db, epoch) })
 	}
 	if err := temp.finish(err); err != nil {
 		return fmt.Errorf("restore: %w", err)
@@ -30,7 +30,7 @@ func Restore(ctx context.Context, from, path, aside, epoch string) error {
 	if err := setAside(ctx, path, aside); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
-	if err := os.Rename(temp.Name(), path); err != nil {
+	if err := os.Rename(temp.path, path); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
 	return syncDir(filepath.Dir(path))

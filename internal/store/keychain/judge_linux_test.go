@@ -50,19 +50,24 @@ type errand struct {
 // do gives one command, for some pairing if it is about one; where there is none yet
 // it is a load.
 func (f *fire) do(w *worker, word string) (r reply, answered bool) {
-	f.mu.Lock()
-	p := f.pick(word)
-	f.mu.Unlock()
-	if p == nil && slices.Contains([]string{doPair, doPromote, doLook, doDrop}, word) {
-		word = doLoad
-	}
-	return f.doFor(w, word, p)
+	return f.give(w, func() errand {
+		p := f.pick(word)
+		if p == nil && slices.Contains([]string{doPair, doPromote, doLook, doDrop}, word) {
+			return f.send(doLoad, nil)
+		}
+		return f.send(word, p)
+	})
 }
 
-// doFor judges the answer by what was known when the command was given.
+// doFor is do for one pairing.
 func (f *fire) doFor(w *worker, word string, p *firePairing) (r reply, answered bool) {
+	return f.give(w, func() errand { return f.send(word, p) })
+}
+
+// give judges the answer by what was known when the command was given.
+func (f *fire) give(w *worker, send func() errand) (r reply, answered bool) {
 	f.mu.Lock()
-	e := f.send(word, p)
+	e := send()
 	f.asked[e.word]++
 	f.write("%d asks %s", w.cmd.Process.Pid, e.text)
 	f.mu.Unlock()
