@@ -68,6 +68,6 @@ func wantState(t *testing.T, p store.Probe, want store.KeychainState) {
 // quick is the deadline of tests that reach it; slack is what a call may take
 // longer on a busy machine.
 const (
-	quick = 500 * time.Millisecond
+	quick = time.Second
 	slack = 400 * time.Millisecond
 )

@@ -13,16 +13,17 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
 )
 
-func scripted(t *testing.T) (*fakeSecrets, *keychain.Keychain) {
+// scripted makes the keychain with newQuick only where a deadline is to be missed.
+func scripted(t *testing.T, newKeychain func(testing.TB, ...string) *keychain.Keychain) (*fakeSecrets, *keychain.Keychain) {
 	t.Helper()
 	address := keyringtest.StartBus(t)
-	return startFake(t, address), newQuick(t, "DBUS_SESSION_BUS_ADDRESS="+address)
+	return startFake(t, address), newKeychain(t, "DBUS_SESSION_BUS_ADDRESS="+address)
 }
 
 // Whatever its name: what KeePassXC does, another provider may do too.
 func TestAKeyringThatWantsToAskBeforeAWriteIsNotAllowedTo(t *testing.T) {
 	t.Parallel()
-	f, k := scripted(t)
+	f, k := scripted(t, newKeychain)
 	wantState(t, k.Probe(t.Context()), store.StateUnlocked)
 	f.mu.Lock()
 	f.onCreate = func() (item, prompt dbus.ObjectPath) { return "/", fakePrompt }
@@ -37,7 +38,7 @@ func TestAKeyringThatWantsToAskBeforeAWriteIsNotAllowedTo(t *testing.T) {
 // An entry, or the whole keyring, may be locked between the look and the read.
 func TestAnEntryThatLocksInTheMiddleIsNotAskedFor(t *testing.T) {
 	t.Parallel()
-	f, k := scripted(t)
+	f, k := scripted(t, newKeychain)
 	f.addItem(fakeLogin+"/1", map[string]string{"service": "agentkeys", "username": account})
 	wantState(t, k.Probe(t.Context()), store.StateUnlocked)
 	f.mu.Lock()
@@ -59,7 +60,7 @@ func TestAWriteThatAKeyringDropsOrNeverAnswersGoesToTheFile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f, k := scripted(t)
+			f, k := scripted(t, newQuick)
 			f.mu.Lock()
 			f.onCreate = tt.create
 			f.mu.Unlock()

@@ -17,8 +17,8 @@ import (
 // RequireVariable, set to 1, makes a missing program a failure instead of a skip.
 const RequireVariable = "AGENTKEYS_REQUIRE_KEYRING"
 
-// patience bounds every wait of this package.
-const patience = 10 * time.Second
+// patience bounds every wait of this package; a busy machine takes its time.
+const patience = 30 * time.Second
 
 // Need skips the test unless all programs are in PATH; with RequireVariable=1 the
 // test fails instead.
