@@ -6,12 +6,14 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
 
 	"github.com/agentkeys/agentkeys/internal/broker/datadir"
+	"github.com/agentkeys/agentkeys/internal/broker/sqlite"
 	"github.com/agentkeys/agentkeys/internal/buildinfo"
 	"github.com/agentkeys/agentkeys/internal/harden"
 )
@@ -88,6 +90,12 @@ func hintFor(err error) string {
 		return "chown and chmod 700 the directory, or give another --data"
 	case errors.Is(err, errHoldsAccounts):
 		return "agentkeys-broker restore FILE --replace --data DIR   (the database there stays beside it)"
+	case errors.Is(err, fs.ErrExist):
+		return "give another FILE: agentkeys-broker backup replaces none"
+	case errors.Is(err, sqlite.ErrNotBroker):
+		return "give a FILE that agentkeys-broker backup wrote"
+	case errors.Is(err, syscall.ENOSPC):
+		return "df -h"
 	}
 	return ""
 }
