@@ -139,16 +139,16 @@ func TestAChildDiesWithItsParent(t *testing.T) {
 
 // Not parallel: it counts what the process holds.
 func TestNothingIsLeftAfterOperationsOfEveryKind(t *testing.T) {
-	g, patient := inKeyring(t, keyringtest.Unlocked)
+	g, slow := inKeyring(t, keyringtest.Unlocked)
 	k := newQuick(t, keyringtest.Env(g.Address, g.Home)...)
 	ignore := goleak.IgnoreCurrent()
 	before := held(t)
 	for range 20 {
-		k.ProbeNow(t.Context())
-		if err := k.Put(t.Context(), account, "ak1.1.dg"); err != nil {
+		slow.ProbeNow(t.Context())
+		if err := slow.Put(t.Context(), account, "ak1.1.dg"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := k.Get(t.Context(), account); err != nil {
+		if _, err := slow.Get(t.Context(), account); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -162,7 +162,7 @@ func TestNothingIsLeftAfterOperationsOfEveryKind(t *testing.T) {
 	cancel()
 	_ = k.Delete(ctx, account) // cancelled
 	g.Continue()
-	if err := patient.Delete(t.Context(), account); err != nil {
+	if err := slow.Delete(t.Context(), account); err != nil {
 		t.Fatal(err)
 	}
 	goleak.VerifyNone(t, ignore)

@@ -3,7 +3,6 @@ package keychain_test
 import (
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
@@ -57,7 +56,7 @@ func TestAnEntryOfAnUnlockedKeyringIsWrittenReadAndDeleted(t *testing.T) {
 
 func newKeychain(t testing.TB, env ...string) *keychain.Keychain {
 	t.Helper()
-	return keychain.New(keychain.Config{Env: lookup(env), Timeout: 2 * time.Second})
+	return keychain.New(keychain.Config{Env: lookup(env), Timeout: patient})
 }
 
 func newQuick(t testing.TB, env ...string) *keychain.Keychain {
