@@ -99,9 +99,30 @@ func writePlainLogin(t testing.TB, home string) {
 func loginFile(home string) string { return filepath.Join(home, "data", "keyrings", "login.keyring") }
 
 // startDaemon unlocks, and where there is none makes, the login collection unless
-// password is nil. One that was killed a moment ago may still own the name: a new one
-// would give up on it, and run on without.
+// password is nil. gnome-keyring 42 sometimes aborts while it answers the first question
+// after its start (g_dbus: invoke_get_property_in_idle_cb): then it is started again.
 func startDaemon(t testing.TB, address, home string, password *string) *GnomeKeyring {
+	t.Helper()
+	for range 5 {
+		g := launch(t, address, home, password)
+		waitFor(t, "gnome-keyring to own its name", func() bool { return g.Ended() || owner(t, address) != "" })
+		ready := password == nil || soon(func() bool { return g.Ended() || hasLogin(t, address) })
+		switch {
+		case g.Ended():
+			t.Logf("gnome-keyring ended by itself: %s", g.Outcome())
+		case ready:
+			return g
+		default:
+			g.explain(t)
+		}
+	}
+	t.Fatal("gnome-keyring does not stay")
+	return nil
+}
+
+// launch waits for the name: one that was killed a moment ago may still own it, and a new
+// one would give up on it, and run on without.
+func launch(t testing.TB, address, home string, password *string) *GnomeKeyring {
 	t.Helper()
 	waitFor(t, "the name to be free", func() bool { return owner(t, address) == "" })
 	args := []string{"--foreground", "--components=secrets", "--control-directory=" + filepath.Join(home, "run", "keyring")}
@@ -111,22 +132,16 @@ func startDaemon(t testing.TB, address, home string, password *string) *GnomeKey
 		cmd.Args = append(cmd.Args, "--unlock")
 		cmd.Stdin = strings.NewReader(*password)
 	}
-	g := &GnomeKeyring{Address: address, Home: home, Process: start(t, cmd)}
-	waitFor(t, "gnome-keyring to own its name", func() bool { return owner(t, address) != "" })
-	if password != nil && !soon(func() bool { return hasLogin(t, address) }) {
-		g.explain(t)
-	}
-	return g
+	return &GnomeKeyring{Address: address, Home: home, Process: start(t, cmd)}
 }
 
 // explain ends a test whose login collection does not open.
 func (g *GnomeKeyring) explain(t testing.TB) {
 	t.Helper()
 	who := owner(t, g.Address)
-	v, err := Connect(t, g.Address).Object(secretsName, loginPath).GetProperty("org.freedesktop.Secret.Collection.Locked")
 	files, _ := filepath.Glob(filepath.Join(filepath.Dir(loginFile(g.Home)), "*"))
 	g.Kill()
-	t.Fatalf("the login collection does not open: owner %q, locked %v, %v; files %v; gnome-keyring: %s", who, v, err, files, g.Outcome())
+	t.Fatalf("the login collection does not open: owner %q; files %v; gnome-keyring: %s", who, files, g.Outcome())
 }
 
 // Lock locks the login collection, as a person would.
