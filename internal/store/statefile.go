@@ -37,10 +37,14 @@ func (s *Store) ReadFile(id session.ID, name string) ([]byte, error) {
 // 0600. fs.ErrNotExist: no such slot. ErrBusy: try again. ErrTooBig: over
 // Config.FileLimit. What is there but insecure is refused, not replaced.
 func (s *Store) WriteFile(id session.ID, name string, data []byte) error {
-	if int64(len(data)) > s.cfg.FileLimit {
+	return s.changeState(id, name, func(t *slot) error { return t.writeState(name, data) })
+}
+
+func (t *slot) writeState(name string, data []byte) error {
+	if int64(len(data)) > t.store.cfg.FileLimit {
 		return fmt.Errorf("state file %s of %d bytes: %w", name, len(data), ErrTooBig)
 	}
-	return s.changeState(id, name, func(t *slot) error { return t.write(name, data) })
+	return t.write(name, data)
 }
 
 // UpdateFile is a read and a WriteFile under one lock, so that of two processes neither
@@ -57,10 +61,7 @@ func (s *Store) UpdateFile(id session.ID, name string, change func(old []byte) (
 		if err != nil || data == nil {
 			return err
 		}
-		if int64(len(data)) > s.cfg.FileLimit {
-			return fmt.Errorf("state file %s of %d bytes: %w", name, len(data), ErrTooBig)
-		}
-		return t.write(name, data)
+		return t.writeState(name, data)
 	})
 }
 
