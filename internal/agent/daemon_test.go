@@ -91,8 +91,10 @@ func TestARecoveredSlotIsTakenUpWithoutARestart(t *testing.T) {
 		w.broker.set(func(b *fakeBroker) { b.state = "ended" })
 		time.Sleep(time.Second)
 		fresh := session.NewToken()
-		w.change(func(s *session.Session) { s.Token, s.Ended = fresh, nil })
+		// As recover does: the broker knows the token before the slot holds it. The other
+		// way round the daemon, which looks in this very second, is taken for a clone.
 		w.broker.set(func(b *fakeBroker) { b.state, b.current = "", session.TokenHash(fresh) })
+		w.change(func(s *session.Session) { s.Token, s.Ended = fresh, nil })
 		time.Sleep(15 * time.Second)
 		expect(t, "state", d.state(), "online")
 		expect(t, "value", d.value("openrouter"), "sk-1")
