@@ -59,6 +59,7 @@ type Client struct {
 	cfg   Config
 	at    endpoint
 	http  *http.Client
+	avahi string                 // its socket
 	epoch atomic.Pointer[string] // to say in requests; nil: none
 	seen  atomic.Pointer[string] // in the last answer; nil: none
 }
@@ -78,7 +79,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Built.IsZero() {
 		cfg.Built = buildinfo.Get().Date
 	}
-	c := &Client{cfg: cfg, at: at}
+	c := &Client{cfg: cfg, at: at, avahi: avahiSocket}
 	c.http = &http.Client{
 		Transport: c.transport(),
 		// A redirect is no broker's answer, and would carry the token elsewhere.
@@ -116,6 +117,9 @@ func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, e
 	}
 	if c.at.plain {
 		d.Control = onlyLoopback
+	}
+	if host, port, err := net.SplitHostPort(address); err == nil && isLocalName(host) {
+		return c.dialLocal(ctx, d, network, host, port)
 	}
 	return d.DialContext(ctx, network, address)
 }

@@ -1,0 +1,125 @@
+package brokerclient_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/brokerclient"
+)
+
+// avahi answers each question on its socket with one text, as avahi-daemon would.
+func avahi(t *testing.T, answer string) (socket string, asked <-chan string) {
+	t.Helper()
+	socket = filepath.Join(t.TempDir(), "s")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	questions := make(chan string, 16)
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			line, _ := bufio.NewReader(conn).ReadString('\n')
+			questions <- line
+			_, _ = io.WriteString(conn, answer)
+			_ = conn.Close()
+		}
+	}()
+	return socket, questions
+}
+
+func TestANameInLocalIsAskedOfAvahi(t *testing.T) {
+	t.Parallel()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket, asked := avahi(t, "+ 2 0 mini.local 127.0.0.1\n")
+	conn, err := brokerclient.DialLocal(t.Context(), socket, "agentkeys-test.local", port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.Close()
+	if q := <-asked; q != "RESOLVE-HOSTNAME-IPV4 agentkeys-test.local\n" {
+		t.Fatalf("asked %q", q)
+	}
+}
+
+// What Avahi says instead of an address is told beside what DNS said, and never believed.
+func TestAnswersOfAvahiThatAreNone(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ answer, want string }{
+		"not known":        {"-15 Timeout reached\n", "avahi does not know agentkeys-test.local"},
+		"no address":       {"+ 2 0 mini.local mini\n", "avahi does not know"},
+		"an IPv6 address":  {"+ 2 1 mini.local fe80::1\n", "avahi does not know"},
+		"too many words":   {"+ 2 0 mini.local 127.0.0.1 more\n", "avahi does not know"},
+		"an end":           {"", "avahi does not answer"},
+		"no end of line":   {"+ 2 0 mini.local 127.0.0.1", "avahi does not answer"},
+		"a line of 100 kB": {strings.Repeat("x", 100_000) + "\n", "avahi does not answer"},
+		"terminal escapes": {"-1 \x1b[31mred\n", `\x1b`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			socket, _ := avahi(t, c.answer)
+			if _, err := brokerclient.AskAvahi(t.Context(), socket, "agentkeys-test.local"); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestWithoutAvahiThePersonIsTold(t *testing.T) {
+	t.Parallel()
+	_, err := brokerclient.AskAvahi(t.Context(), filepath.Join(t.TempDir(), "none"), "agentkeys-test.local")
+	if err == nil || !strings.Contains(err.Error(), "need avahi-daemon on this machine") {
+		t.Fatalf("got %v", err)
+	}
+	for _, host := range []string{"a\nb.local", "a b.local", "\u00e4.local"} {
+		if _, err := brokerclient.AskAvahi(t.Context(), "/nowhere", host); err == nil || !strings.Contains(err.Error(), "only ASCII") {
+			t.Fatalf("%q: got %v", host, err)
+		}
+	}
+}
+
+// An Avahi that takes the question and never answers costs no more than the caller's time.
+func TestAvahiThatHangs(t *testing.T) {
+	t.Parallel()
+	socket := filepath.Join(t.TempDir(), "s")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := brokerclient.AskAvahi(ctx, socket, "agentkeys-test.local"); err == nil || ctx.Err() == nil {
+		t.Fatalf("got %v before the deadline", err)
+	}
+}
+
+func TestWhichNamesAreLocal(t *testing.T) {
+	t.Parallel()
+	for host, want := range map[string]bool{
+		"mini.local": true, "MINI.LOCAL": true, "mini.local.": true, "a.b.local": true,
+		"local": false, "minilocal": false, "mini.local.example.com": false, "127.0.0.1": false, "": false,
+	} {
+		if got := brokerclient.IsLocalName(host); got != want {
+			t.Errorf("%q: got %v, want %v", host, got, want)
+		}
+	}
+}
