@@ -63,7 +63,7 @@ func (l *placement) unit(p *program, recovers bool) (*unit, error) {
 	case os.Geteuid() != 0:
 		return nil, usage(errNotRoot, "sudo "+name+" pair --broker URL --run-as USER --start")
 	case !u.machine.Installed():
-		return nil, usage(errNotInstalled, "apt install agentkeys")
+		return nil, usage(errNotInstalled, "apt install ./agentkeys_*.deb")
 	case !paths.UnitsHome(home):
 		return nil, usage(fmt.Errorf("%w, which is not %s", errOtherHome, home), "systemd-tmpfiles --create, and unset AGENTKEYS_HOME")
 	}

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/doctor"
-	"github.com/agentkeys/agentkeys/internal/harden"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/settings"
@@ -98,7 +97,7 @@ func (m *machine) slotUser() *store.IDs {
 
 // facts gathers everything of one slot; of the machine with a zero id.
 func (m *machine) facts(ctx context.Context, id session.ID) doctor.Facts {
-	f := doctor.Facts{Now: time.Now(), SessionID: id.String(), EUID: m.euid, Memory: memory()}
+	f := doctor.Facts{Now: time.Now(), SessionID: id.String(), EUID: m.euid, Memory: m.memory()}
 	w, agent := id.Wallet()
 	if agent {
 		f.Wallet = w.String()
@@ -129,15 +128,6 @@ func (m *machine) settings(f *doctor.Facts) (set settings.Settings, problems boo
 	}
 	f.Settings.Store, f.Settings.StoreFrom = string(set.SessionStore), origins["session_store"]
 	return set, false
-}
-
-func memory() doctor.Memory {
-	state, err := harden.Look()
-	m := doctor.Memory{Dumpable: state.Dumpable, CoreLimit: state.CoreLimit}
-	if err != nil {
-		m.Err = err.Error()
-	}
-	return m
 }
 
 // at is a path of the system.

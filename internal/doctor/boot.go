@@ -4,7 +4,7 @@ const (
 	managerSystemd = "systemd"
 	managerLaunchd = "launchd"
 
-	hintInstall = "apt install agentkeys"
+	hintInstall = "apt install ./agentkeys_*.deb"
 	hintDoctor  = "agentkeys-daemon doctor --wallet "
 )
 

@@ -35,12 +35,13 @@ type Settings struct {
 type Memory struct {
 	Dumpable  bool   // Linux only
 	CoreLimit uint64 // bytes
+	Swap      string // on a disk, and a unit cannot keep our memory out of it; empty: none
 	Err       string // what the kernel did not say
 }
 
 // Clock is what can be known of it without asking anybody.
 type Clock struct {
-	Known  bool      // the kernel says whether it is synchronised
+	Known  bool      // the system says whether it is synchronised
 	Synced bool      // where Known
 	Floor  time.Time // certainly past: date of the build or of a broker's certificate; zero: none
 }

@@ -12,6 +12,7 @@ const (
 	clockSlack = 5 * time.Minute
 
 	hintClock = "timedatectl set-ntp true"
+	hintSwap  = "sed -i 's/$/ cgroup_enable=memory/' /boot/firmware/cmdline.txt && reboot"
 )
 
 func (f Facts) settings() []Check {
@@ -36,8 +37,13 @@ func (f Facts) memory() []Check {
 	if f.Memory.Err != "" {
 		open = append(open, "the kernel does not say how memory is protected: "+f.Memory.Err)
 	}
+	hint := ""
+	if f.Memory.Swap != "" {
+		hint = hintSwap
+		open = append(open, "keys in memory may be written to "+f.Memory.Swap+": this kernel has no memory controller, by which a unit keeps out of swap")
+	}
 	if len(open) > 0 {
-		return one(warn("memory", "", "%s", strings.Join(open, "; ")))
+		return one(warn("memory", hint, "%s", strings.Join(open, "; ")))
 	}
 	return one(ok("memory", "closed to others of this user, no core files"))
 }

@@ -47,6 +47,7 @@ func machineVerdicts() map[string]verdict {
 		"every problem":        {func(f *doctor.Facts) { f.Settings.Problems = []string{"unknown key borker", "other"} }, "settings", doctor.Fail, "other", print},
 		"dumpable":             {func(f *doctor.Facts) { f.Memory.Dumpable = true }, "memory", doctor.Warn, "may read the memory", ""},
 		"core files":           {func(f *doctor.Facts) { f.Memory.CoreLimit = 1 }, "memory", doctor.Warn, "core file", ""},
+		"swap on the card":     {func(f *doctor.Facts) { f.Memory.Swap = "/var/swap" }, "memory", doctor.Warn, "/var/swap", "sed -i 's/$/ cgroup_enable=memory/' /boot/firmware/cmdline.txt && reboot"},
 		"a silent kernel":      {func(f *doctor.Facts) { f.Memory.Err = "EPERM" }, "memory", doctor.Warn, "EPERM", ""},
 
 		"the clock of 1970":            {func(f *doctor.Facts) { f.Now = time.Unix(30, 0) }, "clock", doctor.Warn, "not set", ntp},
@@ -168,7 +169,7 @@ func bootVerdicts() map[string]verdict {
 		}
 	}
 	const opens, starts, linger = "session_at_boot", "start_at_boot", "loginctl enable-linger pi"
-	const install = "apt install agentkeys"
+	const install = "apt install ./agentkeys_*.deb"
 	return map[string]verdict{
 		"file opens by itself":                 {func(*doctor.Facts) {}, opens, doctor.OK, "yes: it is in the file", ""},
 		"keyring with a password":              {kept("gnome-keyring", doctor.CipherPassword, true), opens, doctor.Warn, "no: the keyring has a password", toFile},
