@@ -15,6 +15,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/owner"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/settings"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
 	"github.com/agentkeys/agentkeys/internal/wallet"
@@ -32,10 +33,28 @@ func (a *app) slots() (*store.Store, error) {
 		return nil, err
 	}
 	cfg := store.Config{Home: home, Mode: mode, Logger: a.log}
-	if mode != store.ModeFile {
-		cfg.Keychain = keychain.New(keychain.Config{Env: a.getenv, Logger: a.log})
+	if mode == store.ModeFile {
+		return store.New(cfg)
 	}
+	if cfg.KeychainTimeout, err = keychainTimeout(a.getenv); err != nil {
+		return nil, err
+	}
+	cfg.Keychain = keychain.New(keychain.Config{Env: a.getenv, Logger: a.log, Timeout: cfg.KeychainTimeout})
 	return store.New(cfg)
+}
+
+// keychainTimeout bounds one operation of the keychain; 0 is the default.
+func keychainTimeout(getenv func(string) string) (time.Duration, error) {
+	const name = "AGENTKEYS_KEYCHAIN_TIMEOUT"
+	text := getenv(name)
+	if text == "" {
+		return 0, nil
+	}
+	d, err := settings.ParseKeychainTimeout(text)
+	if err != nil {
+		return 0, usageError{message: name + ": " + err.Error(), hint: "unset " + name}
+	}
+	return d, nil
 }
 
 func (a *app) config() (owner.Config, error) {

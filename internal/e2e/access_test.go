@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// connected bounds how long a connected daemon may take to learn of a change.
-const connected = 2 * time.Second
+// connected bounds how long a connected daemon may take to learn of a change: well
+// below the 50 s of a poll that nobody woke. How long it took is in the test's log.
+const connected = 20 * time.Second
 
 func TestScopeNoneGivesNothingAndAllEverything(t *testing.T) {
 	t.Parallel()
@@ -37,6 +38,7 @@ func TestScopeChangeAndRevocationReachAConnectedDaemon(t *testing.T) {
 	a.serves("anthropic", keyAnthropic)
 	within := func(what string, took time.Duration) {
 		t.Helper()
+		t.Logf("%s took %s", what, took)
 		if took >= connected {
 			t.Errorf("%s took %s", what, took)
 		}

@@ -37,7 +37,8 @@ func onDesktop(t *testing.T) (m *machine, wallet, address string, display *keyri
 	t.Helper()
 	_, _, pi, wallet := examined(t)
 	address, display = keyringtest.StartBus(t), keyringtest.StartDisplay(t)
-	m = pi.with("AGENTKEYS_SESSION_STORE", "", "DBUS_SESSION_BUS_ADDRESS", address, "DISPLAY", display.Name)
+	m = pi.with("AGENTKEYS_SESSION_STORE", "", "DBUS_SESSION_BUS_ADDRESS", address, "DISPLAY", display.Name,
+		"AGENTKEYS_KEYCHAIN_TIMEOUT", patiently)
 	return m, wallet, address, display
 }
 

@@ -39,7 +39,7 @@ func TestDoctorOfASessionWhoseBusIsGone(t *testing.T) {
 	m := newMachine(t)
 	s := newSeat(t, m.env["HOME"])
 	s.login()
-	m = m.with("AGENTKEYS_SESSION_STORE", "", "DBUS_SESSION_BUS_ADDRESS", s.address)
+	m = m.with("AGENTKEYS_SESSION_STORE", "", "DBUS_SESSION_BUS_ADDRESS", s.address, "AGENTKEYS_KEYCHAIN_TIMEOUT", patiently)
 	newOwner(t, startBroker(t)).adopt(m, "bot", "openrouter")
 	m.doctor("agentkeys-daemon")[0].has("keychain", "ok", "unlocked")
 	s.logout()
@@ -59,7 +59,7 @@ func TestDoctorOfAWriteInDoubt(t *testing.T) {
 	m := newMachine(t)
 	s := newSeat(t, m.env["HOME"])
 	s.login()
-	m = m.with("AGENTKEYS_SESSION_STORE", "", "DBUS_SESSION_BUS_ADDRESS", s.address)
+	m = m.with("AGENTKEYS_SESSION_STORE", "", "DBUS_SESSION_BUS_ADDRESS", s.address, "AGENTKEYS_KEYCHAIN_TIMEOUT", patiently)
 	w := newOwner(t, startBroker(t)).adopt(m, "bot", "openrouter")
 	doubt(t, m.slot(w), s.bus.Address)
 	if f := m.doctor("agentkeys-daemon")[0].has("fence", "warn", "nothing new is put there"); f.Hint != "agentkeys-daemon probe" {

@@ -38,12 +38,15 @@ func silentBus(t testing.TB) (address string, visits *atomic.Int64) {
 }
 
 // desktop is a machine whose user has logged in: a session bus and a keyring.
+// patiently is the keychain's timeout where a healthy one has to win on a busy machine.
+const patiently = "8s"
+
 func desktop(t testing.TB, state keyringtest.State) (*machine, *keyringtest.GnomeKeyring) {
 	t.Helper()
 	m := newMachine(t)
 	address := keyringtest.StartBus(t)
 	ring := keyringtest.StartGnomeKeyring(t, address, m.env["HOME"], state)
-	return m.with("AGENTKEYS_SESSION_STORE", "", "DBUS_SESSION_BUS_ADDRESS", address), ring
+	return m.with("AGENTKEYS_SESSION_STORE", "", "DBUS_SESSION_BUS_ADDRESS", address, "AGENTKEYS_KEYCHAIN_TIMEOUT", patiently), ring
 }
 
 // withDisplay is a desktop on whose bus and display start puts something.
@@ -51,7 +54,8 @@ func withDisplay(start func(t testing.TB, address string, d *keyringtest.Display
 	return func(t testing.TB) *machine {
 		address, display := keyringtest.StartBus(t), keyringtest.StartDisplay(t)
 		start(t, address, display)
-		return newMachine(t).with("AGENTKEYS_SESSION_STORE", "", "DBUS_SESSION_BUS_ADDRESS", address, "DISPLAY", display.Name)
+		return newMachine(t).with("AGENTKEYS_SESSION_STORE", "", "DBUS_SESSION_BUS_ADDRESS", address, "DISPLAY", display.Name,
+			"AGENTKEYS_KEYCHAIN_TIMEOUT", patiently)
 	}
 }
 

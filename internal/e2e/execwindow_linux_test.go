@@ -87,7 +87,10 @@ func copyOf(t *testing.T, path string, mode os.FileMode) string {
 		t.Fatal(err)
 	}
 	to := filepath.Join(dir, "agentkeys-daemon")
-	for _, err := range []error{os.Chmod(dir, 0o755), os.WriteFile(to, data, mode), os.Chmod(to, mode)} {
+	syscall.ForkLock.RLock() // no child of another test may inherit it open for writing (golang.org/issue/22315)
+	err = os.WriteFile(to, data, mode)
+	syscall.ForkLock.RUnlock()
+	for _, err := range []error{os.Chmod(dir, 0o755), err, os.Chmod(to, mode)} {
 		if err != nil {
 			t.Fatal(err)
 		}

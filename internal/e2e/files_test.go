@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -58,9 +59,28 @@ func settled(t testing.TB, dir string) map[string]string {
 		time.Sleep(150 * time.Millisecond)
 		was := last
 		last = tree(t, dir)
-		return "", maps.Equal(was, last)
+		return "", maps.Equal(was, last) && !unfinished(last)
 	})
 	return last
+}
+
+// unfinished reports whether a file is being written: its next content has a name of its own.
+func unfinished(files map[string]string) bool {
+	for name := range files {
+		if strings.HasSuffix(name, ".tmp") {
+			return true
+		}
+	}
+	return false
+}
+
+// cached is settled once the daemon's cache holds the service, and after it nothing is written.
+func cached(t testing.TB, dir, service string) map[string]string {
+	t.Helper()
+	eventually(t, patience, "a cache with "+service, func() (string, bool) {
+		return "", strings.Contains(tree(t, dir)["cache.json"], `"service":"`+service+`"`)
+	})
+	return settled(t, dir)
 }
 
 // headFile is session.json as design 2 describes it; the order of its keys is free.

@@ -85,7 +85,7 @@ func light(t *testing.T, random *rand.Rand) *fire {
 	f.seat = newSeat(t, f.env["HOME"])
 	f.seat.login()
 	f.machine = f.with("AGENTKEYS_SESSION_STORE", "", "DBUS_SESSION_BUS_ADDRESS", f.seat.address, "AGENTKEYS_KEYCHAIN_TIMEOUT", operation.String())
-	f.o = initOwner(f.machine, &broker{process: f.broker.process, m: f.broker.m, data: f.broker.data, url: l.url})
+	f.o = initOwner(f.with("AGENTKEYS_KEYCHAIN_TIMEOUT", "2s"), &broker{process: f.broker.process, m: f.broker.m, data: f.broker.data, url: l.url})
 	f.wallet = f.o.adopt(f.with("AGENTKEYS_SESSION_STORE", "file"), "bot", "openrouter")
 	age(t, f.slot(f.wallet))
 	f.o.put("bot", "openrouter", keyOpenRouter)

@@ -126,6 +126,7 @@ func TestTheFilesOfTheKeySecurityPage(t *testing.T) {
 	t.Parallel()
 	m, w := occupied(t)
 	m.daemon(w).serves("openrouter", keyOpenRouter)
+	cached(t, m.slot(w), "openrouter")
 	section := keySecurity(t)["What is on disk"]
 	for name := range settled(t, m.home) {
 		slot, file := filepath.Split(name)

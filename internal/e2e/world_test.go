@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/agentkeys/agentkeys/internal/broker/brokertest"
 )
 
 // broker is a real broker with a data directory of its own.
@@ -22,7 +24,7 @@ var listening = regexp.MustCompile(`listening on (https?://(127\.0\.0\.1:[0-9]+)
 func startBroker(t testing.TB, args ...string) *broker {
 	t.Helper()
 	m := newMachine(t)
-	b := &broker{m: m, data: filepath.Join(m.dir, "broker"), addr: "127.0.0.1:0", args: args}
+	b := &broker{m: m, data: filepath.Join(m.dir, "broker"), addr: brokertest.Reserved(t), args: args}
 	b.start()
 	return b
 }

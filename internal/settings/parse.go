@@ -37,7 +37,7 @@ func (r *raw) parse() (Settings, []error) {
 	check("log_level", err)
 	s.LogFormat, err = oneOf(r.values["log_format"], "text", "json")
 	check("log_format", err)
-	s.KeychainTimeout, err = timeout(r.values["keychain_timeout"])
+	s.KeychainTimeout, err = ParseKeychainTimeout(r.values["keychain_timeout"])
 	check("keychain_timeout", err)
 	s.AllowRoot, err = boolean(r.values["allow_root"])
 	check("allow_root", err)
@@ -68,7 +68,9 @@ func oneOf[T ~string](text string, known ...T) (T, error) {
 	return "", valueError(strconv.Quote(text) + " is none of " + strings.Join(names, ", "))
 }
 
-func timeout(text string) (time.Duration, error) {
+// ParseKeychainTimeout reads a duration like 2s, 100 ms to a minute. The error repeats the
+// text and names the bounds.
+func ParseKeychainTimeout(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
 	if err != nil || d < minKeychainTimeout || d > maxKeychainTimeout {
 		return 0, valueError(strconv.Quote(text) + " is no duration from 100ms to 1m")

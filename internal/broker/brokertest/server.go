@@ -40,7 +40,7 @@ type Server struct {
 // Start runs a broker without accounts until the test ends.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{t: t, Dir: t.TempDir(), Clock: NewClock(), Log: slog.New(slog.DiscardHandler), addr: "127.0.0.1:0"}
+	s := &Server{t: t, Dir: t.TempDir(), Clock: NewClock(), Log: slog.New(slog.DiscardHandler), addr: Reserved(t)}
 	s.start()
 	t.Cleanup(s.stop)
 	return s

@@ -60,7 +60,7 @@ func findChild(name string) string {
 
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !done(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); !done(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for %s", what)
 		}
@@ -73,7 +73,7 @@ func TestTheSecretIsOnlyInTheChildsMemory(t *testing.T) {
 	g, _ := inKeyring(t, keyringtest.Unlocked)
 	env := append(keyringtest.Env(g.Address, g.Home), "AGENTKEYS_HOME=/x", "LD_PRELOAD=")
 	name := ownName(t)
-	k := keychain.New(keychain.Config{Env: lookup(env), Executable: name})
+	k := keychain.New(keychain.Config{Env: lookup(env), Executable: name, Timeout: patient})
 	wantState(t, k.Probe(t.Context()), store.StateUnlocked)
 	g.Stop()
 	defer g.Continue()

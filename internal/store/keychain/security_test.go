@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,10 +23,18 @@ func standIn(t *testing.T, script string) (path, dir string) {
 	}
 	dir = t.TempDir()
 	path = filepath.Join(dir, "security")
-	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+	if err := writeProgram(path, []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	return path, dir
+}
+
+// writeProgram writes a file that is executed: no child of another test may inherit it
+// open for writing, or it is busy (golang.org/issue/22315).
+func writeProgram(path string, data []byte, mode os.FileMode) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	return os.WriteFile(path, data, mode)
 }
 
 func TestTheMacOSProbeReadsTheExitCodeOfSecurity(t *testing.T) {

@@ -41,7 +41,7 @@ func TestTheChildOfAProgramThatCannotBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	program := filepath.Join(dir, "program")
-	for _, err := range []error{os.Chmod(dir, 0o755), os.WriteFile(program, data, 0o711), os.Chmod(program, 0o711)} {
+	for _, err := range []error{os.Chmod(dir, 0o755), writeProgram(program, data, 0o711), os.Chmod(program, 0o711)} {
 		if err != nil {
 			t.Fatal(err)
 		}

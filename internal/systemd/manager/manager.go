@@ -52,7 +52,7 @@ func (m *Manager) Start(ctx context.Context, unit string, restart bool) (status 
 		queue = m.conn.RestartUnitContext
 	}
 	result := make(chan string, 1)
-	if _, err := queue(ctx, unit, "replace", result); err != nil {
+	if _, err := queue(ctx, unit, "replace", result); err != nil && ctx.Err() == nil {
 		return "", fmt.Errorf("start %s: %w", unit, err)
 	}
 	select {
