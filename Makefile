@@ -122,7 +122,7 @@ pages:
 lintian: ## what Debian's checker says of dist/deb/: nothing
 	lintian --fail-on error,warning,info --tag-display-limit 0 dist/deb/*.deb
 
-piuparts: ## install, upgrade and purge dist/deb/ on a plain system: nothing is left behind that is not said
+piuparts: ## install, remove and purge dist/deb/ on a plain system: nothing is left behind that is not said
 	scripts/qemu/piuparts dist/deb
 
 debs = $(foreach arch,amd64 arm64 armhf,--deb-$(arch) "$$(echo dist/deb/agentkeys_*_$(arch).deb)")
@@ -134,7 +134,7 @@ bench-amd64 bench-arm64 bench-armhf bench-arm64-gui bench-armv6: bench-%: ## the
 bench-operate: ## every command of docs/operate.md, on a new machine
 	scripts/qemu-test.sh --tier amd64 --scenario operate $(debs)
 
-bench-all: bench-operate ## the same on every system: ARMv6, amd64, arm64, armhf
+bench-all: piuparts bench-operate ## the same on every system: ARMv6, amd64, arm64 headless and with a desktop, armhf
 	scripts/qemu-test.sh --tier all $(debs)
 
 CUTS ?= 30

@@ -40,7 +40,7 @@ while [ $# -gt 0 ]; do
 	shift 2
 done
 case $tier in
-all) tiers=(armv6 amd64 arm64 armhf) ;;
+all) tiers=(armv6 amd64 arm64 armhf arm64-gui) ;;
 amd64 | arm64 | armhf | arm64-gui | armv6) tiers=("$tier") ;;
 *) usage "unknown tier $tier" ;;
 esac
@@ -132,6 +132,7 @@ run_container() {
 	tar -C "$root" --numeric-owner -xpf "$("$here/rootfs" amd64 desktop)"
 	"$here/prepare" "$root"
 	pack amd64 "$root/opt/bench"
+	touch "$root/opt/bench/desktop-board"
 	# nspawn's console is a terminal.
 	boot_until_done script -qefc "exec '$here/container' '$root'" /dev/null
 }
@@ -142,6 +143,7 @@ run_machine() {
 	image=$("$here/image" "$arch" "$2")
 	qemu-img create -q -f qcow2 -b "$image" -F raw "$work/disk.qcow2"
 	pack "$arch" "$work/payload"
+	[ "$2" != desktop ] || touch "$work/payload/desktop-board"
 	tar -C "$work/payload" -cf "$work/payload.tar" .
 	boot_until_done "$here/machine" "$arch" "$("$here/kernel" "$arch")" "$work/disk.qcow2" "$work/payload.tar"
 }
