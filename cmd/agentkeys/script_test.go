@@ -5,8 +5,10 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,6 +34,11 @@ func TestMain(m *testing.M) {
 // processes in front of one real broker. Each script is an owner of its own.
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		if signal.Ignored(s) { // by nohup, and then by every child: no shell could trap it
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
 	srv := brokertest.Start(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireExplicitExec: true,

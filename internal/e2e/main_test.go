@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"testing"
 )
 
@@ -14,6 +16,13 @@ var bin string
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
 func testMain(m *testing.M) int {
+	// What is ignored at our start (nohup, a job in the background of a script) every child
+	// would ignore as well, and no shell could trap it; what is caught here is not.
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
 	if bin = os.Getenv("AGENTKEYS_BIN"); bin != "" {
 		return m.Run()
 	}
