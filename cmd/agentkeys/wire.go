@@ -32,14 +32,14 @@ func (a *app) slots() (*store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg := store.Config{Home: home, Mode: mode, Logger: a.log}
-	if mode == store.ModeFile {
-		return store.New(cfg)
-	}
-	if cfg.KeychainTimeout, err = keychainTimeout(a.getenv); err != nil {
+	timeout, err := keychainTimeout(a.getenv)
+	if err != nil {
 		return nil, err
 	}
-	cfg.Keychain = keychain.New(keychain.Config{Env: a.getenv, Logger: a.log, Timeout: cfg.KeychainTimeout})
+	cfg := store.Config{Home: home, Mode: mode, KeychainTimeout: timeout, Logger: a.log}
+	if mode != store.ModeFile {
+		cfg.Keychain = keychain.New(keychain.Config{Env: a.getenv, Logger: a.log, Timeout: timeout})
+	}
 	return store.New(cfg)
 }
 

@@ -26,7 +26,7 @@ type cacheFile struct {
 	Signature        protocol.Bytes          `json:"signature"`
 	Records          []protocol.SealedRecord `json:"records"`
 	Floor            int64                   `json:"floor"`        // NotBefore of the broker's last verified certificate, Unix seconds
-	LastContact      int64                   `json:"last_contact"` // Unix seconds; 0: never
+	LastContact      int64                   `json:"last_contact"` // Unix seconds; 0: never, or by a clock that was not synchronised
 	LeaseUsedSeconds int64                   `json:"lease_used_seconds"`
 	BootID           string                  `json:"boot_id"`
 }

@@ -39,7 +39,7 @@ type Config struct {
 	Logger        *slog.Logger
 	Host, Version string
 	BootID        string
-	ClockSynced   func() bool       // whether the kernel's wall clock is synchronised
+	ClockSynced   func() bool       // whether the wall clock is synchronised
 	Floor         func() time.Time  // NotBefore of the broker's last verified certificate
 	SetFloor      func(t time.Time) // what the cache remembers of it
 	Random        func() float64    // [0,1)

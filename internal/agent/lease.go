@@ -8,11 +8,11 @@ const startCost = 10 * time.Minute
 
 // lease counts how long the daemon has been without its broker: running time since
 // the last contact, so a false clock cannot prolong it. The wall clock may only
-// add, and only where the kernel says that it is synchronised.
+// add, and only where it is synchronised, now and when the broker was heard.
 type lease struct {
 	saved   time.Duration // counted in earlier runs, with this start's cost
 	since   time.Time     // start or last contact; its monotonic reading counts
-	contact int64         // last contact, Unix seconds; 0: never
+	contact int64         // last contact, Unix seconds; 0: never, or by a clock not to be believed
 	heard   bool          // the last contact was in this run
 }
 
@@ -23,8 +23,12 @@ func newLease(now time.Time, contact int64, usedSeconds int64) lease {
 }
 
 // renewed is the lease after the broker was heard.
-func (l lease) renewed(now time.Time) lease {
-	return lease{since: now, contact: now.Unix(), heard: true}
+func (l lease) renewed(now time.Time, synchronised bool) lease {
+	next := lease{since: now, heard: true}
+	if synchronised {
+		next.contact = now.Unix()
+	}
+	return next
 }
 
 // used is the time without the broker at now; synchronised says whether now's wall
@@ -33,6 +37,9 @@ func (l lease) used(now time.Time, synchronised bool) time.Duration {
 	used := l.saved + max(now.Sub(l.since), 0)
 	if synchronised && l.contact > 0 {
 		wall := time.Duration(min(max(now.Unix()-l.contact, 0), 1<<31)) * time.Second
+		if !l.heard {
+			wall -= cacheEvery // so old may the contact in a cache be while the broker is heard
+		}
 		used = max(used, wall)
 	}
 	return used

@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/agentkeys/agentkeys/internal/agent"
+	"github.com/agentkeys/agentkeys/internal/protocol"
 )
 
 func TestTheWallClockMayOnlyAddToTheLease(t *testing.T) {
@@ -21,6 +22,7 @@ func TestTheWallClockMayOnlyAddToTheLease(t *testing.T) {
 	}{
 		"an hour later":              {start.Add(time.Hour), false, 70*time.Minute + 50*time.Second},
 		"synchronised, at the start": {start, true, 10*time.Minute + 50*time.Second},
+		"synchronised, a day later":  {start.Add(24 * time.Hour), true, 24*time.Hour + 10*time.Minute + 50*time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -31,7 +33,7 @@ func TestTheWallClockMayOnlyAddToTheLease(t *testing.T) {
 		})
 	}
 	off := agent.LeaseUsed(start, start, start.AddDate(0, -3, 0).Unix(), 50, true)
-	if off < 80*24*time.Hour {
+	if off < 80*24*time.Hour || off > 93*24*time.Hour {
 		t.Fatalf("three months by a synchronised clock count %s", off)
 	}
 	if got := agent.LeaseUsed(start, start, start.AddDate(0, -3, 0).Unix(), 50, false); got != 10*time.Minute+50*time.Second {
@@ -40,6 +42,51 @@ func TestTheWallClockMayOnlyAddToTheLease(t *testing.T) {
 	if got := agent.LeaseUsed(start, start, start.AddDate(30, 0, 0).Unix(), 50, true); got != 10*time.Minute+50*time.Second {
 		t.Fatalf("a contact in the future prolonged the lease: %s", got)
 	}
+}
+
+// A board that was off for long, was online since, and loses its power with its broker
+// away: only what it was really without the broker counts.
+func TestTimeOnlineIsNoTimeAway(t *testing.T) {
+	for name, online := range map[string]time.Duration{"an hour": time.Hour, "almost three": 2*time.Hour + 50*time.Minute, "ten": 10 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				w.synced = true
+				w.owner.manifest.OfflineTTL = 3600
+				w.owner.publish(w.broker)
+				d := w.start()
+				time.Sleep(time.Minute)
+				_ = d.stop()
+				time.Sleep(30 * time.Hour)
+				d = w.start()
+				time.Sleep(online)
+				cut := must(w.store.ReadFile(w.id, "cache.json"))(t)
+				_ = d.stop()
+				if err := w.store.WriteFile(w.id, "cache.json", cut); err != nil {
+					t.Fatal(err)
+				}
+				w.broker.set(func(b *fakeBroker) { b.fault = func(string) error { return protocol.ErrUnreachable } })
+				d = w.start()
+				time.Sleep(time.Minute)
+				expect(t, "within the lease", d.value("openrouter"), "sk-1")
+				_ = d.stop()
+				time.Sleep(5 * time.Hour) // off, and the clock is right
+				expect(t, "after the lease", w.start().value("openrouter"), protocol.CodeUnavailable)
+			})
+		})
+	}
+}
+
+// A clock that was wrong when the broker was heard adds nothing once it is right.
+func TestAContactByAWrongClockIsNone(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		d := w.start() // the clock is not synchronised
+		time.Sleep(time.Minute)
+		_ = d.stop()
+		w.synced = true
+		time.Sleep(90 * 24 * time.Hour) // it was set, and seems to be three months later
+		w.broker.set(func(b *fakeBroker) { b.fault = func(string) error { return protocol.ErrUnreachable } })
+		expect(t, "within the lease", w.start().value("openrouter"), "sk-1")
+	})
 }
 
 func TestNoCacheAndNoClockShortensTheLease(t *testing.T) {

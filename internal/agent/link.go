@@ -128,9 +128,9 @@ func (l *link) away(err error) {
 
 // contact is called after every answer that only the broker of this session can give.
 func (d *Daemon) contact(parked bool) {
-	now := time.Now()
+	now, synchronised := time.Now(), d.c.ClockSynced()
 	d.setView(func(v *view) {
-		v.lease, v.tried = v.lease.renewed(now), true
+		v.lease, v.tried = v.lease.renewed(now, synchronised), true
 		v.online, v.parked = !parked, parked
 	})
 	d.c.Observer.BrokerUp(true)
@@ -139,6 +139,13 @@ func (d *Daemon) contact(parked bool) {
 	d.c.Conditions.Set(condition.BrokerCertificateChanged, false, "")
 	d.c.Conditions.Set(condition.CloneSuspected, parked, "")
 	d.noteLease()
+}
+
+// heard reports whether the broker answered in this run.
+func (d *Daemon) heard() bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.v.lease.heard
 }
 
 // noteLease names a lease that is over.

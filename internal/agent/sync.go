@@ -26,7 +26,10 @@ func (l *link) sync(ctx context.Context) error {
 	if err != nil {
 		return l.refused(ctx, err)
 	}
-	l.d.contact(false)
+	first := !l.d.heard()
+	if l.d.contact(false); first {
+		l.d.saveCache() // or a cut would leave the contact of an earlier run
+	}
 	if time.Since(start) < min(wait, tooSoon) {
 		pause(ctx, tooSoon) // a broker that does not wait must not keep the board busy
 	}

@@ -33,6 +33,7 @@ type world struct {
 	keychain agent.Keychain                // nil: never used
 
 	keychainState string // of the last look; empty: disabled
+	synced        bool   // the clock is synchronised
 }
 
 // newWorld pairs without the ceremony: A has openrouter in scope.
@@ -93,7 +94,7 @@ func (w *world) config() agent.Config {
 		Keychain: w.keychain, Wallet: w.wallet, Store: s, Dial: func(string) (agent.Broker, error) { return w.broker, nil },
 		KeychainState: func() string { return cmp.Or(w.keychainState, "disabled") }, Conditions: conditions,
 		Observer: observer{}, Notifier: quiet{}, Logger: slog.New(slog.DiscardHandler),
-		Host: "pi", Version: "test", ClockSynced: func() bool { return false },
+		Host: "pi", Version: "test", ClockSynced: func() bool { return w.synced },
 		Floor: func() time.Time { return time.Time{} }, SetFloor: func(time.Time) {},
 		Random: func() float64 { return 0.5 }, Settings: func() {},
 	}

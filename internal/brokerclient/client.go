@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -118,7 +119,7 @@ func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, e
 	if c.at.plain {
 		d.Control = onlyLoopback
 	}
-	if host, port, err := net.SplitHostPort(address); err == nil && isLocalName(host) {
+	if host, port, err := net.SplitHostPort(address); err == nil && runtime.GOOS == "linux" && isLocalName(host) {
 		return c.dialLocal(ctx, d, network, host, port)
 	}
 	return d.DialContext(ctx, network, address)

@@ -17,50 +17,50 @@ import (
 // static program does not have; so Avahi is asked here, as the module would (ADR 18).
 const (
 	avahiSocket = "/run/avahi-daemon/socket"
-	avahiTime   = 5 * time.Second
-	maxAvahi    = 1 << 10 // bytes of its answer
+	avahiTime   = 2 * time.Second // it has a name at hand, or hears it after one question or two
+	maxAvahi    = 1 << 10         // bytes of its answer
 )
 
+// isLocalName: one label before .local. Longer ones belong to a domain that is called so.
 func isLocalName(host string) bool {
-	return strings.HasSuffix(strings.ToLower(strings.TrimSuffix(host, ".")), ".local")
+	name, ok := strings.CutSuffix(strings.ToLower(strings.TrimSuffix(host, ".")), ".local")
+	return ok && name != "" && !strings.Contains(name, ".")
 }
 
 // dialLocal dials a name of the local network. The order is the platform's: the file of
 // hosts, Avahi, DNS.
 func (c *Client) dialLocal(ctx context.Context, d net.Dialer, network, host, port string) (net.Conn, error) {
-	if to, err := inHosts(ctx, host); err == nil {
-		return d.DialContext(ctx, network, net.JoinHostPort(to, port))
-	}
-	to, unknown := askAvahi(ctx, c.avahi, host)
-	if unknown == nil {
-		return d.DialContext(ctx, network, net.JoinHostPort(to.String(), port))
+	var unknown error
+	if !inHosts(ctx, host) {
+		var to netip.Addr
+		if to, unknown = askAvahi(ctx, c.avahi, host); unknown == nil {
+			host = to.String()
+		}
 	}
 	conn, err := d.DialContext(ctx, network, net.JoinHostPort(host, port))
-	if err != nil {
+	var notFound *net.DNSError
+	if unknown != nil && errors.As(err, &notFound) {
 		return nil, fmt.Errorf("%w; %w", err, unknown)
 	}
-	return conn, nil
+	return conn, err
 }
 
 var errNoDNS = errors.New("only the file of hosts is asked")
 
-func inHosts(ctx context.Context, host string) (string, error) {
+func inHosts(ctx context.Context, host string) bool {
 	r := net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) { return nil, errNoDNS }}
 	all, err := r.LookupHost(ctx, host)
-	if err != nil || len(all) == 0 {
-		return "", errNoDNS
-	}
-	return all[0], nil
+	return err == nil && len(all) > 0
 }
 
 // askAvahi asks the daemon behind the socket for the IPv4 address of a name:
 // "RESOLVE-HOSTNAME-IPV4 name", answered by "+ interface protocol name address" or by
-// "-code text".
+// "-code text". A name that nobody has is answered after 5 s, which nobody waits for.
 func askAvahi(ctx context.Context, socket, host string) (netip.Addr, error) {
 	ctx, cancel := context.WithTimeout(ctx, avahiTime)
 	defer cancel()
 	if strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return netip.Addr{}, fmt.Errorf("%w: a name in .local has only ASCII letters", ErrURL)
+		return netip.Addr{}, errors.New("a name in .local has only ASCII letters")
 	}
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", socket)
@@ -75,7 +75,7 @@ func askAvahi(ctx context.Context, socket, host string) (netip.Addr, error) {
 	}
 	line, err := bufio.NewReader(io.LimitReader(conn, maxAvahi)).ReadString('\n')
 	if err != nil {
-		return netip.Addr{}, fmt.Errorf("avahi does not answer for %s: %w", host, err)
+		return netip.Addr{}, fmt.Errorf("avahi does not know %s: no answer: %w", host, err)
 	}
 	return avahiAnswer(host, line)
 }

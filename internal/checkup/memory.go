@@ -15,11 +15,13 @@ func (m *machine) memory() doctor.Memory {
 	if err != nil {
 		out.Err = err.Error()
 	}
+	_, err = os.Stat(m.at("/boot/firmware/cmdline.txt"))
+	out.Cmdline = err == nil
 	return out
 }
 
-// swap is where memory of ours may end on a disk: the first swap that is no compressed
-// memory, on a kernel without the controller that the unit's MemorySwapMax= needs.
+// swap is where memory of ours may end on a disk: the first swap that is not compressed
+// memory alone, on a kernel without the controller that the unit's MemorySwapMax= needs.
 func (m *machine) swap() string {
 	controllers, _ := os.ReadFile(m.at("/sys/fs/cgroup/cgroup.controllers"))
 	if slices.Contains(strings.Fields(string(controllers)), "memory") {
@@ -28,9 +30,16 @@ func (m *machine) swap() string {
 	swaps, _ := os.ReadFile(m.at("/proc/swaps"))
 	for i, line := range strings.Split(string(swaps), "\n") {
 		f := strings.Fields(line)
-		if i > 0 && len(f) > 0 && !strings.HasPrefix(f[0], "/dev/zram") {
+		if i > 0 && len(f) > 0 && !m.inMemory(f[0]) {
 			return f[0]
 		}
 	}
 	return ""
+}
+
+// inMemory: a zram that writes nothing back to a disk.
+func (m *machine) inMemory(device string) bool {
+	name, ok := strings.CutPrefix(device, "/dev/zram")
+	back, err := os.ReadFile(m.at("/sys/block/zram" + name + "/backing_dev"))
+	return ok && (err != nil || strings.TrimSpace(string(back)) == "none")
 }

@@ -19,21 +19,29 @@ func TestSwapThatTheUnitCannotForbid(t *testing.T) {
 	const zram = "/dev/zram0                              partition\t102396\t\t0\t\t100\n"
 	for name, c := range map[string]struct {
 		controllers, swaps string
-		warned             bool
+		warned             string
+		backing            string // of the zram
 	}{
-		"a file, no controller":   {"cpuset cpu io pids", swapsHeader + zram + file, true},
-		"a file, and no cgroups":  {"", swapsHeader + file, true},
-		"a file, the controller":  {"cpuset cpu io memory pids", swapsHeader + file, false},
-		"compressed memory alone": {"cpuset cpu io pids", swapsHeader + zram, false},
-		"no swap":                 {"cpuset cpu io pids", swapsHeader, false},
+		"a file, no controller":       {"cpuset cpu io pids", swapsHeader + zram + file, "/var/swap", "none"},
+		"a file, and no cgroups":      {"", swapsHeader + file, "/var/swap", ""},
+		"a file, the controller":      {"cpuset cpu io memory pids", swapsHeader + file, "", ""},
+		"compressed memory alone":     {"cpuset cpu io pids", swapsHeader + zram, "", "none"},
+		"no swap":                     {"cpuset cpu io pids", swapsHeader, "", ""},
+		"memory that is written back": {"cpuset cpu io pids", swapsHeader + zram, "/dev/zram0", "/dev/loop0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := newHost(t)
 			h.write(filepath.Join(h.root, "sys/fs/cgroup/cgroup.controllers"), c.controllers+"\n")
 			h.write(filepath.Join(h.root, "proc/swaps"), c.swaps)
+			if c.backing != "" {
+				h.write(filepath.Join(h.root, "sys/block/zram0/backing_dev"), c.backing+"\n")
+			}
 			got := h.check(session.ID{}, "memory")
-			if warned := strings.Contains(got.Message, "/var/swap"); warned != c.warned || warned && got.Status != doctor.Warn {
+			if c.warned == "" && strings.Contains(got.Message, "may be written") {
+				t.Fatalf("got %+v", got)
+			}
+			if c.warned != "" && (got.Status != doctor.Warn || !strings.Contains(got.Message, "may be written to "+c.warned)) {
 				t.Fatalf("got %+v", got)
 			}
 		})

@@ -36,6 +36,7 @@ type Memory struct {
 	Dumpable  bool   // Linux only
 	CoreLimit uint64 // bytes
 	Swap      string // on a disk, and a unit cannot keep our memory out of it; empty: none
+	Cmdline   bool   // the kernel's arguments are where Raspberry Pi OS has them
 	Err       string // what the kernel did not say
 }
 

@@ -39,8 +39,10 @@ func (f Facts) memory() []Check {
 	}
 	hint := ""
 	if f.Memory.Swap != "" {
-		hint = hintSwap
-		open = append(open, "keys in memory may be written to "+f.Memory.Swap+": this kernel has no memory controller, by which a unit keeps out of swap")
+		if f.Memory.Cmdline {
+			hint = hintSwap
+		}
+		open = append(open, "keys in memory may be written to "+f.Memory.Swap+": there is no cgroup v2 memory controller, by which a unit keeps out of swap")
 	}
 	if len(open) > 0 {
 		return one(warn("memory", hint, "%s", strings.Join(open, "; ")))

@@ -47,7 +47,8 @@ func machineVerdicts() map[string]verdict {
 		"every problem":        {func(f *doctor.Facts) { f.Settings.Problems = []string{"unknown key borker", "other"} }, "settings", doctor.Fail, "other", print},
 		"dumpable":             {func(f *doctor.Facts) { f.Memory.Dumpable = true }, "memory", doctor.Warn, "may read the memory", ""},
 		"core files":           {func(f *doctor.Facts) { f.Memory.CoreLimit = 1 }, "memory", doctor.Warn, "core file", ""},
-		"swap on the card":     {func(f *doctor.Facts) { f.Memory.Swap = "/var/swap" }, "memory", doctor.Warn, "/var/swap", "sed -i 's/$/ cgroup_enable=memory/' /boot/firmware/cmdline.txt && reboot"},
+		"swap on a disk":       {func(f *doctor.Facts) { f.Memory.Swap = "/dev/sda2" }, "memory", doctor.Warn, "/dev/sda2", ""},
+		"swap on the card":     {func(f *doctor.Facts) { f.Memory.Swap, f.Memory.Cmdline = "/var/swap", true }, "memory", doctor.Warn, "/var/swap", "sed -i 's/$/ cgroup_enable=memory/' /boot/firmware/cmdline.txt && reboot"},
 		"a silent kernel":      {func(f *doctor.Facts) { f.Memory.Err = "EPERM" }, "memory", doctor.Warn, "EPERM", ""},
 
 		"the clock of 1970":            {func(f *doctor.Facts) { f.Now = time.Unix(30, 0) }, "clock", doctor.Warn, "not set", ntp},

@@ -8,7 +8,7 @@ import (
 )
 
 // connected bounds how long a connected daemon may take to learn of a change: well
-// below the 50 s of a poll that nobody woke. How long it took is in the test's log.
+// below the 50 s of a poll that nobody woke.
 const connected = 20 * time.Second
 
 func TestScopeNoneGivesNothingAndAllEverything(t *testing.T) {
@@ -36,9 +36,10 @@ func TestScopeChangeAndRevocationReachAConnectedDaemon(t *testing.T) {
 	a := s.pi.daemon(s.a)
 	a.serves("openrouter", keyOpenRouter)
 	a.serves("anthropic", keyAnthropic)
+	fastest := patience
 	within := func(what string, took time.Duration) {
 		t.Helper()
-		t.Logf("%s took %s", what, took)
+		fastest = min(fastest, took)
 		if took >= connected {
 			t.Errorf("%s took %s", what, took)
 		}
@@ -59,6 +60,9 @@ func TestScopeChangeAndRevocationReachAConnectedDaemon(t *testing.T) {
 	}))
 	s.o.must("revoke", "bot-a", "--yes")
 	within("a revocation", a.denies("openrouter"))
+	if fastest >= 2*time.Second { // what README says; a busy machine delays some, and not all
+		t.Errorf("the fastest of five took %s", fastest)
+	}
 	a.reaches("revoked")
 	r := s.pi.run("", "agentkeys", "read", "openrouter", "--wallet", s.a)
 	if r.code != exitDenied {

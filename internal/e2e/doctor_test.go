@@ -131,6 +131,7 @@ func TestDoctorOfARemovedAndOfARevokedSession(t *testing.T) {
 	d.reaches("online")
 	o.must("revoke", "bot", "--yes")
 	d.reaches("revoked")
+	eventually(t, patience, "the slot says so", func() (string, bool) { return "", len(payload(t, pi.slot(w))["ended"]) > 0 })
 	pi.doctor("agentkeys-daemon")[0].has("daemon", "fail", "revoked")
 	d.stop()
 	pi.doctor("agentkeys-daemon")[0].has("session", "fail", "session_revoked")

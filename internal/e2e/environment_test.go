@@ -37,10 +37,10 @@ func silentBus(t testing.TB) (address string, visits *atomic.Int64) {
 	return "unix:path=" + path, visits
 }
 
-// desktop is a machine whose user has logged in: a session bus and a keyring.
 // patiently is the keychain's timeout where a healthy one has to win on a busy machine.
 const patiently = "8s"
 
+// desktop is a machine whose user has logged in: a session bus and a keyring.
 func desktop(t testing.TB, state keyringtest.State) (*machine, *keyringtest.GnomeKeyring) {
 	t.Helper()
 	m := newMachine(t)

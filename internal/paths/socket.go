@@ -13,7 +13,7 @@ import (
 )
 
 // dialTimeout bounds the look at one socket; a listening daemon is connected at
-// once by the kernel, so only a full backlog or a machine out of breath takes longer.
+// once by the kernel, so only a machine out of breath takes longer.
 const dialTimeout = 5 * time.Second
 
 // place holds one directory for each wallet, named prefix + wallet.

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
@@ -24,7 +25,7 @@ func TestUpdateFileLosesNoChange(t *testing.T) {
 		both.Go(func() {
 			for range each {
 				err := store.ErrBusy // of a lock that the other one took again and again
-				for errors.Is(err, store.ErrBusy) {
+				for end := time.Now().Add(2 * time.Minute); errors.Is(err, store.ErrBusy) && time.Now().Before(end); {
 					err = s.UpdateFile(id, "count.json", func(old []byte) ([]byte, error) {
 						n, _ := strconv.Atoi(string(old)) // nil at first: zero
 						return []byte(strconv.Itoa(n + 1)), nil
