@@ -8,8 +8,6 @@
 # (which programs run on which processor) or all. X, Y and Z are the agentkeys packages;
 # agentkeys-broker's lie beside them, older ones of both in DIR (dist/deb-old).
 #
-# AGENTKEYS_BENCH_SUITE=trixie takes the container's system from another Debian than bookworm.
-#
 # Prints each test as `ok N - name` or `not ok N - name`, then for each tier
 # `PASS|FAIL|SKIP tier=T boot=S total=S log=FILE`. A missing end marker is a failure.
 # Exit code: 0 all passed, 1 one failed, 77 all were skipped, 64 usage.
