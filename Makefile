@@ -131,7 +131,7 @@ debs = $(foreach arch,amd64 arm64 armhf,--deb-$(arch) "$$(echo dist/deb/agentkey
 bench-amd64 bench-arm64 bench-armhf bench-arm64-gui bench-armv6: bench-%: ## the packages of dist/deb/ through their life on a real system
 	scripts/qemu-test.sh --tier $* $(debs)
 
-bench-operate: ## every command of docs/operate.md, on a new machine
+bench-operate: ## every command line of docs/operate.md, and TLS, on a new machine
 	scripts/qemu-test.sh --tier amd64 --scenario operate $(debs)
 
 bench-all: piuparts bench-operate ## the same on every system: ARMv6, amd64, arm64 headless and with a desktop, armhf
