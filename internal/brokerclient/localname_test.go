@@ -50,20 +50,27 @@ func socketPath(t *testing.T) string {
 	return filepath.Join(dir, "s")
 }
 
-// A name of the file of hosts is never asked of Avahi; one that nobody has is told with
-// what Avahi said.
-func TestHostsComeFirstAndDNSLast(t *testing.T) {
-	t.Parallel()
-	socket, asked := avahi(t, "-15 Timeout reached\n")
+// listening is somebody on this machine to dial.
+func listening(t *testing.T) (l net.Listener, port string) {
+	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
-	_, port, err := net.SplitHostPort(l.Addr().String())
+	_, port, err = net.SplitHostPort(l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
+	return l, port
+}
+
+// A name of the file of hosts is never asked of Avahi; one that nobody has is told with
+// what Avahi said.
+func TestHostsComeFirstAndDNSLast(t *testing.T) {
+	t.Parallel()
+	socket, asked := avahi(t, "-15 Timeout reached\n")
+	l, port := listening(t)
 	conn, err := brokerclient.DialLocal(t.Context(), socket, "localhost", port)
 	if err != nil {
 		t.Fatal(err)
@@ -87,15 +94,7 @@ func TestHostsComeFirstAndDNSLast(t *testing.T) {
 
 func TestANameInLocalIsAskedOfAvahi(t *testing.T) {
 	t.Parallel()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, port := listening(t)
 	socket, asked := avahi(t, "+ 2 0 mini.local 127.0.0.1\n")
 	conn, err := brokerclient.DialLocal(t.Context(), socket, "agentkeys-test.local", port)
 	if err != nil {

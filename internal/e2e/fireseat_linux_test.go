@@ -101,24 +101,13 @@ func (s *seat) entries(account string) []string {
 		switch {
 		case err == nil:
 			return values
-		case s.endsSoon():
+		case s.ring.EndsSoon():
 			s.t.Logf("the keyring ended by itself: %s", s.ring.Outcome())
 			s.open()
 		default:
 			s.t.Fatal(err)
 		}
 	}
-}
-
-// endsSoon waits a little: the bus says that its client is gone before its parent can.
-func (s *seat) endsSoon() bool {
-	for range 100 {
-		if s.ring.Ended() {
-			return true
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	return false
 }
 
 func (s *seat) read(account string) ([]string, error) {
