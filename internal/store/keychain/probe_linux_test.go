@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -230,9 +231,13 @@ func serveSocket(t *testing.T, serve func(net.Conn)) string {
 	return "unix:path=" + path
 }
 
+// deadSocket is what a bus that died leaves. No child of another test may inherit the
+// listener: until the child's exec somebody would seem to answer.
 func deadSocket(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(keyringtest.Dir(t), "bus")
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		t.Fatal(err)
