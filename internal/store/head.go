@@ -41,6 +41,7 @@ type keychainNote struct {
 	Provider   string `json:"provider"`
 	VerifiedAt int64  `json:"verified_at"` // Unix seconds of the last read-back; 0 = never
 	InDoubt    *fence `json:"in_doubt,omitempty"`
+	Removed    bool   `json:"removed,omitempty"` // an entry was removed, and seen once to be gone; see lookAgain
 }
 
 var (
@@ -176,8 +177,12 @@ func (h head) holdsPending(v value) bool {
 	return h.Pending != 0 && v.generation == h.Pending && digest(v.payload) == h.PendingSHA256
 }
 
-// noteKeychain returns a copy of the note to change; heads share nothing.
-func (h head) noteKeychain(provider string) *keychainNote {
+// removed: see keychainNote.
+func (h head) removed() bool { return h.Keychain != nil && h.Keychain.Removed }
+
+// doubting is the head with this fence, or none. An empty provider leaves its name as it
+// was. The note is a copy: heads share nothing.
+func (h head) doubting(provider string, f *fence) head {
 	note := keychainNote{}
 	if h.Keychain != nil {
 		note = *h.Keychain
@@ -185,7 +190,9 @@ func (h head) noteKeychain(provider string) *keychainNote {
 	if provider != "" {
 		note.Provider = provider
 	}
-	return &note
+	note.InDoubt, note.Removed = f, false
+	h.Keychain = &note
+	return h
 }
 
 func digest(payload []byte) string {

@@ -127,7 +127,7 @@ func (t *slot) settle(ctx context.Context, h head, p Probe, ready bool) (head, e
 	if err != nil {
 		return h, err
 	}
-	standing := h.fence() != nil && !h.fence().over(p, t.store.cfg.BootID())
+	standing := t.standing(h, p)
 	switch {
 	case h.Tombstone:
 		return t.settleTombstone(ctx, h, p)
@@ -154,7 +154,6 @@ func (t *slot) fenceCutOff(h head, p Probe) (head, error) {
 	if !h.cutOff() {
 		return h, nil
 	}
-	h.Keychain = h.noteKeychain(p.Provider)
-	h.Keychain.InDoubt = t.store.newFence(operationPut, h.Pending, p)
+	h = h.doubting(p.Provider, t.store.newFence(operationPut, h.Pending, p))
 	return h, t.writeHead(h)
 }

@@ -119,7 +119,8 @@ func (t *slot) unconfirmed(tomb head, cause error) error {
 
 // clear deletes what the keychain shows of a buried slot, and reports whether it
 // showed anything. It deletes only what it sees, and has a fence up before it does:
-// a delete still under way could hit a later save. A fence that stood before stays.
+// a delete still under way could hit a later save. A fence that stood before stays,
+// and so does one over an entry that was removed before and is there again.
 func (t *slot) clear(ctx context.Context, h head, p Probe) (done head, found bool, err error) {
 	_, err = t.store.entry(ctx, t.id)
 	switch {
@@ -128,11 +129,10 @@ func (t *slot) clear(ctx context.Context, h head, p Probe) (done head, found boo
 	case errors.Is(err, ErrUnavailable):
 		return h, false, err
 	}
-	standing := h.fence()
-	if standing == nil || standing.over(p, t.store.cfg.BootID()) {
-		standing = nil
-		h.Keychain = h.noteKeychain(p.Provider)
-		h.Keychain.InDoubt = t.store.newFence(operationDelete, h.Generation, p)
+	standing := t.standing(h, p)
+	stays := standing || h.removed()
+	if !standing {
+		h = h.doubting(p.Provider, t.store.newFence(operationDelete, h.Generation, p))
 		if err := t.writeHead(h); err != nil {
 			return h, true, err
 		}
@@ -140,12 +140,12 @@ func (t *slot) clear(ctx context.Context, h head, p Probe) (done head, found boo
 	if err := t.store.remove(ctx, t.id.String()); err != nil {
 		return h, true, fmt.Errorf("%w: the entry was not seen to go", ErrInDoubt)
 	}
-	if standing != nil {
+	if stays {
 		return h, true, nil
 	}
 	h.Generation = max(h.Generation, h.Pending)
 	h = h.withoutPending()
-	h.Keychain = h.noteKeychain("")
-	h.Keychain.InDoubt = nil
+	h = h.doubting("", nil)
+	h.Keychain.Removed = true
 	return h, true, t.writeHead(h)
 }

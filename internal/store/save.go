@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -88,8 +89,7 @@ type failedPut struct {
 func (t *slot) putKeychain(ctx context.Context, h head, payload []byte) (head, *failedPut, error) {
 	s := t.store
 	if h.cutOff() {
-		h.Keychain = h.noteKeychain("")
-		h.Keychain.InDoubt = s.newFence(operationPut, h.Pending, s.probeNow(ctx))
+		h = h.doubting("", s.newFence(operationPut, h.Pending, s.probeNow(ctx)))
 	}
 	if h.fence() != nil {
 		return h, &failedPut{reasonInDoubt, ErrInDoubt}, nil
@@ -104,6 +104,9 @@ func (t *slot) putKeychain(ctx context.Context, h head, payload []byte) (head, *
 	p := s.probeNow(ctx)
 	if !p.State.Writable() {
 		return h, &failedPut{string(p.State), unavailable(p)}, nil
+	}
+	if h, failed, err := t.lookAgain(ctx, h, p); failed != nil {
+		return h, failed, err
 	}
 	intent := t.intent(h, v, p)
 	if err := t.writeHead(intent); err != nil {
@@ -122,9 +125,25 @@ func (t *slot) putKeychain(ctx context.Context, h head, payload []byte) (head, *
 func (t *slot) intent(h head, v value, p Probe) head {
 	h.Promoted = h.taken("")
 	h.Pending, h.PendingSHA256, h.PendingPromoted = v.generation, digest(v.payload), t.promoting
-	h.Keychain = h.noteKeychain(p.Provider)
-	h.Keychain.InDoubt = t.store.newFence(operationPut, v.generation, p)
-	return h
+	return h.doubting(p.Provider, t.store.newFence(operationPut, v.generation, p))
+}
+
+// lookAgain looks another time for an entry that was removed and seen to be gone: a
+// look in the same breath as the delete proves less. If it shows, the delete was not
+// done and may still be, on top of what is put now: then the fence goes up.
+func (t *slot) lookAgain(ctx context.Context, h head, p Probe) (head, *failedPut, error) {
+	if !h.removed() {
+		return h, nil, nil
+	}
+	_, err := t.store.entry(ctx, t.id)
+	switch {
+	case errors.Is(err, ErrKeychainAbsent):
+		return h, nil, nil
+	case errors.Is(err, ErrUnavailable):
+		return h, &failedPut{reasonReadBack, err}, nil
+	}
+	h = h.doubting(p.Provider, t.store.newFence(operationDelete, h.Generation, p))
+	return h, &failedPut{reasonInDoubt, ErrInDoubt}, t.writeHead(h)
 }
 
 // sharpen looks again who has the write that failed: the provider may have been
@@ -141,8 +160,7 @@ func (t *slot) sharpen(ctx context.Context, h head, before Probe) (head, error) 
 	if h.fence().names(after) {
 		return h, nil
 	}
-	h.Keychain = h.noteKeychain(after.Provider)
-	h.Keychain.InDoubt = t.store.newFence(operationPut, h.Pending, after)
+	h = h.doubting(after.Provider, t.store.newFence(operationPut, h.Pending, after))
 	if t.store.cfg.Mode != ModeKeychain {
 		return h, nil
 	}

@@ -10,7 +10,7 @@ import (
 // is finished when a look finds nothing: one after a delete proves less, as some
 // failures of a client hide an entry and "delete" it in the same breath.
 func (t *slot) settleTombstone(ctx context.Context, h head, p Probe) (head, error) {
-	standing := h.fence() != nil && !h.fence().over(p, t.store.cfg.BootID())
+	standing := t.standing(h, p)
 	if !p.State.Writable() || standing && !t.store.mayLook(t.id) {
 		return h, nil
 	}
@@ -45,8 +45,7 @@ func (t *slot) settleInKeychain(ctx context.Context, h head) (head, error) {
 		return h, fmt.Errorf("slot %s, generation %d: %w", t.id, h.Generation, ErrInconsistent)
 	}
 	h = h.withoutPending()
-	h.Keychain = h.noteKeychain("")
-	h.Keychain.InDoubt = nil
+	h = h.doubting("", nil)
 	return h, t.writeHead(h)
 }
 
@@ -73,8 +72,7 @@ func (t *slot) takeDown(ctx context.Context, h head) (head, error) {
 		h.Generation = h.next()
 		h = h.withoutPending()
 	}
-	h.Keychain = h.noteKeychain("")
-	h.Keychain.InDoubt = nil
+	h = h.doubting("", nil)
 	t.store.cfg.Logger.Info("write in doubt is over", "session_id", t.id.String())
 	return h, t.writeHead(h)
 }

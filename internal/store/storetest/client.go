@@ -46,7 +46,7 @@ func (c *Client) Get(ctx context.Context, account string) (value string, err err
 	err = c.call(ctx, OperationGet, account, func(f Fault) error {
 		text, ok := c.ring.items[account]
 		if ok && (f == FaultLie || f == FaultLieLate) {
-			c.ring.calls["lie"]++
+			c.ring.deny(account)
 			ok = false
 		}
 		if !ok {
@@ -75,6 +75,7 @@ func (c *Client) write(ctx context.Context, op Operation, w lateWrite) error {
 	return c.call(ctx, op, w.account, func(f Fault) error {
 		switch f {
 		case FaultHang, FaultLieLate:
+			w.done = f == FaultLieLate
 			c.ring.late = append(c.ring.late, w)
 		case FaultNone, FaultDone, FaultDoneHang:
 			c.ring.apply(w)

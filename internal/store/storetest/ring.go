@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 
 	"github.com/agentkeys/agentkeys/internal/store"
@@ -57,7 +58,14 @@ type Ring struct {
 type lateWrite struct {
 	account, value string
 	remove         bool
+	done           bool // it was said to be done
+	denied         int  // how often a get denied what it removes
 }
+
+// deniedOften ends a late delete: a keychain that says that an entry is removed, denies it
+// at several looks apart and removes the next one of its name cannot be told from one that
+// has removed it.
+const deniedOften = 2
 
 // NewRing makes a healthy, empty keychain.
 func NewRing() *Ring {
@@ -126,6 +134,17 @@ func (r *Ring) ReplaceDuringCall() { r.owner++; r.late = nil }
 
 // RestartBus replaces the bus, and the provider with it.
 func (r *Ring) RestartBus() { r.locked(func() { r.bus++; r.owner++; r.late = nil }) }
+
+// deny is a get that says that an account has no entry.
+func (r *Ring) deny(account string) {
+	r.calls["lie"]++
+	for i := range r.late {
+		if w := &r.late[i]; w.remove && w.done && w.account == account {
+			w.denied++
+		}
+	}
+	r.late = slices.DeleteFunc(r.late, func(w lateWrite) bool { return w.denied >= deniedOften })
+}
 
 func (r *Ring) apply(w lateWrite) {
 	if w.remove {
