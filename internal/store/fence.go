@@ -37,7 +37,5 @@ func (f fence) over(p Probe, boot string) bool {
 // names reports whether the fence already names the provider of p.
 func (f fence) names(p Probe) bool { return f.BusID == p.BusID && f.Owner == p.Owner }
 
-// standing reports whether the head has a fence that is not over.
-func (t *slot) standing(h head, p Probe) bool {
-	return h.fence() != nil && !h.fence().over(p, t.store.cfg.BootID())
-}
+// standing reports whether there is a fence, and it is not over.
+func (t *slot) standing(f *fence, p Probe) bool { return f != nil && !f.over(p, t.store.cfg.BootID()) }

@@ -41,7 +41,7 @@ type keychainNote struct {
 	Provider   string `json:"provider"`
 	VerifiedAt int64  `json:"verified_at"` // Unix seconds of the last read-back; 0 = never
 	InDoubt    *fence `json:"in_doubt,omitempty"`
-	Removed    bool   `json:"removed,omitempty"` // an entry was removed, and seen once to be gone; see lookAgain
+	Removed    *fence `json:"removed,omitempty"` // of a delete whose entry was seen once to be gone; see lookAgain
 }
 
 var (
@@ -122,8 +122,10 @@ func (h head) checkPayload() error {
 	case !isDigest(h.SHA256):
 		return errHeadRules
 	}
-	if f := h.fence(); f != nil && f.Operation != operationPut && f.Operation != operationDelete {
-		return errHeadRules
+	for _, f := range []*fence{h.fence(), h.removed()} {
+		if f != nil && f.Operation != operationPut && f.Operation != operationDelete {
+			return errHeadRules
+		}
 	}
 	return nil
 }
@@ -177,8 +179,13 @@ func (h head) holdsPending(v value) bool {
 	return h.Pending != 0 && v.generation == h.Pending && digest(v.payload) == h.PendingSHA256
 }
 
-// removed: see keychainNote.
-func (h head) removed() bool { return h.Keychain != nil && h.Keychain.Removed }
+// removed is the delete that one look confirmed, or nil.
+func (h head) removed() *fence {
+	if h.Keychain == nil {
+		return nil
+	}
+	return h.Keychain.Removed
+}
 
 // doubting is the head with this fence, or none. An empty provider leaves its name as it
 // was. The note is a copy: heads share nothing.
@@ -190,7 +197,7 @@ func (h head) doubting(provider string, f *fence) head {
 	if provider != "" {
 		note.Provider = provider
 	}
-	note.InDoubt, note.Removed = f, false
+	note.InDoubt, note.Removed = f, nil
 	h.Keychain = &note
 	return h
 }

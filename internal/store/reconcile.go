@@ -127,7 +127,7 @@ func (t *slot) settle(ctx context.Context, h head, p Probe, ready bool) (head, e
 	if err != nil {
 		return h, err
 	}
-	standing := t.standing(h, p)
+	standing := t.standing(h.fence(), p)
 	switch {
 	case h.Tombstone:
 		return t.settleTombstone(ctx, h, p)

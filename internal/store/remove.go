@@ -120,7 +120,7 @@ func (t *slot) unconfirmed(tomb head, cause error) error {
 // clear deletes what the keychain shows of a buried slot, and reports whether it
 // showed anything. It deletes only what it sees, and has a fence up before it does:
 // a delete still under way could hit a later save. A fence that stood before stays,
-// and so does one over an entry that was removed before and is there again.
+// and so does one over an entry that the same provider has removed before.
 func (t *slot) clear(ctx context.Context, h head, p Probe) (done head, found bool, err error) {
 	_, err = t.store.entry(ctx, t.id)
 	switch {
@@ -129,8 +129,8 @@ func (t *slot) clear(ctx context.Context, h head, p Probe) (done head, found boo
 	case errors.Is(err, ErrUnavailable):
 		return h, false, err
 	}
-	standing := t.standing(h, p)
-	stays := standing || h.removed()
+	standing := t.standing(h.fence(), p)
+	stays := standing || t.standing(h.removed(), p)
 	if !standing {
 		h = h.doubting(p.Provider, t.store.newFence(operationDelete, h.Generation, p))
 		if err := t.writeHead(h); err != nil {
@@ -145,7 +145,8 @@ func (t *slot) clear(ctx context.Context, h head, p Probe) (done head, found boo
 	}
 	h.Generation = max(h.Generation, h.Pending)
 	h = h.withoutPending()
+	fence := h.fence()
 	h = h.doubting("", nil)
-	h.Keychain.Removed = true
+	h.Keychain.Removed = fence
 	return h, true, t.writeHead(h)
 }

@@ -132,7 +132,7 @@ func (t *slot) intent(h head, v value, p Probe) head {
 // look in the same breath as the delete proves less. If it shows, the delete was not
 // done and may still be, on top of what is put now: then the fence goes up.
 func (t *slot) lookAgain(ctx context.Context, h head, p Probe) (head, *failedPut, error) {
-	if !h.removed() {
+	if !t.standing(h.removed(), p) {
 		return h, nil, nil
 	}
 	_, err := t.store.entry(ctx, t.id)
@@ -142,7 +142,7 @@ func (t *slot) lookAgain(ctx context.Context, h head, p Probe) (head, *failedPut
 	case errors.Is(err, ErrUnavailable):
 		return h, &failedPut{reasonReadBack, err}, nil
 	}
-	h = h.doubting(p.Provider, t.store.newFence(operationDelete, h.Generation, p))
+	h = h.doubting(p.Provider, h.removed())
 	return h, &failedPut{reasonInDoubt, ErrInDoubt}, t.writeHead(h)
 }
 

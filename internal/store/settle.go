@@ -10,7 +10,7 @@ import (
 // is finished when a look finds nothing: one after a delete proves less, as some
 // failures of a client hide an entry and "delete" it in the same breath.
 func (t *slot) settleTombstone(ctx context.Context, h head, p Probe) (head, error) {
-	standing := t.standing(h, p)
+	standing := t.standing(h.fence(), p)
 	if !p.State.Writable() || standing && !t.store.mayLook(t.id) {
 		return h, nil
 	}
