@@ -47,15 +47,15 @@ docs: ## man pages and completions from the command definitions
 	@$(GO) test -count=1 -run 'TestManPage' ./internal/manual -update
 
 test: build ## every test, under the race detector, in random order
-	@AGENTKEYS_BIN='$(CURDIR)/bin' $(GO) test -race -shuffle=on -timeout 20m ./...
+	@AGENTKEYS_BIN='$(CURDIR)/bin' $(GO) test -race -shuffle=on -timeout 60m ./...
 
 test-model: ## the store's state machine: HISTORIES (100000) of 40 steps, and CHECKS (5000) by rapid in each mode
 	AGENTKEYS_HISTORIES='$(HISTORIES)' $(GO) test -count=1 -timeout 60m -v -run '^TestModel$$|^TestMachineBites' ./internal/store
 	$(GO) test -count=1 -timeout 60m -run '^TestRandomHistories$$' ./internal/store -rapid.checks='$(CHECKS)' -rapid.steps=40
 
 test-keyrings: build ## real gnome-keyring, KeePassXC and KDE Wallet in every state; a missing one is a failure
-	@AGENTKEYS_REQUIRE_KEYRING=1 AGENTKEYS_FIRE_KILLS=200 $(GO) test -count=1 -timeout 20m ./internal/store/keychain/...
-	@AGENTKEYS_REQUIRE_KEYRING=1 AGENTKEYS_FIRE_KILLS=100 AGENTKEYS_BIN='$(CURDIR)/bin' $(GO) test -count=1 -timeout 20m \
+	@AGENTKEYS_REQUIRE_KEYRING=1 AGENTKEYS_FIRE_KILLS=200 $(GO) test -count=1 -timeout 60m ./internal/store/keychain/...
+	@AGENTKEYS_REQUIRE_KEYRING=1 AGENTKEYS_FIRE_KILLS=100 AGENTKEYS_BIN='$(CURDIR)/bin' $(GO) test -count=1 -timeout 60m \
 		-run '^TestTheProgramsUnderFire$$|^TestDoctorOf' ./internal/e2e
 
 test-fire: build ## a real keyring and KILLS (1000) times kill -9: of two processes of the store, and of the built programs

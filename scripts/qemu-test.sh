@@ -14,7 +14,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)/qemu
 export AGENTKEYS_BENCH_CACHE=${AGENTKEYS_BENCH_CACHE:-$HOME/.cache/agentkeys-bench}
-boot_limit=${BENCH_BOOT_LIMIT:-180} total_limit=${BENCH_LIMIT:-900} # seconds
+boot_limit=${BENCH_BOOT_LIMIT:-300} total_limit=${BENCH_LIMIT:-1800} # seconds, of a machine that is made
 
 usage() {
 	sed -n '4,9s/^# \{0,1\}//p' "$0" >&2
@@ -91,7 +91,7 @@ watch() {
 			echo "# no sign of life within $boot_limit s" >>"$log"
 			break
 		fi
-		if [ "$(since "$started" | cut -d. -f1)" -ge "$total_limit" ]; then
+		if [ "$(since "$made" | cut -d. -f1)" -ge "$total_limit" ]; then
 			echo "# not at its end within $total_limit s" >>"$log"
 			break
 		fi
@@ -114,7 +114,8 @@ end() {
 
 # boot_until_done COMMAND...: boots again for as long as the scenario says so.
 boot_until_done() {
-	local boots=0 first=''
+	local boots=0 first='' made
+	made=$(now)
 	: >"$log"
 	while [ "$boots" -lt 5 ]; do
 		setsid "$@" </dev/null >>"$log" 2>&1 &

@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -75,22 +76,21 @@ func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdAccount makes this script's account. Scripts run in parallel and a broker has one
-// set-up token at a time, so a lost race draws another one.
+// settingUp is held by the script that makes its account: a broker has one set-up token at
+// a time.
+var settingUp sync.Mutex
+
+// cmdAccount makes this script's account.
 func cmdAccount(ts *testscript.TestScript, _ bool, _ []string) {
 	setup, ok := ts.Value("setup").(func() secret.String)
 	if !ok {
 		ts.Fatalf("no broker")
 	}
+	settingUp.Lock()
+	defer settingUp.Unlock()
 	file := ts.MkAbs("setup-token")
-	var err error
-	for range 50 {
-		ts.Check(os.WriteFile(file, []byte(setup().Reveal()+"\n"), 0o600))
-		if err = ts.Exec("agentkeys", "init", "--setup-token-file", file, "--json"); err == nil {
-			return
-		}
-	}
-	ts.Fatalf("init: %v", err)
+	ts.Check(os.WriteFile(file, []byte(setup().Reveal()+"\n"), 0o600))
+	ts.Check(ts.Exec("agentkeys", "init", "--setup-token-file", file, "--json"))
 }
 
 // testBoard is the other side of a pairing.

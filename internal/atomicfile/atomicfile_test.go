@@ -135,6 +135,12 @@ func TestLockExcludesOthersUntilClosed(t *testing.T) {
 	if _, err := two.Lock(".lock"); !errors.Is(err, atomicfile.ErrLocked) {
 		t.Fatalf("second holder: %v", err)
 	}
+	// What a child of this process has between its fork and its exec.
+	inherited, err := syscall.Dup(int(lock.(interface{ Fd() uintptr }).Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = syscall.Close(inherited) }()
 	if err := lock.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ func (d systemDir) Lock(name string) (io.Closer, error) {
 	for range lockTries {
 		lock, err := d.tryLock(name)
 		if err == nil {
-			return lock, nil
+			return held{lock}, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
 			return nil, err
@@ -31,6 +31,14 @@ func (d systemDir) Lock(name string) (io.Closer, error) {
 		}
 	}
 	return nil, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
+}
+
+// held is a lock that ends with Close, although a child that another goroutine starts just
+// now has the open file too, until its exec.
+type held struct{ *os.File }
+
+func (h held) Close() error {
+	return errors.Join(unix.Flock(int(h.Fd()), unix.LOCK_UN), h.File.Close())
 }
 
 // tryLock returns fs.ErrNotExist or fs.ErrExist when another process was faster.

@@ -39,7 +39,7 @@ func TestTheDemoOnADesktop(t *testing.T) {
 	address, home := keyringtest.StartBus(t), t.TempDir()
 	keyringtest.StartGnomeKeyring(t, address, home, keyringtest.Unlocked)
 	shows(t, "storage backend: keychain, because the keychain is unlocked",
-		"PATH="+os.Getenv("PATH"), "HOME="+home, "DBUS_SESSION_BUS_ADDRESS="+address)
+		"PATH="+os.Getenv("PATH"), "HOME="+home, "DBUS_SESSION_BUS_ADDRESS="+address, "AGENTKEYS_KEYCHAIN_TIMEOUT=10s")
 	keyringtest.Need(t, "secret-tool")
 	env := keyringtest.Env(address, home)
 	if left := keyringtest.Run(t, env, "", "sh", "-c", "secret-tool search --all service agentkeys 2>/dev/null || true"); left != "" {

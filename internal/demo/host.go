@@ -36,7 +36,7 @@ func hostEnv(env []string, dir string) []string {
 		case name == "DBUS_SESSION_BUS_ADDRESS":
 			bus = value
 			out = append(out, e)
-		case name == "AGENTKEYS_SESSION_STORE" || !strings.HasPrefix(name, "AGENTKEYS_"):
+		case name == "AGENTKEYS_SESSION_STORE", name == "AGENTKEYS_KEYCHAIN_TIMEOUT", !strings.HasPrefix(name, "AGENTKEYS_"):
 			out = append(out, e)
 		}
 	}

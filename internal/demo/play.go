@@ -12,6 +12,7 @@ import (
 // agent is one of the two.
 type agent struct {
 	name, scope, wallet, backend string
+	began                        time.Time
 	*program
 }
 
@@ -140,6 +141,7 @@ func (s *scene) startBoth(ctx context.Context) error {
 // up starts an instance and waits until it serves.
 func (s *scene) up(ctx context.Context, a *agent) error {
 	var err error
+	a.began = time.Now()
 	if a.program, err = s.start("agentkeys-daemon", "run", "--wallet", a.wallet); err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 func (s *scene) slot(a agent) string { return filepath.Join(s.dir, "home", "daemon-"+a.wallet) }
@@ -51,8 +52,17 @@ func (s *scene) storage(ctx context.Context) error {
 	return nil
 }
 
-// atRest is the print of a slot once its daemon has written what it had to write.
-func atRest(ctx context.Context, dir string) (string, error) {
+// atRest is the print of a slot once its daemon has written what it had to write since it
+// began: its cache notes the broker's first word.
+func atRest(ctx context.Context, dir string, began time.Time) (string, error) {
+	for {
+		if info, err := os.Stat(filepath.Join(dir, "cache.json")); err == nil && info.ModTime().After(began) {
+			break
+		}
+		if err := pause(ctx); err != nil {
+			return "", fmt.Errorf("%s/cache.json is not written: %w", dir, err)
+		}
+	}
 	last, err := slotPrint(dir)
 	for range 20 {
 		was := last
@@ -92,7 +102,7 @@ func (s *scene) stopAndStart(ctx context.Context) error {
 	s.begin("stopping and starting either leaves the other untouched")
 	for _, pair := range [][2]*agent{{&s.a, &s.b}, {&s.b, &s.a}} {
 		one, other := pair[0], pair[1]
-		before, err := atRest(ctx, s.slot(*other))
+		before, err := atRest(ctx, s.slot(*other), other.began)
 		if err != nil {
 			return err
 		}

@@ -25,7 +25,7 @@ func TestDoctorOfAKeyringWithoutACollection(t *testing.T) {
 	address := keyringtest.StartBus(t)
 	keyringtest.StartGnomeKeyring(t, address, pi.env["HOME"], keyringtest.None)
 	monitor := keyringtest.StartMonitor(t, address)
-	m := pi.with("AGENTKEYS_SESSION_STORE", "", "DBUS_SESSION_BUS_ADDRESS", address)
+	m := pi.with("AGENTKEYS_SESSION_STORE", "", "DBUS_SESSION_BUS_ADDRESS", address, "AGENTKEYS_KEYCHAIN_TIMEOUT", patiently)
 	d := m.doctor("agentkeys-daemon")[0]
 	d.has("keychain", "ok", "no_collection")
 	d.has("slot", "ok", "in the file")

@@ -10,13 +10,14 @@ import (
 // settle logs in anew until both sessions are in the keyring, and only there.
 func (f *fire) settle() {
 	f.t.Helper()
+	patient := &owner{machine: f.o.with("AGENTKEYS_KEYCHAIN_TIMEOUT", patiently)}
 	for account, w := range f.watch {
-		eventually(f.t, patience, account+" comes to rest in the keyring", func() (string, bool) {
+		eventually(f.t, 5*healing, account+" comes to rest in the keyring", func() (string, bool) {
 			f.relogin()
 			f.d.stop()
 			f.restart()
 			f.look()
-			f.o.must("agents", "--json")
+			patient.must("agents", "--json")
 			return fmt.Sprintf("%+v", w.head()), w.head().Where == "keychain"
 		})
 	}

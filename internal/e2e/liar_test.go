@@ -86,6 +86,13 @@ func (l *liar) count() int {
 	return l.told
 }
 
+// hurry makes long polls end at once from now on.
+func (l *liar) hurry() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.hasty = true
+}
+
 // requests lists method and path of all requests so far.
 func (l *liar) requests() []string {
 	l.mu.Lock()
@@ -125,9 +132,11 @@ func (l *liar) forward(r *http.Request) (*exchange, error) {
 		return nil, err
 	}
 	target := l.real + r.URL.RequestURI()
+	l.mu.Lock()
 	if l.hasty {
 		target = l.real + r.URL.Path
 	}
+	l.mu.Unlock()
 	req, err := http.NewRequestWithContext(r.Context(), r.Method, target, bytes.NewReader(body))
 	if err != nil {
 		return nil, err

@@ -156,7 +156,7 @@ func TestAForgedDenialIsIgnored(t *testing.T) {
 	b := startBroker(t)
 	o := newOwner(t, b)
 	l := newLiar(t, b)
-	l.hasty = true
+	l.hurry()
 	l.tell(func(e *exchange) {
 		if e.is(http.MethodGet, "/v1/pairings/self") {
 			e.problem(http.StatusForbidden, "pairing_denied", "deny_mac", strings.Repeat("A", 43))

@@ -47,7 +47,7 @@ func TestALyingBrokerIsCaughtBySync(t *testing.T) {
 	}))
 	o.must("scope", "--agent", "bot", "--set", "openrouter") // the daemon hears this one
 	d.denies("anthropic")
-	if old == nil {
+	if l.tell(nil); old == nil {
 		t.Fatal("no manifest was seen")
 	}
 	for _, c := range []struct {

@@ -84,7 +84,7 @@ func TestALyingBrokerDoesNotKeepTheBoardBusy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l, _, pi, w := lied(t)
-			l.hasty = true
+			l.hurry()
 			l.tell(lie(w))
 			before, requests := generation(t, pi.slot(w)), len(l.requests())
 			d := pi.daemon(w)

@@ -71,7 +71,8 @@ func (d Dir) Lock() (unlock func() error, err error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lock data directory: %w", err), f.Close())
 	}
-	return f.Close, nil
+	// Unlocked by name: a child that is started just now has the open file until its exec.
+	return func() error { return errors.Join(unix.Flock(int(f.Fd()), unix.LOCK_UN), f.Close()) }, nil
 }
 
 // SetupToken reads the set-up token; the empty secret when there is no such file.

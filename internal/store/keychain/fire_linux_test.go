@@ -31,6 +31,7 @@ type fire struct {
 	user    string // HOME
 	home    string // AGENTKEYS_HOME
 	workers [2]*worker
+	timeout time.Duration // of one of their keychain operations
 
 	mu      sync.Mutex
 	slot    *storetest.Ledger
@@ -61,7 +62,7 @@ func TestMigrationUnderFire(t *testing.T) {
 	f := &fire{
 		t: t, random: rand.New(rand.NewPCG(seed, 0)), user: keyringtest.Dir(t),
 		slot: storetest.NewLedger(), backend: map[uint64]store.Backend{},
-		answers: map[string]int{}, asked: map[string]int{},
+		answers: map[string]int{}, asked: map[string]int{}, timeout: patient,
 	}
 	f.home = filepath.Join(f.user, ".agentkeys")
 	f.login()
@@ -69,6 +70,10 @@ func TestMigrationUnderFire(t *testing.T) {
 	begin := time.Now()
 	f.do(f.workers[0], doSave)
 	save := time.Since(begin)
+	f.stop()
+	f.timeout = max(500*time.Millisecond, 4*save) // short, so that many of them are missed
+	f.start(0)
+	f.start(1)
 	for round := range kills {
 		if round%10 == 9 {
 			f.logout()
@@ -102,7 +107,7 @@ func (f *fire) logout() {
 }
 
 func (f *fire) start(i int) {
-	f.workers[i] = startWorker(f.t, keyringtest.Env(f.ring.Address, f.ring.Home), f.home)
+	f.workers[i] = startWorker(f.t, keyringtest.Env(f.ring.Address, f.ring.Home), f.home, f.timeout)
 }
 
 func (f *fire) stop() {
@@ -125,7 +130,7 @@ func (f *fire) round(save time.Duration) {
 		})
 	}
 	f.weather()
-	time.Sleep(time.Duration(f.random.Int64N(int64(save) * 3 / 2)))
+	f.moment(save * 3 / 2)
 	f.workers[victim].kill()
 	close(over)
 	busy.Wait()
@@ -173,14 +178,18 @@ func (f *fire) weather() {
 		f.ring.Lock()
 		f.locked = true
 	case n < 6: // frozen beyond the workers' deadlines or not: what was sent lands late
-		time.Sleep(time.Duration(f.random.IntN(60)) * time.Millisecond)
+		f.moment(60 * time.Millisecond)
 		f.ring.Stop()
-		time.Sleep(time.Duration(f.random.IntN(700)) * time.Millisecond)
+		f.moment(f.timeout * 7 / 5)
 		f.ring.Continue()
 	case n < 9:
-		time.Sleep(time.Duration(f.random.IntN(60)) * time.Millisecond)
+		f.moment(60 * time.Millisecond)
 		f.restart()
 	}
+}
+
+func (f *fire) moment(longest time.Duration) {
+	time.Sleep(time.Duration(f.random.Int64N(int64(longest))))
 }
 
 func (f *fire) restart() {
@@ -213,6 +222,7 @@ func (f *fire) moves() (toKeychain, toFile int) {
 // a session that was deleted.
 func (f *fire) settle() {
 	f.t.Helper()
+	f.timeout = patient
 	for _, p := range f.pairs {
 		f.doFor(f.workers[0], doDrop, p)
 	}

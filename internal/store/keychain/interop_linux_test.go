@@ -83,7 +83,7 @@ func raw(t *testing.T) string {
 func adopted(t *testing.T, k store.Keychain, want store.Backend) (home string) {
 	t.Helper()
 	home = filepath.Join(keyringtest.Dir(t), "home")
-	s, err := store.New(store.Config{Home: home, Keychain: k})
+	s, err := store.New(store.Config{Home: home, Keychain: k, KeychainTimeout: patient})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -67,7 +67,7 @@ func TestEnvironmentsOfAMac(t *testing.T) {
 				t.Parallel()
 				path, dir := standIn(t, env.security)
 				m := mac{security: path, home: dir, entries: map[string]string{}}
-				s, err := store.New(store.Config{Home: filepath.Join(dir, "home"), Mode: env.mode, Keychain: m})
+				s, err := store.New(store.Config{Home: filepath.Join(dir, "home"), Mode: env.mode, Keychain: m, KeychainTimeout: patient})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -13,7 +13,7 @@ import (
 
 // reapDelay is how long output is waited for after the child is gone: a grandchild
 // that left the group could hold the pipe open.
-const reapDelay = 20 * time.Millisecond
+const reapDelay = time.Second
 
 // errAnswer: the child died or said something else than an answer.
 var errAnswer = errors.New("the keychain child gave no answer")

@@ -75,7 +75,7 @@ func TestAFrozenKeyringCostsTheDeadlineAndNothingLands(t *testing.T) {
 		t.Fatal(err)
 	}
 	k := newQuick(t, keyringtest.Env(g.Address, g.Home)...)
-	wantState(t, k.Probe(t.Context()), store.StateUnlocked)
+	wantState(t, patient.Probe(t.Context()), store.StateUnlocked)
 	g.Stop()
 	fastest := slack
 	for name, call := range map[string]func() error{
@@ -124,7 +124,7 @@ func TestOneOperationAtATimeAndTheNextWaitsNoLongerThanItMay(t *testing.T) {
 	t.Parallel()
 	g, _ := inKeyring(t, keyringtest.Unlocked)
 	name := ownName(t)
-	k := keychain.New(keychain.Config{Env: lookup(keyringtest.Env(g.Address, g.Home)), Executable: name})
+	k := keychain.New(keychain.Config{Env: lookup(keyringtest.Env(g.Address, g.Home)), Executable: name, Timeout: 5 * quick})
 	wantState(t, k.Probe(t.Context()), store.StateUnlocked)
 	g.Stop()
 	defer g.Continue()

@@ -68,13 +68,12 @@ func TestALockedKeyringOnADesktopShowsNoWindowBecauseOfUs(t *testing.T) {
 	}
 
 	// go-keyring alone: what a window looks like here.
-	plainCtx, stop := context.WithTimeout(t.Context(), 8*time.Second)
-	defer stop()
+	plainCtx, stop := context.WithCancel(t.Context())
 	shown := make(chan struct{})
 	go func() {
 		defer close(shown)
+		defer stop()
 		eventually(t, "a window of go-keyring alone", func() bool { return len(display.Windows()) > 0 })
-		stop()
 	}()
 	if _, err := plain(plainCtx, t, env, "", "get"); err == nil {
 		t.Error("go-keyring alone read a locked keyring")

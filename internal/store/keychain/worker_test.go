@@ -26,6 +26,9 @@ import (
 // session of `account` in this home: a daemon or a CLI, without everything else.
 const workerVariable = "KEYCHAIN_TEST_WORKER"
 
+// workerTimeout is what one keychain operation of a worker may take.
+const workerTimeout = "KEYCHAIN_TEST_WORKER_TIMEOUT"
+
 // The commands of a worker. After the word comes the slot, then the token.
 const (
 	doSave      = "save"
@@ -51,9 +54,13 @@ const hurry = 600
 
 func work(home string) int {
 	begin := time.Now()
-	k := keychain.New(keychain.Config{Timeout: workerTimeout})
+	timeout, err := time.ParseDuration(os.Getenv(workerTimeout))
+	if err != nil {
+		return 1
+	}
+	k := keychain.New(keychain.Config{Timeout: timeout})
 	s, err := store.New(store.Config{
-		Home: home, Keychain: k, KeychainTimeout: workerTimeout,
+		Home: home, Keychain: k, KeychainTimeout: timeout,
 		Now: func() time.Time { return begin.Add(hurry * time.Since(begin)) },
 	})
 	if err != nil {
@@ -77,9 +84,6 @@ func work(home string) int {
 	}
 	return 0
 }
-
-// workerTimeout of one keychain operation: short, so that many of them are missed.
-const workerTimeout = 500 * time.Millisecond
 
 func obey(ctx context.Context, s *store.Store, command, slot, token string) reply {
 	id, err := session.ParseID(slot)
@@ -150,14 +154,14 @@ type worker struct {
 	errors bytes.Buffer
 }
 
-func startWorker(t *testing.T, env []string, home string) *worker {
+func startWorker(t *testing.T, env []string, home string, timeout time.Duration) *worker {
 	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := &worker{t: t, cmd: exec.Command(program)}
-	w.cmd.Env = append(env, workerVariable+"="+home)
+	w.cmd.Env = append(env, workerVariable+"="+home, workerTimeout+"="+timeout.String())
 	w.cmd.Stderr = &w.errors
 	if w.in, err = w.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)

@@ -106,7 +106,7 @@ func startDaemon(t testing.TB, address, home string, password *string) *GnomeKey
 	for range 5 {
 		g := launch(t, address, home, password)
 		waitFor(t, "gnome-keyring to own its name", func() bool { return g.Ended() || owner(t, address) != "" })
-		ready := password == nil || soon(func() bool { return g.Ended() || hasLogin(t, address) })
+		ready := soon(func() bool { return g.Ended() || g.answers(password != nil) })
 		switch {
 		case g.Ended():
 			t.Logf("gnome-keyring ended by itself: %s", g.Outcome())
@@ -228,15 +228,18 @@ func ownerOf(t testing.TB, address, wellKnown string) string {
 	return name
 }
 
-func hasLogin(t testing.TB, address string) bool {
-	t.Helper()
-	conn, err := dbus.Connect(address)
-	if err != nil {
-		t.Fatal(err)
-	}
+// answers asks the first question: where there is a login collection, whether that is
+// locked.
+func (g *GnomeKeyring) answers(unlocked bool) bool {
+	g.t.Helper()
+	conn := g.connect()
 	defer func() { _ = conn.Close() }()
+	if _, err := os.Stat(loginFile(g.Home)); err != nil && !unlocked {
+		_, err := conn.Object(secretsName, secretsPath).GetProperty("org.freedesktop.Secret.Service.Collections")
+		return err == nil
+	}
 	v, err := conn.Object(secretsName, loginPath).GetProperty("org.freedesktop.Secret.Collection.Locked")
-	return err == nil && v.Value() == false
+	return err == nil && (!unlocked || v.Value() == false)
 }
 
 func waitFor(t testing.TB, what string, done func() bool) {

@@ -66,8 +66,8 @@ func (k *KWallet) launch(t testing.TB) {
 	cmd := exec.Command("kwalletd5")
 	cmd.Env = append(Env(k.Address, k.Home), "DISPLAY="+k.display.Name)
 	k.Process = start(t, cmd)
+	conn := Connect(t, k.Address) // a bus takes 256 of one user
 	waitFor(t, "kwalletd5 to answer", func() bool {
-		conn := Connect(t, k.Address)
 		var enabled bool
 		err := conn.Object(kwalletName, kwalletPath).Call("org.kde.KWallet.isEnabled", dbus.FlagNoAutoStart).Store(&enabled)
 		return err == nil
