@@ -167,3 +167,27 @@ func TestMakeDirMakesParents(t *testing.T) {
 		t.Fatalf("%v, %v", info, err)
 	}
 }
+
+// Another process may remove a directory that somebody looks into: it has nothing then.
+func TestADirectoryThatIsGoneHasNoNames(t *testing.T) {
+	t.Parallel()
+	for name, files := range map[string]atomicfile.FS{"the system": atomicfile.System{}, "the disk of tests": storetest.NewDisk(nil).Process()} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "d")
+			if err := files.MakeDir(path, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			dir, parent := openDir(t, files, path), openDir(t, files, filepath.Dir(path))
+			if err := parent.Remove("d"); err != nil {
+				t.Fatal(err)
+			}
+			if names, err := dir.Names(); err != nil || len(names) > 0 {
+				t.Errorf("%v, %v", names, err)
+			}
+			if left, err := atomicfile.HasLeftovers(dir); err != nil || left {
+				t.Errorf("%v, %v", left, err)
+			}
+		})
+	}
+}

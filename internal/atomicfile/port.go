@@ -44,7 +44,7 @@ type Dir interface {
 	Rename(from, to string) error
 	// Remove removes a file or an empty directory.
 	Remove(name string) error
-	// Names lists the entries, sorted.
+	// Names lists the entries, sorted; none of a directory that is gone by now.
 	Names() ([]string, error)
 	Chown(uid, gid int) error
 	// Sync makes all earlier changes of entries durable.

@@ -146,10 +146,16 @@ func (d systemDir) OpenDir(name string) (Dir, error) {
 
 func (d systemDir) Names() ([]string, error) {
 	dir, err := d.root.Open(".")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	names, err := dir.Readdirnames(-1)
+	if errors.Is(err, fs.ErrNotExist) { // as Linux says of a directory that is gone
+		err = nil
+	}
 	slices.Sort(names)
 	return names, errors.Join(err, dir.Close())
 }
