@@ -164,9 +164,9 @@ func TestADatabaseThatWasCopiedBackByHand(t *testing.T) {
 	b.stop()
 	replace(t, filepath.Join(b.data, "broker.db"), old)
 	b.start()
-	if !strings.Contains(b.err.String(), "put back from a copy") {
-		t.Errorf("the broker did not notice: %s", b.err)
-	}
+	eventually(t, patience, "the broker notices", func() (string, bool) {
+		return b.err.String(), strings.Contains(b.err.String(), "put back from a copy")
+	})
 	s := thief.launch(w)
 	s.answers()
 	s.reaches("offline")

@@ -13,8 +13,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
 )
 
-// scripted makes the keychain with newQuick only where a deadline is to be missed.
-func scripted(t *testing.T, newKeychain func(testing.TB, ...string) *keychain.Keychain) (*fakeSecrets, *keychain.Keychain) {
+func scripted(t *testing.T) (*fakeSecrets, *keychain.Keychain) {
 	t.Helper()
 	address := keyringtest.StartBus(t)
 	return startFake(t, address), newKeychain(t, "DBUS_SESSION_BUS_ADDRESS="+address)
@@ -23,7 +22,7 @@ func scripted(t *testing.T, newKeychain func(testing.TB, ...string) *keychain.Ke
 // Whatever its name: what KeePassXC does, another provider may do too.
 func TestAKeyringThatWantsToAskBeforeAWriteIsNotAllowedTo(t *testing.T) {
 	t.Parallel()
-	f, k := scripted(t, newKeychain)
+	f, k := scripted(t)
 	wantState(t, k.Probe(t.Context()), store.StateUnlocked)
 	f.mu.Lock()
 	f.onCreate = func() (item, prompt dbus.ObjectPath) { return "/", fakePrompt }
@@ -38,7 +37,7 @@ func TestAKeyringThatWantsToAskBeforeAWriteIsNotAllowedTo(t *testing.T) {
 // An entry, or the whole keyring, may be locked between the look and the read.
 func TestAnEntryThatLocksInTheMiddleIsNotAskedFor(t *testing.T) {
 	t.Parallel()
-	f, k := scripted(t, newKeychain)
+	f, k := scripted(t)
 	f.addItem(fakeLogin+"/1", map[string]string{"service": "agentkeys", "username": account})
 	wantState(t, k.Probe(t.Context()), store.StateUnlocked)
 	f.mu.Lock()
@@ -50,26 +49,24 @@ func TestAnEntryThatLocksInTheMiddleIsNotAskedFor(t *testing.T) {
 
 func TestAWriteThatAKeyringDropsOrNeverAnswersGoesToTheFile(t *testing.T) {
 	t.Parallel()
+	never := make(chan struct{})
+	t.Cleanup(func() { close(never) })
 	for name, tt := range map[string]struct {
 		create func() (item, prompt dbus.ObjectPath)
 		reason string
-		within time.Duration // 0: as long as it takes
+		within time.Duration // each operation
 	}{
-		"dropped":        {nil, "not_seen", 0},
-		"never answered": {func() (item, prompt dbus.ObjectPath) { time.Sleep(2 * quick); return "/", "/" }, "put", quick},
-		"asks":           {func() (item, prompt dbus.ObjectPath) { return "/", fakePrompt }, "put", 0},
+		"dropped":        {nil, "not_seen", patient},
+		"never answered": {func() (item, prompt dbus.ObjectPath) { <-never; return "/", "/" }, "put", 5 * quick},
+		"asks":           {func() (item, prompt dbus.ObjectPath) { return "/", fakePrompt }, "put", patient},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			newOne, timeout := newKeychain, patient
-			if tt.within > 0 {
-				newOne, timeout = newQuick, tt.within
-			}
-			f, k := scripted(t, newOne)
+			f, k := scripted(t)
 			f.mu.Lock()
 			f.onCreate = tt.create
 			f.mu.Unlock()
-			s, err := store.New(store.Config{Home: filepath.Join(keyringtest.Dir(t), "home"), Keychain: k, KeychainTimeout: timeout})
+			s, err := store.New(store.Config{Home: filepath.Join(keyringtest.Dir(t), "home"), Keychain: k, KeychainTimeout: tt.within})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -78,7 +75,7 @@ func TestAWriteThatAKeyringDropsOrNeverAnswersGoesToTheFile(t *testing.T) {
 			if err != nil || info.Backend != store.BackendFile || info.Fallback != tt.reason || !info.InDoubt {
 				t.Errorf("save: %+v, %v", info, err)
 			}
-			if took := time.Since(begin); took > 3*timeout+slack {
+			if took := time.Since(begin); took > 3*tt.within+slack {
 				t.Errorf("took %v", took)
 			}
 			if v, _, err := s.Load(t.Context(), session.Master()); err != nil || v.Token.Reveal() != "token" {
