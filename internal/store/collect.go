@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/session"
@@ -21,14 +22,17 @@ func (t *slot) collect(ctx context.Context) error {
 		return err
 	}
 	run, err := t.tryLock(runLockName)
-	if errors.Is(err, ErrBusy) {
-		return nil
+	if errors.Is(err, ErrBusy) || errors.Is(err, fs.ErrNotExist) {
+		return nil // in use, or removed by another process
 	}
 	if err != nil {
 		return err
 	}
 	defer func() { _ = run.Close() }() // closing a read-only file
 	unlock, err := t.lock(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
@@ -36,107 +35,6 @@ func TestALateDeleteDoesNotHitTheNextSession(t *testing.T) {
 			b.ring.Land(0)
 			wantToken(t, b.Store, b.id, v)
 		})
-	}
-}
-
-// lyingDelete deletes the slot's session in a keychain that says it is gone, does not
-// show it, and has it still: until the late delete lands.
-func lyingDelete(t *testing.T, b *bench) {
-	t.Helper()
-	deleted := false
-	b.ring.SetFault(func(op storetest.Operation) storetest.Fault {
-		if deleted = deleted || op == storetest.OperationDelete; deleted {
-			return storetest.FaultLieLate
-		}
-		return storetest.FaultNone
-	})
-	must(t, b.Delete(t.Context(), b.id))
-	b.ring.SetFault(nil)
-	if len(b.ring.Items()) != 1 || b.ring.Late() != 1 {
-		t.Fatal("the entry is gone: this shows nothing")
-	}
-}
-
-// What a keychain said in the same breath as a delete is not believed by the next save.
-func TestADeleteIsLookedAtAgainBeforeTheNextSave(t *testing.T) {
-	t.Parallel()
-	b := newBench(t, store.ModeAuto)
-	save(t, b.Store, b.id, newSession(wallet.New()))
-	lyingDelete(t, b)
-	wantLoadError(t, b.Store, b.id, store.ErrNoSession)
-	v := newSession(wallet.New())
-	if info := save(t, b.Store, b.id, v); info.Backend != store.BackendFile || info.Fallback != "in_doubt" || !info.InDoubt {
-		t.Fatalf("%+v", info)
-	}
-	b.ring.Land(0)
-	wantToken(t, b.Store, b.id, v)
-	b.ring.Restart()
-	for range 5 {
-		b.clock = b.clock.Add(11 * time.Minute)
-		must(t, b.ReconcileSlot(t.Context(), b.id))
-	}
-	if info := wantToken(t, b.Store, b.id, v); info.Backend != store.BackendKeychain || info.InDoubt {
-		t.Fatalf("%+v", info)
-	}
-}
-
-func TestInKeychainModeADeleteThatWasNotDoneRefusesTheSave(t *testing.T) {
-	t.Parallel()
-	b := newBench(t, store.ModeKeychain)
-	save(t, b.Store, b.id, newSession(wallet.New()))
-	lyingDelete(t, b)
-	if _, err := b.Save(t.Context(), b.id, newSession(wallet.New())); !errors.Is(err, store.ErrInDoubt) {
-		t.Fatal(err)
-	}
-	wantLoadError(t, b.Store, b.id, store.ErrNoSession)
-	b.ring.Restart()
-	v := newSession(wallet.New())
-	for range 5 {
-		b.clock = b.clock.Add(11 * time.Minute)
-		must(t, b.ReconcileSlot(t.Context(), b.id))
-	}
-	save(t, b.Store, b.id, v)
-	wantToken(t, b.Store, b.id, v)
-}
-
-// A second delete finds what the first had removed: the first may still land.
-func TestADeleteOfWhatWasDeletedStaysInDoubt(t *testing.T) {
-	t.Parallel()
-	for name, again := range map[string]func(*bench) error{
-		"delete":    func(b *bench) error { return b.Delete(t.Context(), b.id) },
-		"reconcile": func(b *bench) error { return b.ReconcileSlot(t.Context(), b.id) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			b := newBench(t, store.ModeAuto)
-			save(t, b.Store, b.id, newSession(wallet.New()))
-			lyingDelete(t, b)
-			if err := again(b); err != nil && !errors.Is(err, store.ErrInDoubt) {
-				t.Fatal(err)
-			}
-			v := newSession(wallet.New())
-			if info := save(t, b.Store, b.id, v); info.Backend != store.BackendFile {
-				t.Fatalf("%+v", info)
-			}
-			b.ring.Land(0)
-			wantToken(t, b.Store, b.id, v)
-		})
-	}
-}
-
-// A delete that was done costs the next save nothing but a look.
-func TestAfterADeleteTheKeychainIsUsedAgain(t *testing.T) {
-	t.Parallel()
-	b := newBench(t, store.ModeAuto)
-	save(t, b.Store, b.id, newSession(wallet.New()))
-	must(t, b.Delete(t.Context(), b.id))
-	looks := b.ring.Calls("get")
-	if info := save(t, b.Store, b.id, newSession(wallet.New())); info.Backend != store.BackendKeychain || info.InDoubt {
-		t.Fatalf("%+v", info)
-	}
-	save(t, b.Store, b.id, newSession(wallet.New()))
-	if n := b.ring.Calls("get") - looks; n != 3 { // the look, and each save's read back
-		t.Errorf("%d looks", n)
 	}
 }
 

@@ -9,6 +9,9 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 )
 
+// deleteOperations is how many keychain operations a delete may take the time of.
+const deleteOperations = 4
+
 // Delete removes the slot's session for good: a tombstone first, then the keychain
 // entry. Other state files of the slot stay. A pending slot goes with its directory.
 // Deleting what is not there is no error.
@@ -92,6 +95,8 @@ func (t *slot) bury(ctx context.Context, h head) error {
 	if !s.keychainFor(t.id) {
 		return t.unconfirmed(tomb, nil)
 	}
+	ctx, cancel := context.WithTimeout(ctx, deleteOperations*s.cfg.KeychainTimeout)
+	defer cancel()
 	p := s.probeNow(ctx)
 	if !p.State.Writable() {
 		return t.unconfirmed(tomb, unavailable(p))
@@ -120,7 +125,8 @@ func (t *slot) unconfirmed(tomb head, cause error) error {
 // clear deletes what the keychain shows of a buried slot, and reports whether it
 // showed anything. It deletes only what it sees, and has a fence up before it does:
 // a delete still under way could hit a later save. A fence that stood before stays,
-// and so does one over an entry that the same provider has removed before.
+// and so does one over an entry that the same provider has removed before, and one whose
+// provider was replaced meanwhile.
 func (t *slot) clear(ctx context.Context, h head, p Probe) (done head, found bool, err error) {
 	_, err = t.store.entry(ctx, t.id)
 	switch {
@@ -137,11 +143,9 @@ func (t *slot) clear(ctx context.Context, h head, p Probe) (done head, found boo
 			return h, true, err
 		}
 	}
-	if err := t.store.remove(ctx, t.id.String()); err != nil {
-		return h, true, fmt.Errorf("%w: the entry was not seen to go", ErrInDoubt)
-	}
-	if stays {
-		return h, true, nil
+	h, another, err := t.removeEntry(ctx, h, p)
+	if err != nil || stays || another {
+		return h, true, err
 	}
 	h.Generation = max(h.Generation, h.Pending)
 	h = h.withoutPending()
@@ -149,4 +153,18 @@ func (t *slot) clear(ctx context.Context, h head, p Probe) (done head, found boo
 	h = h.doubting("", nil)
 	h.Keychain.Removed = fence
 	return h, true, t.writeHead(h)
+}
+
+// removeEntry deletes the entry, for which a fence is up, and makes the fence name who was
+// given that. ErrInDoubt: it was not seen to go.
+func (t *slot) removeEntry(ctx context.Context, h head, p Probe) (done head, another bool, err error) {
+	failed := t.store.remove(ctx, t.id.String())
+	h, another = t.sharpen(ctx, h, p)
+	if another {
+		err = t.writeHead(h)
+	}
+	if err == nil && failed != nil {
+		err = fmt.Errorf("%w: the entry was not seen to go", ErrInDoubt)
+	}
+	return h, another, err
 }

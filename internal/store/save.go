@@ -82,6 +82,7 @@ func (t *slot) put(ctx context.Context, h head, payload []byte) (Info, error) {
 type failedPut struct {
 	reason string
 	err    error // for the caller of keychain mode
+	looked bool  // what failed was only the look before it
 }
 
 // putKeychain tries the keychain and returns the head as it stands then. An error
@@ -92,29 +93,33 @@ func (t *slot) putKeychain(ctx context.Context, h head, payload []byte) (head, *
 		h = h.doubting("", s.newFence(operationPut, h.Pending, s.probeNow(ctx)))
 	}
 	if h.fence() != nil {
-		return h, &failedPut{reasonInDoubt, ErrInDoubt}, nil
+		return h, &failedPut{reason: reasonInDoubt, err: ErrInDoubt}, nil
 	}
 	v := value{generation: h.next(), payload: payload}
 	text := v.encode()
 	if limit := s.cfg.Keychain.MaxValue(); limit > 0 && len(text) > limit {
-		return h, &failedPut{reasonTooBig, ErrTooBig}, nil
+		return h, &failedPut{reason: reasonTooBig, err: ErrTooBig}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, saveOperations*s.cfg.KeychainTimeout)
 	defer cancel()
 	p := s.probeNow(ctx)
 	if !p.State.Writable() {
-		return h, &failedPut{string(p.State), unavailable(p)}, nil
+		return h, &failedPut{reason: string(p.State), err: unavailable(p)}, nil
 	}
 	if h, failed, err := t.lookAgain(ctx, h, p); failed != nil {
 		return h, failed, err
 	}
 	intent := t.intent(h, v, p)
-	if err := t.writeHead(intent); err != nil {
+	err := t.writeHead(intent)
+	if err != nil {
 		return h, nil, err
 	}
-	if reason, err := s.put(ctx, t.id, text); err != nil {
-		intent, err := t.sharpen(ctx, intent, p)
-		return intent, &failedPut{reason, ErrInDoubt}, err
+	if reason, failed := s.put(ctx, t.id, text); failed != nil {
+		intent, another := t.sharpen(ctx, intent, p)
+		if another && s.cfg.Mode == ModeKeychain { // else the commit to the file writes it down
+			err = t.writeHead(intent)
+		}
+		return intent, &failedPut{reason: reason, err: ErrInDoubt}, err
 	}
 	done := t.committed(h, v, p)
 	return done, nil, t.writeHead(done)
@@ -135,36 +140,34 @@ func (t *slot) lookAgain(ctx context.Context, h head, p Probe) (head, *failedPut
 	if !t.standing(h.removed(), p) {
 		return h, nil, nil
 	}
+	var away *UnavailableError
 	_, err := t.store.entry(ctx, t.id)
 	switch {
 	case errors.Is(err, ErrKeychainAbsent):
 		return h, nil, nil
-	case errors.Is(err, ErrUnavailable):
-		return h, &failedPut{reasonReadBack, err}, nil
+	case errors.As(err, &away):
+		return h, &failedPut{string(away.State), err, true}, nil
 	}
 	h = h.doubting(p.Provider, h.removed())
-	return h, &failedPut{reasonInDoubt, ErrInDoubt}, t.writeHead(h)
+	return h, &failedPut{reasonInDoubt, ErrInDoubt, true}, t.writeHead(h)
 }
 
-// sharpen looks again who has the write that failed: the provider may have been
-// replaced since the probe. If nobody can be named now, only the end of the bus or
-// of the boot ends the fence. In auto mode the commit to the file writes it down.
-func (t *slot) sharpen(ctx context.Context, h head, before Probe) (head, error) {
+// sharpen looks again who has the write that the fence is for: the provider may have
+// been replaced since the probe. If nobody can be named now, only the end of the bus or
+// of the boot ends the fence. It reports whether it is another fence, to be written.
+func (t *slot) sharpen(ctx context.Context, h head, before Probe) (sharp head, another bool) {
 	if ctx.Err() != nil {
-		return h, nil
+		return h, false
 	}
 	after := t.store.probeNow(ctx)
 	if after.BusID == "" {
 		after.BusID = before.BusID
 	}
-	if h.fence().names(after) {
-		return h, nil
+	f := h.fence()
+	if f.names(after) {
+		return h, false
 	}
-	h = h.doubting(after.Provider, t.store.newFence(operationPut, h.Pending, after))
-	if t.store.cfg.Mode != ModeKeychain {
-		return h, nil
-	}
-	return h, t.writeHead(h)
+	return h.doubting(after.Provider, t.store.newFence(f.Operation, f.Generation, after)), true
 }
 
 // committed is the head of a value that was read back from the keychain.

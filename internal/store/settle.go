@@ -102,8 +102,8 @@ func (t *slot) removeBurnt(ctx context.Context, h head, p Probe) (head, error) {
 	if err != nil || !shows {
 		return h, err
 	}
-	if err := t.store.remove(ctx, t.id.String()); err != nil {
-		return h, fmt.Errorf("remove late write to %s: %w", t.id, ErrInDoubt)
+	if h, _, err = t.removeEntry(ctx, h, p); err != nil {
+		return h, fmt.Errorf("remove late write to %s: %w", t.id, err)
 	}
 	t.store.cfg.Logger.Info("late write removed from the keychain", "session_id", t.id.String())
 	return h, nil
@@ -116,10 +116,10 @@ func (t *slot) move(ctx context.Context, h head) (head, error) {
 	if err != nil || failed == nil {
 		return moved, err
 	}
-	if moved.Pending == h.Pending {
+	if moved.Pending == h.Pending && !failed.looked {
 		return h, nil // not tried: too big, or locked this very moment
 	}
-	if t.store.cfg.Mode == ModeAuto {
+	if t.store.cfg.Mode == ModeAuto && !failed.looked {
 		if _, err := t.commitFile(moved, moved.next(), h.Payload, failed.reason); err != nil {
 			return moved, err
 		}

@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// reapDelay is how long output is waited for after the child is gone: a grandchild
+// reapDelay is how long output is waited for after the child is gone, so that a busy
+// machine loses no answer; only then can a call outlast its deadline by it: a grandchild
 // that left the group could hold the pipe open.
 const reapDelay = time.Second
 

@@ -75,7 +75,7 @@ func TestAFrozenKeyringCostsTheDeadlineAndNothingLands(t *testing.T) {
 		t.Fatal(err)
 	}
 	k := newQuick(t, keyringtest.Env(g.Address, g.Home)...)
-	wantState(t, patient.Probe(t.Context()), store.StateUnlocked)
+	eventually(t, "an answer in time", func() bool { return k.ProbeNow(t.Context()).State == store.StateUnlocked })
 	g.Stop()
 	fastest := slack
 	for name, call := range map[string]func() error{
