@@ -193,6 +193,26 @@ func TestKeychainModeKeepsTheOldSessionOnFailure(t *testing.T) {
 	}
 }
 
+// Two processes may collect one pairing: whoever comes later finds it gone, and that is
+// no fault.
+func TestADeadPairingThatGoesMeanwhileIsCollected(t *testing.T) {
+	t.Parallel()
+	for at := range 40 {
+		b := newBench(t, store.ModeFile)
+		dead := session.NewPendingID()
+		save(t, b.Store, dead, newPending())
+		other := b.Store
+		b.clock = b.clock.Add(25 * time.Hour)
+		process := b.disk.Process()
+		s := open(t, store.Config{Home: "/home", Mode: store.ModeFile, FS: process, Now: func() time.Time { return b.clock }})
+		process.Interrupt(at, func() { _ = other.ReconcileSlot(t.Context(), dead) })
+		if err := s.ReconcileSlot(t.Context(), dead); err != nil {
+			t.Errorf("the other comes before operation %d: %v", at, err)
+		}
+		wantLoadError(t, s, dead, store.ErrNoSession)
+	}
+}
+
 func TestDeadPairingsAreCollected(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, store.ModeFile)

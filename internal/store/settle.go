@@ -110,7 +110,8 @@ func (t *slot) removeBurnt(ctx context.Context, h head, p Probe) (head, error) {
 }
 
 // move puts a session from the file into the keychain. When that fails, a new
-// generation of the same session goes to the file and the fence stands.
+// generation of the same session goes to the file and the fence stands; when only the look
+// before it failed, nothing was put and the file stays.
 func (t *slot) move(ctx context.Context, h head) (head, error) {
 	moved, failed, err := t.putKeychain(ctx, h, h.Payload)
 	if err != nil || failed == nil {
