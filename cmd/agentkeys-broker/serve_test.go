@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -129,18 +130,15 @@ func post(t *testing.T, url string, token secret.String, body any) int {
 	return res.StatusCode
 }
 
-// leaveSocket is what a broker leaves that was killed. No script beside may inherit the
-// listener: until its exec somebody would seem to answer.
+// leaveSocket is what a broker leaves that was killed. It never listens: a script that is
+// started beside would have the listener until its exec, and somebody would seem to answer.
 func leaveSocket(t *testing.T, path string) {
 	t.Helper()
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	stale, err := net.Listen("unix", path)
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	stale.(*net.UnixListener).SetUnlinkOnClose(false)
-	if err := stale.Close(); err != nil {
+	if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrUnix{Name: path}), syscall.Close(fd)); err != nil {
 		t.Fatal(err)
 	}
 }

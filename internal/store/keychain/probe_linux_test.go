@@ -235,19 +235,16 @@ func serveSocket(t *testing.T, serve func(net.Conn)) string {
 	return "unix:path=" + path
 }
 
-// deadSocket is what a bus that died leaves. No child of another test may inherit the
-// listener: until the child's exec somebody would seem to answer.
+// deadSocket is what a bus that died leaves. It never listens: a child of another test
+// would have the listener until its exec, and somebody would seem to answer.
 func deadSocket(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(keyringtest.Dir(t), "bus")
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener.SetUnlinkOnClose(false)
-	if err := listener.Close(); err != nil {
+	if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrUnix{Name: path}), syscall.Close(fd)); err != nil {
 		t.Fatal(err)
 	}
 	return "unix:path=" + path
