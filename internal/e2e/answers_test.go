@@ -127,7 +127,7 @@ func TestTheCacheServesWhileTheBrokerIsAway(t *testing.T) {
 	s := newScene(t)
 	d := s.pi.daemon(s.a)
 	d.serves("openrouter", keyOpenRouter)
-	cached(t, s.pi.slot(s.a), "openrouter")
+	s.pi.cached(s.a, "openrouter")
 	s.b.kill()
 	d.kill()
 	d = s.pi.daemon(s.a)

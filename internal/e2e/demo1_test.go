@@ -165,7 +165,7 @@ func TestTwoDaemonsOnOneHomeLeaveEachOtherByteForByte(t *testing.T) {
 	a := pi.daemon(wa)
 	a.serves("openrouter", keyOpenRouter)
 	master := text(t, payload(t, pi.home+"/master")["token"])
-	others, head := cached(t, pi.slot(wz), "brave-search"), tree(t, pi.home+"/master")["session.json"]
+	others, head := pi.cached(wz, "brave-search"), tree(t, pi.home+"/master")["session.json"]
 	same := func(after string) {
 		t.Helper()
 		now := tree(t, pi.slot(wz))

@@ -42,7 +42,7 @@ func (m *machine) doctor(program string, args ...string) []diagnosis {
 	for try := 1; ; try++ {
 		before := map[string]string{}
 		if _, err := os.Stat(m.home); err == nil {
-			before = settled(m.t, m.home)
+			before = m.settled(m.home)
 		}
 		r = m.run("", program, append([]string{"doctor", "--json"}, args...)...)
 		if len(before) == 0 {

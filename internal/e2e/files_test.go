@@ -51,15 +51,16 @@ func addFile(out map[string]string, dir, path string, e os.DirEntry) error {
 	return nil
 }
 
-// settled is tree once nothing has been written for a moment.
-func settled(t testing.TB, dir string) map[string]string {
-	t.Helper()
-	last := tree(t, dir)
-	eventually(t, patience, dir+" comes to rest", func() (string, bool) {
+// settled is tree once nothing has been written for a moment. What a killed program had
+// begun to write stays; nobody finishes it before the next start.
+func (m *machine) settled(dir string) map[string]string {
+	m.t.Helper()
+	last := tree(m.t, dir)
+	eventually(m.t, patience, dir+" comes to rest", func() (string, bool) {
 		time.Sleep(150 * time.Millisecond)
 		was := last
-		last = tree(t, dir)
-		return "", maps.Equal(was, last) && !unfinished(last)
+		last = tree(m.t, dir)
+		return "", maps.Equal(was, last) && (m.runs.Load() == 0 || !unfinished(last))
 	})
 	return last
 }
@@ -75,12 +76,12 @@ func unfinished(files map[string]string) bool {
 }
 
 // cached is settled once the daemon's cache holds the service, and after it nothing is written.
-func cached(t testing.TB, dir, service string) map[string]string {
-	t.Helper()
-	eventually(t, patience, "a cache with "+service, func() (string, bool) {
-		return "", strings.Contains(tree(t, dir)["cache.json"], `"service":"`+service+`"`)
+func (m *machine) cached(wallet, service string) map[string]string {
+	m.t.Helper()
+	eventually(m.t, patience, "a cache with "+service, func() (string, bool) {
+		return "", strings.Contains(tree(m.t, m.slot(wallet))["cache.json"], `"service":"`+service+`"`)
 	})
-	return settled(t, dir)
+	return m.settled(m.slot(wallet))
 }
 
 // headFile is session.json as design 2 describes it; the order of its keys is free.

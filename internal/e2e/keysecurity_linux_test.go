@@ -126,9 +126,9 @@ func TestTheFilesOfTheKeySecurityPage(t *testing.T) {
 	t.Parallel()
 	m, w := occupied(t)
 	m.daemon(w).serves("openrouter", keyOpenRouter)
-	cached(t, m.slot(w), "openrouter")
+	m.cached(w, "openrouter")
 	section := keySecurity(t)["What is on disk"]
-	for name := range settled(t, m.home) {
+	for name := range m.settled(m.home) {
 		slot, file := filepath.Split(name)
 		if file == "." || slot == "" || strings.HasSuffix(file, ".sock") {
 			continue
@@ -191,7 +191,7 @@ func TestWhatEachStoreProtectsFrom(t *testing.T) {
 			} else {
 				secrets = append(secrets, lookup(t, m, "daemon-"+w)) // as any program of this user
 			}
-			settled(t, m.env["HOME"])
+			m.settled(m.env["HOME"])
 			found := stolen(t, m, secrets)
 			if !slices.Equal(found, row.found) {
 				t.Errorf("in clear in %v, want %v", found, row.found)

@@ -190,7 +190,7 @@ func TestALyingBrokerIsCaughtByTheSlotsOwnToken(t *testing.T) {
 	o.put("bot", "openrouter", "a newer value")
 	o.must("scope", "--agent", "bot", "--set", "anthropic")
 	d.denies("openrouter")
-	settled(t, pi.slot(w))
+	pi.settled(pi.slot(w))
 	l.tell(func(e *exchange) {
 		if was, ok := old[e.path]; ok && e.method == http.MethodGet {
 			e.status, e.header, e.body = http.StatusOK, http.Header{"Content-Type": {"application/json"}}, was

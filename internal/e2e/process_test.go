@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -32,6 +33,7 @@ type machine struct {
 	home string // AGENTKEYS_HOME
 	env  map[string]string
 	said *transcript
+	runs *atomic.Int32 // programs that have not ended
 }
 
 // newMachine has no D-Bus; sessions are kept in files unless a test says otherwise.
@@ -42,7 +44,7 @@ func newMachine(t testing.TB) *machine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	m := &machine{t: t, dir: dir, home: filepath.Join(dir, "k"), said: &transcript{}}
+	m := &machine{t: t, dir: dir, home: filepath.Join(dir, "k"), said: &transcript{}, runs: &atomic.Int32{}}
 	for _, d := range []string{"home", "conf"} {
 		if err := os.Mkdir(filepath.Join(dir, d), 0o700); err != nil {
 			t.Fatal(err)
@@ -138,7 +140,12 @@ func (m *machine) start(stdin, program string, args ...string) *process {
 	if err := p.cmd.Start(); err != nil {
 		m.t.Fatal(err)
 	}
-	go p.reap()
+	m.runs.Add(1)
+	go func() {
+		p.reap()
+		m.runs.Add(-1)
+		close(p.done)
+	}()
 	m.t.Cleanup(p.kill)
 	return p
 }
@@ -157,7 +164,6 @@ func (p *process) reap() {
 	p.took = time.Since(p.began)
 	p.out.close()
 	p.err.close()
-	close(p.done)
 }
 
 func (p *process) wait() result {

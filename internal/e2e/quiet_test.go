@@ -27,7 +27,7 @@ func TestAnIdleDaemonIsQuiet(t *testing.T) {
 	d := pi.daemon(w)
 	d.serves("openrouter", keyOpenRouter)
 	d.serves("anthropic", keyAnthropic)
-	cached(t, pi.slot(w), "anthropic")
+	pi.cached(w, "anthropic")
 	requests, lines, files := len(l.requests()), strings.Count(d.err.String(), "\n"), tree(t, pi.slot(w))
 	time.Sleep(span)
 	if more := l.requests()[requests:]; len(more) > 3 { // a report of the reads above, and its like

@@ -118,7 +118,7 @@ func TestADeniedRecoveryLeavesTheLiveSlotAsItWas(t *testing.T) {
 	s := newScene(t)
 	d := s.pi.daemon(s.a)
 	d.serves("openrouter", keyOpenRouter)
-	before := cached(t, s.pi.slot(s.a), "openrouter")
+	before := s.pi.cached(s.a, "openrouter")
 	r := s.pi.recover(s.b.url, "bot-a")
 	s.o.must("deny", r.code)
 	if end := r.failed("pairing_denied"); end.code != exitDenied {
