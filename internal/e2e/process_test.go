@@ -141,11 +141,7 @@ func (m *machine) start(stdin, program string, args ...string) *process {
 		m.t.Fatal(err)
 	}
 	m.runs.Add(1)
-	go func() {
-		p.reap()
-		m.runs.Add(-1)
-		close(p.done)
-	}()
+	go func() { defer m.runs.Add(-1); p.reap() }()
 	m.t.Cleanup(p.kill)
 	return p
 }
@@ -164,6 +160,7 @@ func (p *process) reap() {
 	p.took = time.Since(p.began)
 	p.out.close()
 	p.err.close()
+	close(p.done)
 }
 
 func (p *process) wait() result {
