@@ -120,14 +120,27 @@ func cmdBoard(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	b.request, err = r.Encode()
 	ts.Check(err)
-	key, err := pairing.DeriveKey(b.code, b.request)
-	ts.Check(err)
-	_, err = scriptClient(ts).OpenPairing(context.Background(), protocol.OpenPairing{
-		Lookup: b.code.Lookup(), TokenSHA256: r.TokenSHA256, Request: b.request, MAC: key.RequestMAC(),
-	})
-	ts.Check(err)
+	ts.Check(b.open(ts, r.TokenSHA256))
 	ts.Setenv("CODE", b.code.Show())
 	boards(ts)[b.code.Show()] = b
+}
+
+// open asks for the pairing, with another code when another board has that one.
+func (b *testBoard) open(ts *testscript.TestScript, tokenSHA256 string) error {
+	for {
+		key, err := pairing.DeriveKey(b.code, b.request)
+		if err != nil {
+			return err
+		}
+		_, err = scriptClient(ts).OpenPairing(context.Background(), protocol.OpenPairing{
+			Lookup: b.code.Lookup(), TokenSHA256: tokenSHA256, Request: b.request, MAC: key.RequestMAC(),
+		})
+		if p := new(protocol.Problem); errors.As(err, &p) && p.Code == protocol.CodeConflict {
+			b.code = pairing.NewCode()
+			continue
+		}
+		return err
+	}
 }
 
 func boards(ts *testscript.TestScript) map[string]*testBoard {

@@ -53,10 +53,13 @@ func (s *scene) storage(ctx context.Context) error {
 }
 
 // atRest is the print of a slot once its daemon has written what it had to write since it
-// began: its cache notes the broker's first word.
+// began: its cache notes the broker's first word, and so that it was never away.
 func atRest(ctx context.Context, dir string, began time.Time) (string, error) {
 	for {
-		if info, err := os.Stat(filepath.Join(dir, "cache.json")); err == nil && info.ModTime().After(began) {
+		cache := filepath.Join(dir, "cache.json")
+		data, err := os.ReadFile(cache)
+		info, err2 := os.Stat(cache)
+		if err == nil && err2 == nil && info.ModTime().After(began) && strings.Contains(string(data), `"lease_used_seconds":0,`) {
 			break
 		}
 		if err := pause(ctx); err != nil {

@@ -26,7 +26,7 @@ const operation = time.Second
 
 // healing is how long a daemon may take until it is online again. One whose read of a
 // healthy keyring took too long tries again after 20 s.
-const healing = 2 * patience
+const healing = 4 * patience
 
 // fire is one user's desktop: a daemon, the owner's command line and a real keyring
 // that both use, and a broker at whose every word a renewal is due again.

@@ -17,7 +17,9 @@ func (f *fire) settle() {
 			f.d.stop()
 			f.restart()
 			f.look()
-			patient.must("agents", "--json")
+			if r := patient.do("agents", "--json"); r.code != exitOK {
+				return r.stderr, false // gnome-keyring may end by itself
+			}
 			return fmt.Sprintf("%+v", w.head()), w.head().Where == "keychain"
 		})
 	}

@@ -190,6 +190,10 @@ func TestALyingBrokerIsCaughtByTheSlotsOwnToken(t *testing.T) {
 	o.put("bot", "openrouter", "a newer value")
 	o.must("scope", "--agent", "bot", "--set", "anthropic")
 	d.denies("openrouter")
+	eventually(t, patience, "a cache without openrouter", func() (string, bool) {
+		cache := tree(t, pi.slot(w))["cache.json"]
+		return cache, strings.Contains(cache, `"service":"`) && !strings.Contains(cache, `"service":"openrouter"`)
+	})
 	pi.settled(pi.slot(w))
 	l.tell(func(e *exchange) {
 		if was, ok := old[e.path]; ok && e.method == http.MethodGet {

@@ -87,18 +87,29 @@ func (c *contract) limits(k *cast) {
 	c.want(c.open(one), 429, protocol.CodeSlowDown)
 
 	unknown := brokertest.NewDevice(c.t, "")
+	unknown.Lookup = c.unknown(k.owner)
 	c.want(denial(k.owner, unknown), 404, protocol.CodeNotFound)
-	for i := 0; i < 19; {
-		unknown.Lookup = brokertest.NewDevice(c.t, "").Lookup
-		_, err := c.s.Broker.FindPairing(c.t.Context(), k.owner.Credentials(), protocol.FindPairing{Lookup: unknown.Lookup})
-		var p *protocol.Problem
-		if errors.As(err, &p) && p.Code == protocol.CodeNotFound {
-			i++
-		}
+	for range 18 {
+		unknown.Lookup = c.unknown(k.owner)
 	}
 	c.want(find(k.owner, unknown), 429, protocol.CodeSlowDown)
 	c.want(denial(k.owner, unknown), 429, protocol.CodeSlowDown)
 	c.want(c.grant(k.owner, unknown, wallet.New(), 1), 429, protocol.CodeSlowDown)
+}
+
+// unknown draws a lookup that no pairing has or had; that is one wrong lookup of o's.
+func (c *contract) unknown(o *brokertest.Owner) string {
+	for {
+		lookup := brokertest.NewDevice(c.t, "").Lookup
+		_, err := c.s.Broker.FindPairing(c.t.Context(), o.Credentials(), protocol.FindPairing{Lookup: lookup})
+		var p *protocol.Problem
+		if errors.As(err, &p) && p.Code == protocol.CodeNotFound {
+			return lookup
+		}
+		if p != nil && p.Code == protocol.CodeSlowDown {
+			c.t.Fatal(err)
+		}
+	}
 }
 
 func (c *contract) stopping(k *cast) {
@@ -109,7 +120,7 @@ func (c *contract) stopping(k *cast) {
 		c.t.Fatal(err)
 	}
 	lost := brokertest.NewDevice(c.t, "")
-	lost.Lookup = "ZZZ"
+	lost.Lookup = c.unknown(k.owner)
 	c.want(find(k.owner, lost), 404, protocol.CodeNotFound)
 	sync := call{op: "sync", method: "GET", path: "/v1/agent/sync", token: d.Token, headers: map[string]string{"If-None-Match": etag}}
 	c.want(sync, 304, "")

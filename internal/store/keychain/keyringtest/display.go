@@ -47,7 +47,14 @@ var toolkitSize = regexp.MustCompile(` (1x1|10x10)\+`)
 // makes for itself (selections, leaders) is left out.
 func (d *Display) Windows() []string {
 	d.t.Helper()
-	tree := Run(d.t, []string{"PATH=" + os.Getenv("PATH"), "DISPLAY=" + d.Name}, "", "xwininfo", "-root", "-tree")
+	var tree string
+	waitFor(d.t, "xwininfo, which fails beside a window that goes", func() bool {
+		cmd := exec.Command("xwininfo", "-root", "-tree")
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "DISPLAY=" + d.Name}
+		out, err := cmd.Output()
+		tree = string(out)
+		return err == nil
+	})
 	var names []string
 	for line := range strings.Lines(tree) {
 		m := namedWindow.FindStringSubmatch(line)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,7 +39,7 @@ ConfirmAccessItem=%t
 `
 
 // StartKeePassXC starts one whose database is open, or locked in state Locked, and
-// waits until the collection is to be seen.
+// waits until the collection and the window's last title are to be seen.
 func StartKeePassXC(t testing.TB, address string, display *Display, state State, confirm bool, entries ...Entry) *KeePassXC {
 	t.Helper()
 	Need(t, "keepassxc", "keepassxc-cli")
@@ -64,6 +65,11 @@ func StartKeePassXC(t testing.TB, address string, display *Display, state State,
 	waitFor(t, "KeePassXC's collection", func() bool {
 		locked, err := defaultLocked(t, address)
 		return err == nil && locked == (state == Locked)
+	})
+	waitFor(t, "KeePassXC's window", func() bool {
+		return slices.ContainsFunc(display.Windows(), func(title string) bool {
+			return strings.HasPrefix(title, "agents") && strings.HasSuffix(title, " - KeePassXC")
+		})
 	})
 	return k
 }
