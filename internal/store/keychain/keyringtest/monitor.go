@@ -30,18 +30,31 @@ func StartMonitor(t testing.TB, address string) *Monitor {
 	messages := make(chan *dbus.Message, 1000)
 	conn.Eavesdrop(messages)
 	m := new(Monitor)
-	done := make(chan struct{})
+	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		for msg := range messages {
-			m.add(msg)
-		}
+		m.listen(messages, stop)
 	}()
 	t.Cleanup(func() {
-		_ = conn.Close()
+		conn.Eavesdrop(nil) // godbus would close the channel and might then send on it
+		close(stop)
 		<-done
 	})
 	return m
+}
+
+func (m *Monitor) listen(messages <-chan *dbus.Message, stop <-chan struct{}) {
+	for {
+		select {
+		case msg, ok := <-messages:
+			if !ok {
+				return // the bus is gone
+			}
+			m.add(msg)
+		case <-stop:
+			return
+		}
+	}
 }
 
 func (m *Monitor) add(msg *dbus.Message) {
