@@ -53,7 +53,8 @@ func (s *scene) storage(ctx context.Context) error {
 }
 
 // atRest is the print of a slot once its daemon has written what it had to write since it
-// began: its cache notes the broker's first word, and so that it was never away.
+// began: its cache notes the broker's word, after which no time of the
+// lease is used.
 func atRest(ctx context.Context, dir string, began time.Time) (string, error) {
 	for {
 		cache := filepath.Join(dir, "cache.json")

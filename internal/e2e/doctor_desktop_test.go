@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
@@ -42,24 +41,13 @@ func onDesktop(t *testing.T) (m *machine, wallet, address string, display *keyri
 	return m, wallet, address, display
 }
 
-// titles are the windows of a display; KeePassXC's own changes its name.
-func titles(d *keyringtest.Display) []string {
-	windows := d.Windows()
-	for i, title := range windows {
-		if strings.HasSuffix(title, " - KeePassXC") {
-			windows[i] = "KeePassXC's own"
-		}
-	}
-	return windows
-}
-
 // unasked runs look and fails if it caused a window, a prompt or a write.
 func unasked(t *testing.T, address string, display *keyringtest.Display, look func()) {
 	t.Helper()
-	monitor, before := keyringtest.StartMonitor(t, address), titles(display)
+	monitor, before := keyringtest.StartMonitor(t, address), display.Titles()
 	look()
 	quiet(t, monitor, address)
-	if after := titles(display); !slices.Equal(before, after) {
+	if after := display.Titles(); !slices.Equal(before, after) {
 		t.Errorf("windows %q, before %q", after, before)
 	}
 }

@@ -67,11 +67,24 @@ func StartKeePassXC(t testing.TB, address string, display *Display, state State,
 		return err == nil && locked == (state == Locked)
 	})
 	waitFor(t, "KeePassXC's window", func() bool {
-		return slices.ContainsFunc(display.Windows(), func(title string) bool {
-			return strings.HasPrefix(title, "agents") && strings.HasSuffix(title, " - KeePassXC")
-		})
+		return slices.Contains(display.Titles(), ownWindow)
 	})
 	return k
+}
+
+const ownWindow = "KeePassXC's own"
+
+// Titles are the windows; the title of KeePassXC's own, which changes when it locks, is always
+// the same.
+func (d *Display) Titles() []string {
+	d.t.Helper()
+	windows := d.Windows()
+	for i, title := range windows {
+		if strings.HasPrefix(title, "agents") && strings.HasSuffix(title, " - KeePassXC") {
+			windows[i] = ownWindow
+		}
+	}
+	return windows
 }
 
 func (k *KeePassXC) database() string { return filepath.Join(k.Home, "agents.kdbx") }
