@@ -53,6 +53,7 @@ func places() map[string]place {
 		"store": {floor: useCases, also: []string{"atomicfile"}},
 
 		"atomicfile":     {floor: adapters, shared: true},
+		"mounts":         {floor: adapters, shared: true},
 		"brokerclient":   {floor: adapters},
 		"localapi":       {floor: adapters},
 		"localclient":    {floor: adapters},

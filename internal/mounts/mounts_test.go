@@ -1,0 +1,68 @@
+package mounts
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestThePathIsBelowItsMount(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	m, err := Of(dir)
+	if err != nil || m.Type == "" || m.ReadOnly {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	resolved, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Point != "" && m.Point != "/" && !strings.HasPrefix(resolved, m.Point+"/") {
+		t.Errorf("%s is said to lie in %q", resolved, m.Point)
+	}
+	missing, err := Of(filepath.Join(dir, "not", "there", "yet"))
+	if err != nil || missing != m {
+		t.Errorf("a path that is not there: %+v, %v; want %+v", missing, err, m)
+	}
+}
+
+func TestMemoryIsGoneAfterAReboot(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("/dev/shm"); err != nil {
+		t.Skip("no /dev/shm here")
+	}
+	m, err := Of("/dev/shm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Type != "tmpfs" {
+		t.Skip("/dev/shm is no tmpfs here:", m)
+	}
+	if m.Life != UntilReboot {
+		t.Errorf("%+v", m)
+	}
+}
+
+func TestAMountIsNamedToAPerson(t *testing.T) {
+	t.Parallel()
+	for want, m := range map[string]Mount{
+		"tmpfs at /tmp":                  {Point: "/tmp", Type: "tmpfs", Source: "tmpfs"},
+		"ext4 at /srv (/dev/sda1)":       {Point: "/srv", Type: "ext4", Source: "/dev/sda1"},
+		"nfs4 at /home (server:/export)": {Point: "/home", Type: "nfs4", Source: "server:/export"},
+		"vfat":                           {Type: "vfat"},
+	} {
+		if got := m.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestAnotherMachinesFilesAreOnTheNetwork(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[string]bool{"nfs4": true, "cifs": true, "fuse.sshfs": true, "ext4": false, "fuse.mergerfs": false, "apfs": false} {
+		if got := (Mount{Type: kind}).Network(); got != want {
+			t.Errorf("%s: %v", kind, got)
+		}
+	}
+}
