@@ -181,8 +181,11 @@ func (p *pairer) promote(ctx context.Context, granted *protocol.Granted) (Paired
 	if errors.Is(err, store.ErrNoSession) {
 		return Paired{}, fmt.Errorf("wallet %s: %w: %w", g.Wallet, ErrPairingGone, err)
 	}
-	if err != nil {
+	if err != nil && info.Generation == 0 {
 		return Paired{}, fmt.Errorf("store the session: %w", err)
+	}
+	if err != nil { // the session is safe; the store collects what stays
+		p.c.Logger.Warn("pending slot not removed", "session_id", p.id.String(), "error", err)
 	}
 	return Paired{Wallet: g.Wallet, Owner: g.Owner, Scope: m.Scope, Backend: info.Backend}, nil
 }

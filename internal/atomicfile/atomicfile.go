@@ -76,33 +76,45 @@ func adopt(dir Dir, f File) error {
 	return f.Chown(want.UID, want.GID)
 }
 
-// Clean removes what interrupted Writes left in dir. The caller holds the lock
-// under which every Write to dir happens.
+// Clean removes what interrupted Writes left in dir, and what a client of NFS that went
+// down left of the files that Writes replaced. The caller holds the lock under which
+// every Write to dir happens.
 func Clean(dir Dir) error {
-	names, err := leftovers(dir)
+	names, err := dir.Names()
 	if err != nil {
-		return err
+		return fmt.Errorf("list left-over files: %w", err)
 	}
 	for _, name := range names {
-		if err := dir.Remove(name); err != nil {
+		err := error(nil)
+		switch {
+		case isLeftover(name):
+			err = dir.Remove(name)
+		case IsSilly(name):
+			_ = dir.Remove(name) // who has it open keeps it (EBUSY)
+		}
+		if err != nil {
 			return fmt.Errorf("remove left-over file: %w", err)
 		}
 	}
 	return nil
 }
 
-// HasLeftovers reports whether Clean has anything to do, or a Write is under way.
-func HasLeftovers(dir Dir) (bool, error) {
-	names, err := leftovers(dir)
-	return len(names) > 0, err
+// IsSilly reports whether name is one that a client of NFS, or a file system in user
+// space, gives to a file that was removed or replaced while somebody had it open. It goes
+// with the last who closes it, and until then its directory is not empty.
+func IsSilly(name string) bool {
+	return strings.HasPrefix(name, ".nfs") || strings.HasPrefix(name, ".fuse_hidden")
 }
 
-func leftovers(dir Dir) ([]string, error) {
+// HasLeftovers reports whether Clean has anything to do, or a Write is under way.
+func HasLeftovers(dir Dir) (bool, error) {
 	names, err := dir.Names()
 	if err != nil {
-		return nil, fmt.Errorf("list left-over files: %w", err)
+		return false, fmt.Errorf("list left-over files: %w", err)
 	}
-	return slices.DeleteFunc(names, func(name string) bool {
-		return !strings.HasPrefix(name, tempPrefix) || !strings.HasSuffix(name, tempSuffix)
-	}), nil
+	return slices.ContainsFunc(names, isLeftover), nil
+}
+
+func isLeftover(name string) bool {
+	return strings.HasPrefix(name, tempPrefix) && strings.HasSuffix(name, tempSuffix)
 }

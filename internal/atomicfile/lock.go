@@ -43,7 +43,7 @@ func (h held) Close() error {
 
 // tryLock returns fs.ErrNotExist or fs.ErrExist when another process was faster.
 func (d systemDir) tryLock(name string) (*os.File, error) {
-	f, err := d.plain(name, os.O_RDONLY)
+	f, err := openToLock(func(flag int) (*os.File, error) { return d.plain(name, flag) })
 	if errors.Is(err, fs.ErrNotExist) {
 		f, err = d.makeLock(name)
 	}
@@ -51,7 +51,7 @@ func (d systemDir) tryLock(name string) (*os.File, error) {
 		return nil, err
 	}
 	if err := flock(f); err != nil {
-		_ = f.Close() // opened for reading
+		_ = f.Close() // nothing was written
 		return nil, err
 	}
 	// The holder before us may have removed the file: a lock on it excludes nobody.
@@ -64,19 +64,29 @@ func (d systemDir) tryLock(name string) (*os.File, error) {
 		err = fs.ErrNotExist
 	}
 	if err != nil {
-		_ = f.Close() // opened for reading
+		_ = f.Close() // nothing was written
 		return nil, err
 	}
 	return f, nil
 }
 
+// openToLock opens for writing, without which NFS grants no exclusive lock (EBADF). Only
+// on a read-only file system, which no server locks, it opens for reading.
+func openToLock(open func(flag int) (*os.File, error)) (*os.File, error) {
+	f, err := open(os.O_RDWR)
+	if errors.Is(err, unix.EROFS) {
+		return open(os.O_RDONLY)
+	}
+	return f, err
+}
+
 func (d systemDir) makeLock(name string) (*os.File, error) {
-	f, err := d.root.OpenFile(name, os.O_RDONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
+	f, err := d.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	if err := adopt(d, systemFile{f}); err != nil {
-		_ = f.Close() // opened for reading
+		_ = f.Close() // nothing was written
 		return nil, err
 	}
 	return f, nil

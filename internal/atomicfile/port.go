@@ -47,8 +47,10 @@ type Dir interface {
 	// Names lists the entries, sorted; none of a directory that is gone by now.
 	Names() ([]string, error)
 	Chown(uid, gid int) error
-	// Sync makes all earlier changes of entries durable.
+	// Sync makes all earlier changes of entries durable, where CanSync.
 	Sync() error
+	// CanSync reports whether the file system can do what Sync is for.
+	CanSync() (bool, error)
 	// Lock takes the exclusive lock of the file name, which it makes if needed.
 	// It does not wait: ErrLocked. The lock ends with Close, or with the process.
 	Lock(name string) (io.Closer, error)

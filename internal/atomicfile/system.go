@@ -47,8 +47,24 @@ func syncDir(dir *os.File, err error) error {
 	if err != nil {
 		return err
 	}
-	err = dir.Sync()
-	return errors.Join(err, dir.Close())
+	return errors.Join(SyncDir(dir), dir.Close())
+}
+
+// SyncDir makes the changes of a directory's entries durable, as far as its file system
+// can: one that has no such call (a virtual machine's shared folder, CIFS of old kernels)
+// cannot, and that is no error. Programs that stop there, where nothing can be done,
+// cannot be used there at all. Every other error is one, EIO above all.
+func SyncDir(dir *os.File) error {
+	if err := dir.Sync(); !noDirSync(err) {
+		return err
+	}
+	return nil
+}
+
+// noDirSync reports whether err is what a file system says that cannot sync directories.
+func noDirSync(err error) bool {
+	return errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) ||
+		errors.Is(err, syscall.EOPNOTSUPP) || errors.Is(err, syscall.ENOSYS)
 }
 
 type systemDir struct{ root *os.Root }
@@ -60,6 +76,19 @@ func (d systemDir) Rename(from, to string) error    { return d.root.Rename(from,
 func (d systemDir) Remove(name string) error        { return d.root.Remove(name) }
 func (d systemDir) Sync() error                     { return syncDir(d.root.Open(".")) }
 func (d systemDir) Close() error                    { return d.root.Close() }
+
+func (d systemDir) CanSync() (bool, error) {
+	dir, err := d.root.Open(".")
+	if err != nil {
+		return false, err
+	}
+	err = dir.Sync()
+	_ = dir.Close() // nothing was written through it
+	if noDirSync(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
 
 func (d systemDir) Open(name string) (File, error) {
 	f, err := d.plain(name, os.O_RDONLY)

@@ -28,7 +28,7 @@ func (t *slot) collect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = run.Close() }() // closing a read-only file
+	defer func() { _ = run.Close() }() // nothing was written; twice does no harm
 	unlock, err := t.lock(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -36,11 +36,11 @@ func (t *slot) collect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer unlock()
 	if dead, err := t.isDead(); err != nil || !dead {
+		unlock()
 		return err
 	}
-	if err := t.removeAll(); err != nil {
+	if err := t.removeAll(func() { unlock(); _ = run.Close() }); err != nil { // see above
 		return err
 	}
 	t.store.cfg.Logger.Info("dead pairing removed", "session_id", t.id.String())

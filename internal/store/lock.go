@@ -76,5 +76,19 @@ func (s *Store) HoldRun(id session.ID) (release func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	return func() { _ = lock.Close() }, nil // closing a read-only file
+	return func() {
+		_ = lock.Close() // nothing was written
+		s.tidy(id)
+	}, nil
+}
+
+// tidy finishes the removal of a pending slot whose directory could not go while its run
+// lock was held (removeAll).
+func (s *Store) tidy(id session.ID) {
+	if !id.IsPending() || !s.pendingGone(id) {
+		return
+	}
+	if err := s.removePending(context.Background(), id); err != nil {
+		s.cfg.Logger.Debug("the directory of a removed pairing stays", "session_id", id.String(), "error", err)
+	}
 }

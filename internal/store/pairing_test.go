@@ -165,9 +165,9 @@ func (m *machine) collect(t fatal, i int, p *pairing) {
 	p.dropped = true
 	gone := p.slot.BeginRemoval()
 	var err error
-	m.call(i, func(ctx context.Context, s subject) { err = s.ReconcileSlot(ctx, p.id) })
+	died := m.call(i, func(ctx context.Context, s subject) { err = s.ReconcileSlot(ctx, p.id) })
 	m.removed(p, gone, err == nil)
-	if err != nil || m.slot.NoGenerations {
+	if err != nil || died || m.slot.NoGenerations {
 		return
 	}
 	for path := range m.disk.Files() {

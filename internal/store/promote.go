@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/agentkeys/agentkeys/internal/atomicfile"
 	"github.com/agentkeys/agentkeys/internal/session"
 )
 
@@ -144,8 +145,7 @@ func (t *slot) syncDir() error {
 	return nil
 }
 
-// removePending removes a pending slot and all in it, the head first. It is no
-// error if the slot is gone.
+// removePending removes a pending slot and all in it. It is no error if the slot is gone.
 func (s *Store) removePending(ctx context.Context, id session.ID) error {
 	t, err := s.openSlot(id)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -162,33 +162,57 @@ func (s *Store) removePending(ctx context.Context, id session.ID) error {
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	return t.removeAll()
+	return t.removeAll(unlock)
 }
 
-// removeAll leaves the lock for the end: until the directory is gone, nobody else
-// may begin to use it.
-func (t *slot) removeAll() error {
+// removeAll removes a pending slot under its locks, and ends them by release. What holds
+// secrets goes first and durably, the head last of it: so a slot is whole or is none, and
+// an error means that it is whole. What then stays is no slot, and no error: NFS keeps a
+// file that is open, our lock files too, and the directory with it. Whoever releases the
+// slot's run lock tries again, and collect does a day later.
+func (t *slot) removeAll(release func()) error {
+	err := t.removeSecrets()
+	if err == nil {
+		err = t.removeLocks()
+		release()
+		if err != nil {
+			err = t.removeLocks()
+		}
+		if err != nil {
+			t.store.cfg.Logger.Debug("the directory of a removed pairing stays", "session_id", t.id.String(), "error", err)
+		}
+		return nil
+	}
+	release()
+	return err
+}
+
+func (t *slot) removeSecrets() error {
 	names, err := t.dir.Names()
 	if err != nil {
 		return fmt.Errorf("list %s: %w", t.path, err)
 	}
-	if err := t.removeFile(headName); err != nil {
-		return err
-	}
 	for _, name := range names {
-		if name == lockName || name == headName {
+		if name == lockName || name == runLockName || name == headName || atomicfile.IsSilly(name) {
 			continue
 		}
 		if err := t.removeFile(name); err != nil {
 			return err
 		}
 	}
-	if err := t.syncDir(); err != nil {
+	if err := t.removeFile(headName); err != nil {
 		return err
 	}
-	if err := t.removeFile(lockName); err != nil {
-		return err
+	return t.syncDir()
+}
+
+// removeLocks removes what is left of the slot; the lock goes last, and the directory at
+// once after it, so that nobody else begins to use it.
+func (t *slot) removeLocks() error {
+	for _, name := range []string{runLockName, lockName} {
+		if err := t.removeFile(name); err != nil {
+			return err
+		}
 	}
 	return t.removeDir()
 }

@@ -230,7 +230,7 @@ func (t *slot) lock(ctx context.Context) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	unlock = func() { _ = lock.Close() } // closing a read-only file
+	unlock = func() { _ = lock.Close() } // nothing was written; twice does no harm
 	if err := atomicfile.Clean(t.dir); err != nil {
 		unlock()
 		return nil, fmt.Errorf("%s: %w", t.path, err)

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/agentkeys/agentkeys/internal/atomicfile"
 	"github.com/agentkeys/agentkeys/internal/secret"
 	"github.com/agentkeys/agentkeys/internal/session"
 )
@@ -128,7 +129,7 @@ func (d Dir) sync() error {
 	if err != nil {
 		return fmt.Errorf("sync data directory: %w", err)
 	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(atomicfile.SyncDir(f), f.Close()); err != nil {
 		return fmt.Errorf("sync data directory: %w", err)
 	}
 	return nil

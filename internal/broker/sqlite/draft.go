@@ -8,15 +8,20 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/agentkeys/agentkeys/internal/atomicfile"
 )
 
 // draft is a database that is not in its place yet, in a directory of its own with mode
-// 0700. The directory is locked while somebody works on it: one that nobody locks was
-// cut off, by a kill or a power cut. SQLite locks the file itself, in another way.
+// 0700. A file in it is locked while somebody works on it: one that nobody locks was
+// cut off, by a kill or a power cut. SQLite locks the database itself, in another way.
 type draft struct {
-	dir  *os.File
+	lock *os.File
 	path string // of the database
 }
+
+// draftLock is a file because NFS locks no directory: only what is open for writing.
+const draftLock = ".lock"
 
 // newDraft makes one in parent, and removes there what was cut off: each holds all that
 // a broker has. pattern is that of os.MkdirTemp.
@@ -35,9 +40,9 @@ func newDraft(parent, pattern string) (draft, error) {
 		if err != nil {
 			return draft{}, err
 		}
-		dir, locked, err := lockDir(path)
+		lock, locked, err := lockDir(path)
 		if err == nil && !errors.Is(locked, unix.EWOULDBLOCK) {
-			return draft{dir, filepath.Join(path, "broker.db")}, nil
+			return draft{lock, filepath.Join(path, "broker.db")}, nil
 		}
 	}
 	return draft{}, unix.EWOULDBLOCK
@@ -45,28 +50,45 @@ func newDraft(parent, pattern string) (draft, error) {
 
 // removeCutOff leaves alone what it cannot open or lock.
 func removeCutOff(path string) {
-	dir, locked, err := lockDir(path)
+	lock, locked, err := lockDir(path)
 	if err != nil {
 		return
 	}
 	if locked == nil {
-		_ = os.RemoveAll(path) // the next one tries again
+		removeLocked(path, lock)
+		return
 	}
-	_ = dir.Close() // nothing was written
+	_ = lock.Close() // nothing was written
 }
 
-// lockDir opens a directory and tries to lock it; err: it is not there, or no more. Where
-// a file system has no locks nothing is locked, and nothing is taken for cut off.
-func lockDir(path string) (dir *os.File, locked, err error) {
-	dir, err = os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+// removeLocked removes a directory and ends its lock. On NFS the lock's file, which is
+// open, stays under another name until then.
+func removeLocked(path string, lock *os.File) {
+	err := os.RemoveAll(path)
+	_ = lock.Close() // nothing was written
+	if err != nil {
+		_ = os.RemoveAll(path) // the next one tries again
+	}
+}
+
+// lockDir tries to lock a directory; err: it is not there, or no more. Where a file
+// system has no locks nothing is locked, and nothing is taken for cut off.
+func lockDir(path string) (lock *os.File, locked, err error) {
+	dir, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, nil, err
 	}
-	locked = unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if err := stands(dir, path); err != nil {
-		return nil, nil, errors.Join(err, dir.Close())
+	defer func() { _ = dir.Close() }() // nothing is written through it
+	fd, err := unix.Openat(int(dir.Fd()), draftLock, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, nil, &fs.PathError{Op: "open", Path: filepath.Join(path, draftLock), Err: err}
 	}
-	return dir, locked, nil
+	lock = os.NewFile(uintptr(fd), draftLock)
+	locked = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err := stands(lock, filepath.Join(path, draftLock)); err != nil {
+		return nil, nil, errors.Join(err, lock.Close())
+	}
+	return lock, locked, nil
 }
 
 func stands(f *os.File, path string) error {
@@ -95,8 +117,7 @@ func (d draft) finish(err error) error {
 
 // discard removes what is left of it, and ends the lock.
 func (d draft) discard() {
-	_ = os.RemoveAll(filepath.Dir(d.path)) // the next one tries again
-	_ = d.dir.Close()                      // nothing was written
+	removeLocked(filepath.Dir(d.path), d.lock)
 }
 
 // placeNew gives a file the name to, durably, unless something has it: fs.ErrExist. A
@@ -126,7 +147,7 @@ func placeTaken(from, to string) error {
 func syncDir(path string) error {
 	dir, err := os.Open(path)
 	if err == nil {
-		err = errors.Join(dir.Sync(), dir.Close())
+		err = errors.Join(atomicfile.SyncDir(dir), dir.Close())
 	}
 	if err != nil {
 		return fmt.Errorf("sync directory: %w", err)

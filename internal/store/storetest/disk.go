@@ -23,6 +23,8 @@ type Disk struct {
 	root  *node
 	now   func() time.Time
 	locks map[*node]*Process
+
+	silly int // names given so far to files that were removed while open; -1: as on a local disk
 }
 
 // NewDisk makes an empty disk; nil means time.Now. Files get the real user's id.
@@ -30,7 +32,7 @@ func NewDisk(now func() time.Time) *Disk {
 	if now == nil {
 		now = time.Now
 	}
-	d := &Disk{now: now, locks: map[*node]*Process{}}
+	d := &Disk{now: now, locks: map[*node]*Process{}, silly: -1}
 	d.root = d.newNode(fs.ModeDir | 0o700)
 	return d
 }
@@ -41,6 +43,7 @@ type node struct {
 	uid, gid int
 	mod      time.Time
 	gone     bool // removed while somebody has it open
+	opened   int  // how often it is open
 
 	data, durable []byte
 

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"syscall"
 
 	"github.com/agentkeys/agentkeys/internal/atomicfile"
 )
@@ -49,7 +50,12 @@ func (d *memDir) child(name string, wantDir bool) (*node, error) {
 
 func (d *memDir) Open(name string) (atomicfile.File, error) {
 	f := &memFile{p: d.p}
-	return f, d.p.try(func() (err error) { f.node, err = d.child(name, false); return err })
+	return f, d.p.try(func() (err error) {
+		if f.node, err = d.child(name, false); err == nil {
+			f.node.opened++
+		}
+		return err
+	})
 }
 
 func (d *memDir) OpenDir(name string) (atomicfile.Dir, error) {
@@ -67,6 +73,7 @@ func (d *memDir) Create(name string) (atomicfile.File, error) {
 			return fs.ErrExist
 		}
 		f.node = d.p.disk.newNode(0o600)
+		f.node.opened++
 		d.node.link(name, f.node, d.p.disk)
 		return nil
 	})
@@ -87,12 +94,16 @@ func (d *memDir) Rename(from, to string) error {
 		if d.node.entries[from] == nil {
 			return fs.ErrNotExist
 		}
+		over := d.node.entries[to]
 		d.node.do(func(entries map[string]*node) {
 			if n := entries[from]; n != nil {
 				entries[to] = n
 				delete(entries, from)
 			}
 		}, d.p.disk.now())
+		if over != nil && over != d.node.entries[to] {
+			d.p.disk.keep(d.node, over)
+		}
 		return nil
 	})
 }
@@ -106,8 +117,12 @@ func (d *memDir) Remove(name string) error {
 		if len(n.entries) > 0 {
 			return fmt.Errorf("%s is not empty: %w", name, fs.ErrExist)
 		}
+		if d.p.disk.silly >= 0 && atomicfile.IsSilly(name) && n.opened > 0 {
+			return syscall.EBUSY
+		}
 		n.gone = true
 		d.node.do(func(entries map[string]*node) { delete(entries, name) }, d.p.disk.now())
+		d.p.disk.keep(d.node, n)
 		return nil
 	})
 }
@@ -120,6 +135,8 @@ func (d *memDir) Names() (names []string, err error) {
 func (d *memDir) Chown(uid, gid int) error {
 	return d.p.try(func() error { d.node.uid, d.node.gid = uid, gid; return nil })
 }
+
+func (d *memDir) CanSync() (bool, error) { return true, d.Sync() }
 
 func (d *memDir) Sync() error { return d.p.try(func() error { d.node.sync(); return nil }) }
 
@@ -138,6 +155,7 @@ func (d *memDir) Lock(name string) (io.Closer, error) {
 			return atomicfile.ErrLocked
 		}
 		d.p.disk.locks[n] = d.p
+		n.opened++
 		l.node = n
 		return nil
 	})
@@ -156,6 +174,7 @@ func (l *memLock) Close() error {
 	l.p.locked(func() {
 		if l.p.disk.locks[l.node] == l.p {
 			delete(l.p.disk.locks, l.node)
+			l.p.disk.closed(l.node)
 		}
 	})
 	return nil
@@ -168,7 +187,14 @@ type memFile struct {
 	at   int
 }
 
-func (f *memFile) Close() error { return nil }
+func (f *memFile) Close() error {
+	f.p.locked(func() {
+		if f.node != nil {
+			f.p.disk.closed(f.node)
+		}
+	})
+	return nil
+}
 
 func (f *memFile) Stat() (i atomicfile.Info, err error) {
 	err = f.p.try(func() error { i = f.node.info(); return nil })

@@ -3,7 +3,6 @@ package storetest
 import (
 	"fmt"
 	"io/fs"
-	"maps"
 	"path"
 	"strings"
 
@@ -66,7 +65,12 @@ func (p *Process) locked(f func()) {
 
 func (p *Process) die() {
 	p.dead = true
-	maps.DeleteFunc(p.disk.locks, func(_ *node, holder *Process) bool { return holder == p })
+	for n, holder := range p.disk.locks {
+		if holder == p {
+			delete(p.disk.locks, n)
+			p.disk.closed(n)
+		}
+	}
 }
 
 // step begins an operation; the disk is locked.
