@@ -44,7 +44,7 @@ func (l *link) sync(ctx context.Context) error {
 
 // wait is how long the next question may stay open.
 func (l *link) wait() time.Duration {
-	if l.d.state() != Online {
+	if l.d.state() != Online || l.due() {
 		return 0
 	}
 	until := syncWait
@@ -59,6 +59,14 @@ func (l *link) wait() time.Duration {
 	}
 	// Never so early that nothing is due yet, never longer than a broker allows.
 	return min(until.Truncate(time.Second)+time.Second, syncWait)
+}
+
+// due reports whether records are missing that were not asked for yet: a link that was
+// stopped between the manifest and its records leaves them to the next one.
+func (l *link) due() bool {
+	l.d.mu.RLock()
+	defer l.d.mu.RUnlock()
+	return l.fetchAt.IsZero() && len(l.d.v.missing()) > 0
 }
 
 // accept makes a believable manifest the daemon's; callers see its scope before

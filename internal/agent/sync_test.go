@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -201,5 +202,37 @@ func TestADamagedCacheIsNamedAndWrittenAnew(t *testing.T) {
 		time.Sleep(time.Second)
 		expect(t, "value", d.value("openrouter"), "sk-1")
 		expect(t, "condition", d.conditions.Has(condition.CacheCorrupt), false)
+	})
+}
+
+// A reload that stops the link between a manifest and its records does not leave them
+// to the end of the next long poll.
+func TestAReloadBetweenManifestAndRecordsCostsNoPoll(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		d := w.start()
+		asked := make(chan struct{})
+		var lost error // the first answer
+		first := sync.OnceFunc(func() {
+			close(asked)
+			time.Sleep(time.Second) // the answer does not come before the link is stopped
+			lost = protocol.ErrUnreachable
+		})
+		w.broker.set(func(b *fakeBroker) {
+			b.fault = func(call string) error {
+				if call == "record brave-search" {
+					lost = nil
+					first()
+					return lost
+				}
+				return nil
+			}
+		})
+		w.owner.scope("openrouter", "brave-search")
+		w.owner.store("brave-search", "key-2")
+		w.owner.publish(w.broker)
+		<-asked
+		d.Reload()
+		time.Sleep(5 * time.Second)
+		expect(t, "value", d.value("brave-search"), "key-2")
 	})
 }
