@@ -17,6 +17,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/manual"
 	"github.com/agentkeys/agentkeys/internal/manual/manualtest"
+	"github.com/agentkeys/agentkeys/internal/stdio"
 )
 
 var update = flag.Bool("update", false, "write man pages and completions")
@@ -178,7 +179,7 @@ func takesValue(t *testing.T, command, word string) bool {
 		return false
 	}
 	refusal := func(arg string) string {
-		if err := dispatch(t.Context(), []string{command, arg}, nil, io.Discard, io.Discard); err != nil {
+		if err := dispatch(t.Context(), []string{command, arg}, nil, stdio.NewOutput(io.Discard), io.Discard); err != nil {
 			return err.Error()
 		}
 		return ""

@@ -16,6 +16,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/broker/sqlite"
 	"github.com/agentkeys/agentkeys/internal/buildinfo"
 	"github.com/agentkeys/agentkeys/internal/harden"
+	"github.com/agentkeys/agentkeys/internal/stdio"
 )
 
 const usage = `agentkeys-broker: accounts, pairing, sessions and sealed records for AgentKeys
@@ -57,13 +58,18 @@ func (m *mistake) Error() string { return m.message }
 
 // run is the whole program; env is not read but by systemd's notification.
 func run(ctx context.Context, args, env []string, _ io.Reader, stdout, stderr io.Writer) int {
+	stdio.SurvivePipes()
 	if err := harden.Process(); err != nil {
 		fmt.Fprintln(stderr, "agentkeys-broker: warning:", err)
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := dispatch(ctx, args[min(1, len(args)):], env, stdout, stderr)
+	out := stdio.NewOutput(stdout)
+	err := dispatch(ctx, args[min(1, len(args)):], env, out, stderr)
 	if err == nil || errors.Is(err, flag.ErrHelp) {
+		err = out.Err()
+	}
+	if err == nil {
 		return exitOK
 	}
 	fmt.Fprintln(stderr, "agentkeys-broker: error:", err)
@@ -100,13 +106,13 @@ func hintFor(err error) string {
 	return ""
 }
 
-func dispatch(ctx context.Context, args, env []string, stdout, stderr io.Writer) error {
+func dispatch(ctx context.Context, args, env []string, stdout *stdio.Output, stderr io.Writer) error {
 	if len(args) == 0 {
 		return &mistake{"no command", "agentkeys-broker serve --data DIR"}
 	}
 	switch args[0] {
 	case "serve":
-		return serveCommand(ctx, args[1:], env, stdout, stderr)
+		return serveCommand(ctx, args[1:], env, stdout.Raw(), stderr) // it serves on without a reader
 	case "setup-token":
 		return setupCommand(ctx, args[1:], stdout)
 	case "backup":

@@ -4,7 +4,6 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/term"
 	"rsc.io/qr"
 
 	"github.com/agentkeys/agentkeys/internal/agent"
@@ -43,17 +42,18 @@ type failedEvent struct {
 	Message string `json:"message"`
 }
 
-// code shows what the owner types.
-func (a announcer) code(c pairing.Code, life time.Duration) {
+// code shows what the owner types. An error: it was not shown, and waiting is in vain.
+func (a announcer) code(c pairing.Code, life time.Duration) error {
 	if a.p.flags.JSON {
 		_ = a.p.writeJSON(codeEvent{"pair_code", c.Show(), int64(life / time.Second)}) // plain fields: cannot fail
-		return
+		return a.p.stdout.Err()
 	}
 	a.p.printf("The owner approves this machine with\n\n    agentkeys approve %s\n\n", c.Show())
-	if f, ok := a.p.stdout.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if isTerminal(a.p.stdout.Raw()) {
 		a.p.printf("%s\n", qrBlocks(c.Show()))
 	}
 	a.p.printf("The code is good for %d minutes. Waiting ...\n", int(life.Round(time.Minute)/time.Minute))
+	return a.p.stdout.Err()
 }
 
 // paired says what came of it and what to type next. u may be nil: no unit is known.

@@ -16,7 +16,7 @@ import (
 // user who called sudo, where that user has a keyring. Without a terminal, and
 // wherever --run-as was given, nobody is asked and the unit's own user is taken.
 func (p *program) offer(r agent.PairRequest, l *placement) {
-	if l.runAs != "" || r.Kind != pairing.KindPair || p.flags.JSON || !isTerminal(p.stdin) || !isTerminal(p.stdout) {
+	if l.runAs != "" || r.Kind != pairing.KindPair || p.flags.JSON || !isTerminal(p.stdin) || !isTerminal(p.stdout.Raw()) {
 		return
 	}
 	uid, err := strconv.Atoi(p.getenv("SUDO_UID"))

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/agentkeys/agentkeys/internal/harden"
+	"github.com/agentkeys/agentkeys/internal/stdio"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
 )
@@ -15,23 +16,29 @@ import (
 type program struct {
 	env    map[string]string
 	stdin  io.Reader
-	stdout io.Writer
+	stdout *stdio.Output
 	stderr io.Writer
 	flags  globals
+	serves bool // a daemon runs, whose work standard output is no part of
 	// slotUser is whom --run-as makes slots for; nil: as the home says.
 	slotUser *store.IDs
 }
 
 // run is the whole program without the process around it. It returns the exit code.
 func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	stdio.SurvivePipes()
 	if len(args) > 1 && args[1] == keychain.ChildCommand {
 		return keychain.Child(stdin, stdout)
 	}
-	p := &program{env: parseEnv(environ), stdin: stdin, stdout: stdout, stderr: stderr}
+	p := &program{env: parseEnv(environ), stdin: stdin, stdout: stdio.NewOutput(stdout), stderr: stderr}
 	if err := harden.Process(); err != nil {
 		_, _ = fmt.Fprintf(stderr, "%s: warning: %v\n", name, err)
 	}
-	return p.report(p.parseAndRun(ctx, args))
+	err := p.parseAndRun(ctx, args)
+	if err == nil && !p.serves {
+		err = p.stdout.Err()
+	}
+	return p.report(err)
 }
 
 func parseEnv(environ []string) map[string]string {
@@ -46,5 +53,5 @@ func parseEnv(environ []string) map[string]string {
 
 func (p *program) getenv(key string) string { return p.env[key] }
 
-// printf writes for people; a broken pipe is nobody's fault.
+// printf writes for people. That it did not arrive is known at the end, from stdout.
 func (p *program) printf(format string, args ...any) { _, _ = fmt.Fprintf(p.stdout, format, args...) }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/settings"
+	"github.com/agentkeys/agentkeys/internal/stdio"
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
@@ -33,7 +34,7 @@ func reloadable(t *testing.T) (i *instance, dir string, systemd *net.UnixConn) {
 	}
 	t.Cleanup(func() { _ = systemd.Close() })
 	t.Setenv("NOTIFY_SOCKET", filepath.Join(dir, "notify")) // go-systemd looks at the process
-	p := &program{stderr: io.Discard, stdout: io.Discard, env: map[string]string{
+	p := &program{stderr: io.Discard, stdout: stdio.NewOutput(io.Discard), env: map[string]string{
 		"AGENTKEYS_HOME": filepath.Join(dir, "home"), "AGENTKEYS_CONFIG_DIR": dir, "AGENTKEYS_SESSION_STORE": "file",
 		"NOTIFY_SOCKET": filepath.Join(dir, "notify"),
 	}}

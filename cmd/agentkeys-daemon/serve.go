@@ -31,8 +31,11 @@ import (
 // gcPercent keeps the heap of a program that does little small.
 const gcPercent = 40
 
-// errStuck is a stop that took too long.
-var errStuck = errors.New("a part of the daemon did not stop in time")
+// How a daemon ends but by a stop in time that was asked for.
+var (
+	errStuck = errors.New("a part of the daemon did not stop in time")
+	errEnded = errors.New("the daemon ended though nobody stopped it")
+)
 
 // instance is the running daemon of one wallet with everything around it.
 type instance struct {
@@ -48,20 +51,23 @@ type instance struct {
 	storage *storage
 	daemon  *agent.Daemon
 	server  *localapi.Server
-	hups    chan os.Signal
+	hups    <-chan os.Signal
 }
 
 // serve runs the daemon of w until a signal ends it.
 func (p *program) serve(ctx context.Context, w wallet.Wallet) error {
+	p.serves = true
 	debug.SetGCPercent(gcPercent)
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	hups := make(chan os.Signal, 1)
+	signal.Notify(hups, syscall.SIGHUP) // before anything can be asked to load again
+	defer signal.Stop(hups)
 	i, err := p.newInstance(ctx, w)
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	signal.Notify(i.hups, syscall.SIGHUP) // before anything can be asked to load again
-	defer signal.Stop(i.hups)
+	i.hups = hups
 	if err := i.daemon.Start(ctx); err != nil {
 		return i.explain(err)
 	}
@@ -78,7 +84,7 @@ func (p *program) serve(ctx context.Context, w wallet.Wallet) error {
 }
 
 func (p *program) newInstance(ctx context.Context, w wallet.Wallet) (*instance, error) {
-	i := &instance{p: p, w: w, hups: make(chan os.Signal, 1)}
+	i := &instance{p: p, w: w}
 	set, origins, err := p.loadSettings(w.String())
 	if err != nil {
 		return nil, err
@@ -222,6 +228,9 @@ func (i *instance) run(ctx context.Context, tasks []supervise.Task) error {
 	}()
 	select {
 	case err := <-done:
+		if err == nil && ctx.Err() == nil {
+			err = errEnded // 0 would look like a stop
+		}
 		return err
 	case <-ctx.Done():
 	}

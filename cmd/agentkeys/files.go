@@ -48,7 +48,7 @@ func (a *app) runIn(dir, program string, argv []string, list []wanted, signals <
 	if err != nil {
 		return 0, err
 	}
-	cmd := &exec.Cmd{Path: program, Args: argv, Env: environ, Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr, SysProcAttr: endWithUs()}
+	cmd := &exec.Cmd{Path: program, Args: argv, Env: environ, Stdin: a.stdin, Stdout: a.stdout.Raw(), Stderr: a.stderr, SysProcAttr: endWithUs()}
 	runtime.LockOSThread() // endWithUs means the thread that starts the program
 	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {

@@ -26,7 +26,7 @@ func (a *app) terminal() (fd int, ok bool) {
 
 // stdoutIsTerminal decides about the newline after a credential.
 func (a *app) stdoutIsTerminal() bool {
-	f, ok := a.stdout.(*os.File)
+	f, ok := a.stdout.Raw().(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/harden"
 	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/stdio"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
 )
 
@@ -25,7 +26,7 @@ type app struct {
 	environ []string
 	stdin   io.Reader
 	lines   *bufio.Reader // of stdin, for answers
-	stdout  io.Writer
+	stdout  *stdio.Output
 	stderr  io.Writer
 	log     *slog.Logger
 
@@ -34,15 +35,20 @@ type app struct {
 
 // run is the whole program; it returns the exit code (design 5, manners).
 func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	stdio.SurvivePipes()
 	if len(args) > 1 && args[1] == keychain.ChildCommand {
 		return keychain.Child(stdin, stdout)
 	}
 	hardenErr := harden.Process()
 	a := &app{
 		ctx: ctx, environ: environ, stdin: stdin, lines: bufio.NewReader(stdin),
-		stdout: stdout, stderr: stderr, log: slog.New(slog.DiscardHandler),
+		stdout: stdio.NewOutput(stdout), stderr: stderr, log: slog.New(slog.DiscardHandler),
 	}
-	if err := a.parseAndRun(args, hardenErr); err != nil {
+	err := a.parseAndRun(args, hardenErr)
+	if err == nil {
+		err = a.stdout.Err()
+	}
+	if err != nil {
 		return a.fail(err, wantsJSON(args))
 	}
 	return exitOK
@@ -59,8 +65,8 @@ func (a *app) parseAndRun(args []string, hardenErr error) error {
 		return err
 	}
 	parsed, err := parser.Parse(args[1:])
-	if helped {
-		return nil
+	if helped || a.stdout.Err() != nil { // kong takes help that did not arrive for a mistake
+		return a.stdout.Err()
 	}
 	if err != nil {
 		return usageError{message: err.Error(), hint: "agentkeys --help"}

@@ -25,7 +25,9 @@ type PairConfig struct {
 	Host    string // shown to the owner; unprintable names are left out
 	Machine string // hash of the board's serial number; may be empty
 	// ShowCode shows the code to the person at the board; life is how long it is good.
-	ShowCode func(c pairing.Code, life time.Duration)
+	// An error ends the pairing: nobody can approve what nobody saw. The pending slot
+	// stays, and the same command goes on with it.
+	ShowCode func(c pairing.Code, life time.Duration) error
 	// Patience is how long a broker that does not answer the first request is asked
 	// again before the person is told.
 	Patience time.Duration

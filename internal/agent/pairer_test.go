@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,6 +29,7 @@ type board struct {
 	codes  []string
 	onCode func(pairing.Code)
 	unit   agent.Unit
+	screen error // why it shows no code
 }
 
 func newBoard(t *testing.T) *board {
@@ -46,9 +48,13 @@ func (b *board) pair(ctx context.Context, r agent.PairRequest) (agent.Paired, er
 	return agent.Pair(ctx, agent.PairConfig{
 		Broker: b.broker, URL: "http://127.0.0.1:1", Store: s, Logger: slog.New(slog.DiscardHandler),
 		Random: func() float64 { return 0.5 }, Host: "pi\x1b[31m", Patience: 30 * time.Second, Unit: b.unit,
-		ShowCode: func(c pairing.Code, _ time.Duration) {
+		ShowCode: func(c pairing.Code, _ time.Duration) error {
+			if b.screen != nil {
+				return b.screen
+			}
 			b.codes = append(b.codes, c.Show())
 			b.onCode(c)
+			return nil
 		},
 	}, r)
 }
@@ -92,6 +98,23 @@ func TestPairing(t *testing.T) {
 		agents, pending := b.slots()
 		expect(t, "agents", agents, 2)
 		expect(t, "pending slots", pending, 0)
+	})
+}
+
+// A board that can show no code does not wait for an owner who cannot approve.
+func TestAPairingEndsWhereTheCodeIsNotShown(t *testing.T) {
+	onBoard(t, func(t *testing.T, b *board) {
+		b.screen = syscall.EPIPE
+		began := time.Now()
+		if _, err := b.pair(t.Context(), wish()); !errors.Is(err, syscall.EPIPE) {
+			t.Fatalf("%v", err)
+		}
+		expect(t, "waited", time.Since(began), 0)
+		b.screen = nil
+		must(b.pair(t.Context(), wish()))(t)
+		agents, pending := b.slots()
+		expect(t, "agents", agents, 1)
+		expect(t, "pending slots", pending, 0) // the second went on with the first one's
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/pairing"
@@ -31,8 +32,7 @@ func (p *pairer) post(ctx context.Context) error {
 	for attempt := 0; ; attempt++ {
 		_, err := p.c.Broker.OpenPairing(ctx, body)
 		if err == nil {
-			p.show()
-			return nil
+			return p.show()
 		}
 		left := p.c.Patience - time.Since(start)
 		if !passing(err) || left <= 0 || ctx.Err() != nil {
@@ -47,10 +47,13 @@ func (p *pairer) post(ctx context.Context) error {
 
 // show gives the code its life: what the broker grants and how patient the board is
 // are one number, counted here by the monotonic clock.
-func (p *pairer) show() {
+func (p *pairer) show() error {
 	life := protocol.PairingLife * time.Second
 	p.until = time.Now().Add(life)
-	p.c.ShowCode(p.code, life)
+	if err := p.c.ShowCode(p.code, life); err != nil {
+		return fmt.Errorf("show the code: %w", err)
+	}
+	return nil
 }
 
 // passing reports whether an error of the broker may be gone in a moment.

@@ -36,6 +36,7 @@ func places() map[string]place {
 		"protocol":   {floor: values, also: []string{"scope", "wallet"}},
 		"scope":      {floor: values},
 		"secret":     {floor: values},
+		"stdio":      {floor: values},
 		"strictjson": {floor: values},
 		"wallet":     {floor: values},
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"maps"
 	"os"
 	"os/exec"
@@ -34,6 +33,8 @@ type machine struct {
 	env  map[string]string
 	said *transcript
 	runs *atomic.Int32 // programs that have not ended
+
+	stdout, stderr *os.File // where programs write instead of what tests read; may be nil
 }
 
 // newMachine has no D-Bus; sessions are kept in files unless a test says otherwise.
@@ -135,6 +136,12 @@ func (m *machine) start(stdin, program string, args ...string) *process {
 	p.cmd = exec.Command(path, args...)
 	p.cmd.Env, p.cmd.Dir = m.environ(), m.dir
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = strings.NewReader(stdin), p.out, p.err
+	if m.stdout != nil {
+		p.cmd.Stdout = m.stdout
+	}
+	if m.stderr != nil {
+		p.cmd.Stderr = m.stderr
+	}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.cmd.WaitDelay = 2 * time.Second
 	if err := p.cmd.Start(); err != nil {
@@ -209,66 +216,6 @@ func (p *process) stop() result {
 	p.t.Helper()
 	p.signal(syscall.SIGTERM)
 	return p.wait()
-}
-
-// stream collects output and lets a test wait for a line of it.
-type stream struct {
-	mu     sync.Mutex
-	text   bytes.Buffer
-	closed bool
-	change chan struct{}
-	also   *transcript
-}
-
-func newStream(also *transcript) *stream { return &stream{change: make(chan struct{}), also: also} }
-
-var _ io.Writer = (*stream)(nil)
-
-func (s *stream) Write(p []byte) (int, error) {
-	s.also.add(p)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.text.Write(p)
-	close(s.change)
-	s.change = make(chan struct{})
-	return len(p), nil
-}
-
-func (s *stream) close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closed = true
-	close(s.change)
-	s.change = make(chan struct{})
-}
-
-func (s *stream) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.String()
-}
-
-// line waits for the first whole line that match accepts; ok is false at the end.
-func (s *stream) line(ctx context.Context, match func(string) bool) (line string, ok bool) {
-	for {
-		s.mu.Lock()
-		text, closed, change := s.text.String(), s.closed, s.change
-		s.mu.Unlock()
-		lines := strings.SplitAfter(text, "\n")
-		for _, l := range lines {
-			if whole := strings.HasSuffix(l, "\n") || closed; whole && match(strings.TrimSuffix(l, "\n")) && l != "" {
-				return strings.TrimSuffix(l, "\n"), true
-			}
-		}
-		if closed {
-			return "", false
-		}
-		select {
-		case <-change:
-		case <-ctx.Done():
-			return "", false
-		}
-	}
 }
 
 // expect waits for a line of standard output that holds text.
