@@ -3,6 +3,8 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules
+# The end-to-end tests drive the programs that `make build` made.
+export AGENTKEYS_BIN ?= $(CURDIR)/bin
 
 MODULE   := github.com/agentkeys/agentkeys
 PROGRAMS := $(patsubst cmd/%/main.go,%,$(wildcard cmd/*/main.go))
@@ -12,9 +14,16 @@ HISTORIES ?= 100000
 CHECKS   ?= 5000
 KILLS    ?= 1000
 COVER    := .cache/cover.out
-LINT     := .cache/bin/golangci-lint
-RELEASER := .cache/bin/goreleaser
-BOM      := .cache/bin/cyclonedx-gomod
+
+# Programs that are built from tools/go.mod are kept outside the checkout, so that every
+# checkout of this machine finds them, in a directory named after what they are made of.
+TOOLS_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/agentkeys-tools
+TOOLS    := $(TOOLS_DIR)/$(shell { $(GO) env GOVERSION; cat tools/go.mod tools/go.sum; } | cksum | tr ' ' '-')
+LINT     := $(TOOLS)/golangci-lint
+RELEASER := $(TOOLS)/goreleaser
+BOM      := $(TOOLS)/cyclonedx-gomod
+TESTSUM  := $(TOOLS)/gotestsum
+TESTRUN  = env AGENTKEYS_GOTESTSUM='$(TESTSUM)' $(GO) run ./internal/testrun -gotestsum '$(TESTSUM)'
 
 # A checkout records its commit in the programs; a source archive has none, and asking would fail.
 HAVE_GIT := $(shell git rev-parse --verify HEAD >/dev/null 2>&1 && echo true || echo false)
@@ -29,7 +38,7 @@ PACKAGE_VERSION ?= $(shell (git describe --exact-match --match 'v[0-9]*' 2>/dev/
 
 CROSS := linux-amd64 linux-arm64 linux-armv7 linux-armv6 darwin-arm64
 
-.PHONY: help build demo docs test test-model test-keyrings test-fire check cover fuzz bench cross clean \
+.PHONY: help build demo docs test test-setup test-dropped test-model test-keyrings test-fire check cover fuzz bench cross clean \
 	deb deb-old lintian piuparts bench-amd64 bench-arm64 bench-armhf bench-arm64-gui bench-armv6 bench-operate bench-all test-powercut release release-check
 
 help: ## list the targets
@@ -37,30 +46,39 @@ help: ## list the targets
 
 build: ## build the programs into bin/
 	@mkdir -p bin
+	@echo 'compiling the programs into bin/; the first time this takes one or two minutes'
 	$(BUILD) -o bin/ $(PROGRAMS:%=./cmd/%)
 
 demo: build ## two agents on one host, for real: Demo 1, each step with what was expected and seen
+	@echo 'compiling and starting the demonstration'
 	@$(GO) run ./internal/demo -bin bin
 
 docs: ## man pages and completions from the command definitions
 	@$(GO) test -count=1 -run 'TestManPage|TestCompletions|TestSettingsManPage' ./cmd/... -update
 	@$(GO) test -count=1 -run 'TestManPage' ./internal/manual -update
 
-test: build ## every test, under the race detector, in random order
-	@AGENTKEYS_BIN='$(CURDIR)/bin' $(GO) test -race -shuffle=on -timeout 60m ./...
+test: build $(TESTSUM) ## every test, under the race detector, in random order
+	@$(TESTRUN) -- -race -shuffle=on -trimpath -timeout 60m
+
+test-setup: ## install what the tests look for on a Debian machine, by apt
+	scripts/ci-setup
+
+test-dropped: build $(TESTSUM) ## as root, the tests that depend on it: with a container's capabilities, and as an ordinary user
+	scripts/test-as container $(TESTRUN)
+	scripts/test-as user $(TESTRUN)
 
 test-model: ## the store's state machine: HISTORIES (100000) of 40 steps, and CHECKS (5000) by rapid in each mode
 	AGENTKEYS_HISTORIES='$(HISTORIES)' $(GO) test -count=1 -timeout 60m -v -run '^TestModel$$|^TestMachineBites' ./internal/store
 	$(GO) test -count=1 -timeout 60m -run '^TestRandomHistories$$' ./internal/store -rapid.checks='$(CHECKS)' -rapid.steps=40
 
-test-keyrings: build ## real gnome-keyring, KeePassXC and KDE Wallet in every state; a missing one is a failure
-	@AGENTKEYS_REQUIRE_KEYRING=1 AGENTKEYS_FIRE_KILLS=200 $(GO) test -count=1 -timeout 60m ./internal/store/keychain/...
-	@AGENTKEYS_REQUIRE_KEYRING=1 AGENTKEYS_FIRE_KILLS=100 AGENTKEYS_BIN='$(CURDIR)/bin' $(GO) test -count=1 -timeout 60m \
-		-run '^TestTheProgramsUnderFire$$|^TestDoctorOf' ./internal/e2e
+test-keyrings: build $(TESTSUM) ## real gnome-keyring, KeePassXC and KDE Wallet in every state; a missing one is a failure
+	@AGENTKEYS_REQUIRE=programs AGENTKEYS_FIRE_KILLS=200 $(TESTRUN) -packages ./internal/store/keychain/... -- -count=1 -trimpath -timeout 60m
+	@AGENTKEYS_REQUIRE=programs AGENTKEYS_FIRE_KILLS=100 $(TESTRUN) -packages ./internal/e2e -- -count=1 -trimpath -timeout 60m \
+		-run '^TestTheProgramsUnderFire$$|^TestDoctorOf'
 
 test-fire: build ## a real keyring and KILLS (1000) times kill -9: of two processes of the store, and of the built programs
-	AGENTKEYS_REQUIRE_KEYRING=1 AGENTKEYS_FIRE_KILLS='$(KILLS)' $(GO) test -count=1 -timeout 60m -v -run '^TestMigrationUnderFire$$' ./internal/store/keychain
-	AGENTKEYS_REQUIRE_KEYRING=1 AGENTKEYS_FIRE_KILLS='$(KILLS)' AGENTKEYS_BIN='$(CURDIR)/bin' $(GO) test -count=1 -timeout 60m -v \
+	AGENTKEYS_REQUIRE=programs AGENTKEYS_FIRE_KILLS='$(KILLS)' $(GO) test -count=1 -timeout 60m -v -run '^TestMigrationUnderFire$$' ./internal/store/keychain
+	AGENTKEYS_REQUIRE=programs AGENTKEYS_FIRE_KILLS='$(KILLS)' $(GO) test -count=1 -timeout 60m -v \
 		-run '^TestTheProgramsUnderFire$$' ./internal/e2e
 
 # govulncheck is not here: it needs its database from the network at every run,
@@ -97,7 +115,7 @@ cross-%:
 
 # goreleaser asks git for the address of a remote, which a fresh checkout may not have.
 release = AGENTKEYS_VERSION='$(PACKAGE_VERSION)' GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=remote.origin.url \
-	GIT_CONFIG_VALUE_0='https://$(MODULE)' PATH='$(CURDIR)/.cache/bin':"$$PATH" \
+	GIT_CONFIG_VALUE_0='https://$(MODULE)' PATH='$(TOOLS)':"$$PATH" \
 	$(RELEASER) release --snapshot --clean --parallelism 2
 
 deb: $(RELEASER) pages ## the Debian packages for arm64, armhf and amd64 into dist/deb/
@@ -154,6 +172,11 @@ clean: ## remove what the other targets made
 $(LINT): package := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 $(RELEASER): package := github.com/goreleaser/goreleaser/v2
 $(BOM): package := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
-$(LINT) $(RELEASER) $(BOM): tools/go.mod tools/go.sum
+$(TESTSUM): package := gotest.tools/gotestsum
+.PHONY: tools
+tools: $(LINT) $(RELEASER) $(BOM) $(TESTSUM)
+
+$(LINT) $(RELEASER) $(BOM) $(TESTSUM):
 	@mkdir -p $(@D)
-	CGO_ENABLED=0 $(GO) build -C tools -trimpath -o '$(CURDIR)/$@' $(package)
+	@echo 'compiling $(@F) from tools/go.mod, once for this machine; the linter and goreleaser take some minutes each'
+	@CGO_ENABLED=0 $(GO) build -C tools -trimpath -o "$@.new.$$$$" $(package) && mv "$@.new.$$$$" '$@'

@@ -82,9 +82,11 @@ func places() map[string]place {
 		"e2e":                        {floor: tests},
 		"manual":                     {floor: tests}, // man pages and completions
 		"manual/manualtest":          {floor: tests},
+		"needs":                      {floor: tests},
 		"store/keychain/keyringtest": {floor: tests},
 		"store/storetest":            {floor: tests},
 		"systemd/systemdtest":        {floor: tests},
+		"testrun":                    {floor: tests},
 
 		"cmd/agentkeys":        {floor: programs},
 		"cmd/agentkeys-broker": {floor: programs},

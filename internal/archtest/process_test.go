@@ -15,6 +15,8 @@ func mayStart() []string {
 		"internal/demo/",
 		"internal/e2e/",
 		"internal/manual/manualtest/",
+		"internal/needs/",
+		"internal/testrun/",
 		"cmd/agentkeys/run",
 		"cmd/agentkeys/files.go", // run --files
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/agentkeys/agentkeys/internal/needs"
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
 )
 
@@ -40,7 +41,7 @@ func TestTheDemoOnADesktop(t *testing.T) {
 	keyringtest.StartGnomeKeyring(t, address, home, keyringtest.Unlocked)
 	shows(t, "storage backend: keychain, because the keychain is unlocked",
 		"PATH="+os.Getenv("PATH"), "HOME="+home, "DBUS_SESSION_BUS_ADDRESS="+address, "AGENTKEYS_KEYCHAIN_TIMEOUT=10s")
-	keyringtest.Need(t, "secret-tool")
+	needs.Programs(t, "secret-tool")
 	env := keyringtest.Env(address, home)
 	if left := keyringtest.Run(t, env, "", "sh", "-c", "secret-tool search --all service agentkeys 2>/dev/null || true"); left != "" {
 		t.Errorf("left in the keyring: %.60q", left)

@@ -1,5 +1,5 @@
 // Command demo is `make demo`: two agents on one host, each paired by its code, each
-// served its own keys (design 1, Demo 1). It starts the real programs as a user
+// served its own keys. It starts the real programs as a user
 // would, prints each step with what was expected and what was seen, and ends with 1
 // if any differs.
 package main

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/agentkeys/agentkeys/internal/needs"
 )
 
 // The users of a board with the package; no user of the machine that runs the tests.
@@ -51,11 +53,9 @@ type board struct {
 
 func newBoard(t testing.TB) *board {
 	t.Helper()
-	for _, path := range []string{"/etc/systemd/system", "/usr/lib/systemd/system", "/usr/bin/nsenter", "/usr/bin/unshare"} {
-		if _, err := os.Stat(path); err != nil || os.Geteuid() != 0 {
-			t.Skipf("needs root and %s", path)
-		}
-	}
+	needs.Mounts(t)
+	needs.Programs(t, "nsenter", "setpriv")
+	needs.Paths(t, "/etc/systemd/system", "/usr/lib/systemd/system")
 	m := newMachine(t)
 	for name, text := range map[string]string{
 		"passwd": fmt.Sprintf("root:x:0:0:root:/root:/bin/sh\nagentkeys:x:%d:%d::/:/usr/sbin/nologin\nagentkeys-broker:x:55009:55009::/:/usr/sbin/nologin\nnobody:x:65534:65534::/:/usr/sbin/nologin\npi:x:%d:%d::/home/pi:/bin/sh\n", unitsUID, unitsGID, piUID, piGID),

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
+	"github.com/agentkeys/agentkeys/internal/needs"
 )
 
 // asPi is a shell's way to run a command with the rights and the environment that the
@@ -40,7 +40,7 @@ exec ` + asPi + `AGENTKEYS_HOME=/var/lib/agentkeys RUNTIME_DIRECTORY=/run/agentk
 // desktop gives the board's user pi a login session with a real keyring.
 func (b *board) desktop() {
 	b.t.Helper()
-	keyringtest.Need(b.t, "dbus-daemon", "gnome-keyring-daemon", "setpriv", "secret-tool")
+	needs.Programs(b.t, "dbus-daemon", "gnome-keyring-daemon", "setpriv", "secret-tool")
 	b.inside("/bin/sh", "-c", desktopScript, "desktop", bin)
 	for end := time.Now().Add(patience); ; {
 		if r := b.inside("/bin/sh", "-c", asPi+"/run/bin/agentkeys-daemon probe").wait(); r.code == exitOK {

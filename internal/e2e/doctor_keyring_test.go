@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/agentkeys/agentkeys/internal/needs"
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
 )
 
@@ -85,7 +86,7 @@ func TestDoctorOfAKeyringWithoutAPassword(t *testing.T) {
 
 func TestDoctorSeesASessionThatIsGoneFromTheKeyring(t *testing.T) {
 	t.Parallel()
-	keyringtest.Need(t, "secret-tool")
+	needs.Programs(t, "secret-tool")
 	m, ring, w := kept(t, keyringtest.Unlocked)
 	env := keyringtest.Env(ring.Address, m.env["HOME"])
 	keyringtest.Run(t, env, "", "secret-tool", "clear", "service", "agentkeys", "username", "daemon-"+w)

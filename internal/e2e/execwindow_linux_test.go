@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+
+	"github.com/agentkeys/agentkeys/internal/needs"
 )
 
 const (
@@ -22,9 +24,7 @@ const (
 // exec (would_dump in fs/exec.c). That is why the package installs it with mode 0711.
 func TestNobodyLooksIntoAProgramThatCannotBeRead(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root")
-	}
+	needs.Root(t)
 	// How often 0755 is caught depends on the machine, so it is said and not asserted.
 	t.Logf("mode 0755: looked into %d of %d starts", lookedInto(t, 0o755), raceStarts)
 	if n := lookedInto(t, 0o711); n > 0 {

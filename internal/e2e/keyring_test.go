@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/agentkeys/agentkeys/internal/needs"
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
 )
 
@@ -13,7 +14,7 @@ import (
 func lookup(t *testing.T, m *machine, account string) string {
 	t.Helper()
 	env := keyringtest.Env(m.env["DBUS_SESSION_BUS_ADDRESS"], m.env["HOME"])
-	keyringtest.Need(t, "secret-tool")
+	needs.Programs(t, "secret-tool")
 	return keyringtest.Run(t, env, "", "secret-tool", "lookup", "service", "agentkeys", "username", account)
 }
 

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/agentkeys/agentkeys/internal/needs"
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
 )
 
@@ -52,7 +53,7 @@ func (m *machine) typed(line, wallet string) result {
 // nobody has approved.
 func occupied(t *testing.T) (m *machine, wallet string) {
 	t.Helper()
-	keyringtest.Need(t, "secret-tool")
+	needs.Programs(t, "secret-tool")
 	m, _ = desktop(t, keyringtest.Unlocked)
 	b := startBroker(t)
 	o := initOwner(m, b)
@@ -170,7 +171,7 @@ func stolen(t *testing.T, m *machine, secrets []string) (where []string) {
 // and a backup find, what another user may open, what another program of the user reads.
 func TestWhatEachStoreProtectsFrom(t *testing.T) {
 	t.Parallel()
-	keyringtest.Need(t, "secret-tool")
+	needs.Programs(t, "secret-tool")
 	for name, row := range map[string]struct {
 		state keyringtest.State
 		store string

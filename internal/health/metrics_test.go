@@ -19,6 +19,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/health"
+	"github.com/agentkeys/agentkeys/internal/needs"
 	"github.com/agentkeys/agentkeys/internal/store"
 )
 
@@ -76,14 +77,8 @@ func TestTheWholeExposition(t *testing.T) {
 
 func TestPromtoolAcceptsTheNames(t *testing.T) {
 	t.Parallel()
-	promtool, err := exec.LookPath("promtool")
-	if err != nil {
-		if os.Getenv("AGENTKEYS_REQUIRE_KEYRING") == "1" {
-			t.Fatal("promtool is required here: install the package prometheus")
-		}
-		t.Skip("promtool is not installed (package prometheus)")
-	}
-	cmd := exec.Command(promtool, "check", "metrics")
+	needs.Programs(t, "promtool")
+	cmd := exec.Command("promtool", "check", "metrics")
 	cmd.Stdin = strings.NewReader(scrape(t, used()))
 	out, err := cmd.CombinedOutput()
 	if err != nil || len(bytes.TrimSpace(out)) > 0 {

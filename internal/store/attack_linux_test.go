@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/agentkeys/agentkeys/internal/needs"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
@@ -39,9 +40,7 @@ type battlefield struct {
 // fight needs a directory that the hostile user reaches: t.TempDir is closed to him.
 func fight(t *testing.T, homeOwner int, slotUser *store.IDs) *battlefield {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: another user attacks while root works")
-	}
+	needs.Root(t) // another user attacks while root works
 	top, err := os.MkdirTemp("", "attack")
 	must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(top) })

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/agentkeys/agentkeys/internal/needs"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/storetest"
@@ -32,8 +33,8 @@ func TestInspectNamesEveryInsecurityUntouched(t *testing.T) {
 	for name, c := range insecurities() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if c.root && os.Geteuid() != 0 {
-				t.Skip("only root can give a file away")
+			if c.root {
+				needs.Root(t)
 			}
 			s, id := open(t, store.Config{Mode: store.ModeFile}), session.Master()
 			save(t, s, id, newSession(wallet.New()))

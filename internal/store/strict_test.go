@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/agentkeys/agentkeys/internal/needs"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
@@ -77,8 +78,8 @@ func TestInvariant14InsecureFilesAreRefusedUntouched(t *testing.T) {
 	for name, c := range insecurities() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if c.root && os.Geteuid() != 0 {
-				t.Skip("only root can give a file away")
+			if c.root {
+				needs.Root(t)
 			}
 			s, id := open(t, store.Config{Mode: store.ModeFile}), session.Master()
 			save(t, s, id, newSession(wallet.New()))
@@ -164,9 +165,7 @@ func TestInsecureStateFilesAndLocksAreRefused(t *testing.T) {
 // Root gives a slot, and every file in it, to its user before anybody sees it.
 func TestRootGivesSlotsToTheirUser(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("only root can give a file away")
-	}
+	needs.Root(t)
 	id := session.DaemonID(wallet.New())
 	s := open(t, store.Config{Mode: store.ModeFile, SlotUser: &store.IDs{UID: nobody, GID: nobody}})
 	v := newSession(wallet.New())

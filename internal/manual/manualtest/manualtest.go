@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,11 +17,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/agentkeys/agentkeys/internal/manual"
+	"github.com/agentkeys/agentkeys/internal/needs"
 )
-
-// RequireVariable turns the skip of a machine without the shells or the manual's
-// readers into a failure.
-const RequireVariable = "AGENTKEYS_REQUIRE_SHELLS"
 
 // Golden compares text with a file, or writes the file where update is set.
 func Golden(t *testing.T, update bool, path, text string) {
@@ -141,9 +137,7 @@ func Lint(t *testing.T, path string) {
 	t.Helper()
 	t.Run("man", func(t *testing.T) {
 		t.Parallel()
-		if runtime.GOOS != "linux" {
-			t.Skip("the flags are those of man-db")
-		}
+		needs.Linux(t) // the flags are those of man-db
 		if said := run(t, "man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", path).stderr; said != "" {
 			t.Error(said)
 		}
@@ -164,9 +158,7 @@ type output struct{ stdout, stderr string }
 // run runs a tool of the machine in an environment of its own; only what it says counts.
 func run(t *testing.T, tool string, args ...string) output {
 	t.Helper()
-	if _, err := exec.LookPath(tool); err != nil {
-		missing(t, err)
-	}
+	needs.Programs(t, tool)
 	cmd := exec.CommandContext(t.Context(), tool, args...)
 	home := t.TempDir()
 	cmd.Dir = home
@@ -175,12 +167,4 @@ func run(t *testing.T, tool string, args ...string) output {
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	_ = cmd.Run() // mandoc says by its exit code what stdout says
 	return output{stdout.String(), stderr.String()}
-}
-
-func missing(t *testing.T, err error) {
-	t.Helper()
-	if os.Getenv(RequireVariable) == "1" {
-		t.Fatalf("%v (scripts/ci-setup installs it; %s=1)", err, RequireVariable)
-	}
-	t.Skipf("%v", err)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/agentkeys/agentkeys/internal/manual"
+	"github.com/agentkeys/agentkeys/internal/needs"
 )
 
 // Press is what a Tab behind Line must offer: all of Want, and none of Never.
@@ -78,9 +79,7 @@ const bashCompletion = "/usr/share/bash-completion/bash_completion"
 
 func askBashCompletion(t *testing.T, p manual.Program, presses []Press) []string {
 	t.Helper()
-	if _, err := os.Stat(bashCompletion); err != nil {
-		missing(t, err)
-	}
+	needs.Paths(t, bashCompletion)
 	return pressBash(t, p, presses, "source "+bashCompletion+"; compopt() { :; }\n")
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/agentkeys/agentkeys/internal/needs"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
@@ -18,7 +19,7 @@ func inKeyring(t testing.TB, state keyringtest.State) (*keyringtest.GnomeKeyring
 
 func secretTool(t *testing.T, g *keyringtest.GnomeKeyring, stdin string, args ...string) string {
 	t.Helper()
-	keyringtest.Need(t, "secret-tool")
+	needs.Programs(t, "secret-tool")
 	return keyringtest.Run(t, keyringtest.Env(g.Address, g.Home), stdin, "secret-tool", args...)
 }
 

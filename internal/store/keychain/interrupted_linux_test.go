@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/agentkeys/agentkeys/internal/needs"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
@@ -130,7 +131,7 @@ func TestAPasswordlessKeyringKeepsAnEntryOverARestart(t *testing.T) {
 // that outlive it.
 func TestWithoutABusNothingIsStartedByUs(t *testing.T) {
 	t.Parallel()
-	keyringtest.Need(t, "dbus-launch", "gnome-keyring-daemon")
+	needs.Programs(t, "dbus-launch", "gnome-keyring-daemon")
 	display := keyringtest.StartDisplay(t)
 	for name, addresses := range map[string][]string{
 		"no address":        nil,

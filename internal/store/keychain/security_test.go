@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,9 +17,6 @@ import (
 // standIn is a `security` of the test's own.
 func standIn(t *testing.T, script string) (path, dir string) {
 	t.Helper()
-	if runtime.GOOS == "windows" {
-		t.Skip("the stand-in is a shell script")
-	}
 	dir = t.TempDir()
 	path = filepath.Join(dir, "security")
 	if err := writeProgram(path, []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {

@@ -5,11 +5,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"syscall"
 	"testing"
 
 	"github.com/agentkeys/agentkeys/internal/harden"
+	"github.com/agentkeys/agentkeys/internal/needs"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
 )
 
@@ -28,9 +28,8 @@ func sayAnswer(executable string) string {
 // as the child, but cannot read them.
 func TestTheChildOfAProgramThatCannotBeRead(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 || runtime.GOOS != "linux" {
-		t.Skip("needs root on Linux")
-	}
+	needs.Linux(t)
+	needs.Root(t)
 	dir, err := os.MkdirTemp("", "akc")
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/agentkeys/agentkeys/internal/needs"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
 )
@@ -37,7 +38,7 @@ func prompterService(t *testing.T) (dir string) {
 
 func TestALockedKeyringOnADesktopShowsNoWindowBecauseOfUs(t *testing.T) {
 	t.Parallel()
-	keyringtest.Need(t, "gnome-keyring-daemon")
+	needs.Programs(t, "gnome-keyring-daemon")
 	display := keyringtest.StartDisplay(t)
 	home := keyringtest.Dir(t)
 	session := append(keyringtest.Env("", home), "DISPLAY="+display.Name)

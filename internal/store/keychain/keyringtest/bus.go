@@ -1,6 +1,6 @@
 // Package keyringtest gives tests a session bus of their own and a real
 // gnome-keyring on it, with a home that nobody else uses. Everything it starts is
-// gone when the test ends. Linux only in effect: elsewhere Need skips.
+// gone when the test ends. Linux only in effect: elsewhere the tests are skipped.
 package keyringtest
 
 import (
@@ -12,28 +12,12 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
-)
 
-// RequireVariable, set to 1, makes a missing program a failure instead of a skip.
-const RequireVariable = "AGENTKEYS_REQUIRE_KEYRING"
+	"github.com/agentkeys/agentkeys/internal/needs"
+)
 
 // patience bounds every wait of this package; a busy machine takes its time.
 const patience = 30 * time.Second
-
-// Need skips the test unless all programs are in PATH; with RequireVariable=1 the
-// test fails instead.
-func Need(t testing.TB, programs ...string) {
-	t.Helper()
-	for _, program := range programs {
-		if _, err := exec.LookPath(program); err == nil {
-			continue
-		}
-		if os.Getenv(RequireVariable) == "1" {
-			t.Fatalf("%s is not installed and %s=1", program, RequireVariable)
-		}
-		t.Skipf("%s is not installed", program)
-	}
-}
 
 // Dir is a private directory with a name short enough for sockets in it.
 func Dir(t testing.TB) string {
@@ -77,7 +61,7 @@ func StartBus(t testing.TB) string {
 // env is added to what activated programs inherit.
 func NewBus(t testing.TB, dir string, env ...string) *Bus {
 	t.Helper()
-	Need(t, "dbus-daemon")
+	needs.Programs(t, "dbus-daemon")
 	home := Dir(t)
 	socket, config := filepath.Join(home, "bus"), filepath.Join(home, "bus.conf")
 	services := ""

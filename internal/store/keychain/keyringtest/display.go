@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/agentkeys/agentkeys/internal/needs"
 )
 
 // Display is a private X server without a window manager: whatever opens a window on
@@ -19,7 +21,7 @@ type Display struct {
 // StartDisplay starts one.
 func StartDisplay(t testing.TB) *Display {
 	t.Helper()
-	Need(t, "Xvfb", "xwininfo")
+	needs.Programs(t, "Xvfb", "xwininfo")
 	numbers, write, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	dbus "github.com/godbus/dbus/v5"
+
+	"github.com/agentkeys/agentkeys/internal/needs"
 )
 
 // State is how a gnome-keyring is started.
@@ -53,7 +55,7 @@ func Env(address, home string) []string {
 // collection; use it again to restart the same keyring in another state.
 func StartGnomeKeyring(t testing.TB, address, home string, state State) *GnomeKeyring {
 	t.Helper()
-	Need(t, "gnome-keyring-daemon")
+	needs.Programs(t, "gnome-keyring-daemon")
 	for _, dir := range []string{"data/keyrings", "config", "cache", "run"} {
 		if err := os.MkdirAll(filepath.Join(home, dir), 0o700); err != nil {
 			t.Fatal(err)

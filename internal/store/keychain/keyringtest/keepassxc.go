@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	dbus "github.com/godbus/dbus/v5"
+
+	"github.com/agentkeys/agentkeys/internal/needs"
 )
 
 const keepassName = "org.keepassxc.KeePassXC.MainWindow"
@@ -42,7 +44,7 @@ ConfirmAccessItem=%t
 // waits until the collection and the window's last title are to be seen.
 func StartKeePassXC(t testing.TB, address string, display *Display, state State, confirm bool, entries ...Entry) *KeePassXC {
 	t.Helper()
-	Need(t, "keepassxc", "keepassxc-cli")
+	needs.Programs(t, "keepassxc", "keepassxc-cli")
 	home := Dir(t)
 	for _, dir := range []string{"config/keepassxc", "cache", "data", "run"} {
 		if err := os.MkdirAll(filepath.Join(home, dir), 0o700); err != nil {

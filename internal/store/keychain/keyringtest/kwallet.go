@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	dbus "github.com/godbus/dbus/v5"
+
+	"github.com/agentkeys/agentkeys/internal/needs"
 )
 
 const (
@@ -37,7 +39,7 @@ type KWallet struct {
 // wallet yet. secretService is whether its Secret Service is on.
 func StartKWallet(t testing.TB, address string, display *Display, state State, secretService bool) *KWallet {
 	t.Helper()
-	Need(t, "kwalletd5")
+	needs.Programs(t, "kwalletd5")
 	k := &KWallet{Address: address, Home: Dir(t), display: display}
 	for _, dir := range []string{"config", "cache", "data/kwalletd", "run"} {
 		if err := os.MkdirAll(filepath.Join(k.Home, dir), 0o700); err != nil {

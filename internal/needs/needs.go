@@ -1,0 +1,88 @@
+// Package needs says what a test wants of the machine that runs it. Where that is
+// missing the test is skipped with a reason and the command that brings it, which
+// `make test` repeats at its end, one line for each reason.
+package needs
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// RequireVariable lists kinds of needs, separated by commas, that this machine is known
+// to have: a test that misses one of them fails instead of being skipped. The value
+// `all` stands for every kind.
+const RequireVariable = "AGENTKEYS_REQUIRE"
+
+// Kinds of needs, as RequireVariable names them.
+const (
+	kindPrograms = "programs"
+	kindRoot     = "root"
+	kindMounts   = "mounts"
+	kindSystem   = "system"
+)
+
+// Programs wants all of these to be in PATH.
+func Programs(t testing.TB, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if _, err := exec.LookPath(name); err != nil {
+			missing(t, kindPrograms, name+" is not installed: make test-setup")
+		}
+	}
+}
+
+// Linux wants that system, because of what the test looks at there.
+func Linux(t testing.TB) {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		missing(t, kindSystem, "this is "+runtime.GOOS+": run the tests on Linux")
+	}
+}
+
+// Root wants uid 0: the test acts as several users.
+func Root(t testing.TB) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		missing(t, kindRoot, "several users are needed, and only root can be them: sudo make test")
+	}
+}
+
+// Paths wants these files or directories of the machine to exist.
+func Paths(t testing.TB, paths ...string) {
+	t.Helper()
+	for _, path := range paths {
+		if _, err := os.Stat(path); err != nil {
+			missing(t, kindPrograms, path+" is not there: make test-setup")
+		}
+	}
+}
+
+// Mounts wants root, and that it may make a mount namespace and mount in it. A container
+// with default capabilities does not allow the first, a chroot not the second.
+func Mounts(t testing.TB) {
+	t.Helper()
+	Root(t)
+	Programs(t, "unshare", "mount")
+	err := exec.CommandContext(t.Context(), "unshare", "-m", "mount", "--make-rprivate", "/").Run()
+	if fault := (*exec.ExitError)(nil); errors.As(err, &fault) {
+		missing(t, kindMounts, "file systems cannot be mounted here (no CAP_SYS_ADMIN, or a chroot): run the tests as root outside the container or chroot")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// missing skips the test, or fails it where the machine is known to have the kind.
+func missing(t testing.TB, kind, reason string) {
+	t.Helper()
+	required := strings.Split(os.Getenv(RequireVariable), ",")
+	if slices.Contains(required, kind) || slices.Contains(required, "all") {
+		t.Fatalf("%s (%s=%s)", reason, RequireVariable, os.Getenv(RequireVariable))
+		return
+	}
+	t.Skip(reason)
+}
