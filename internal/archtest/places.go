@@ -30,6 +30,14 @@ type place struct {
 // places knows every package of the module by its path below internal/, or
 // from cmd/ on.
 func places() map[string]place {
+	all := productPlaces()
+	for _, path := range testPackages() {
+		all[path] = place{floor: tests}
+	}
+	return all
+}
+
+func productPlaces() map[string]place {
 	return map[string]place{
 		"buildinfo":  {floor: values},
 		"harden":     {floor: values},
@@ -75,22 +83,27 @@ func places() map[string]place {
 		"broker/metrics": {floor: brokerAdapters},
 		"broker/sqlite":  {floor: brokerAdapters},
 
-		"archtest":                   {floor: tests},
-		"bench":                      {floor: tests},
-		"broker/brokertest":          {floor: tests},
-		"demo":                       {floor: tests},
-		"e2e":                        {floor: tests},
-		"manual":                     {floor: tests}, // man pages and completions
-		"manual/manualtest":          {floor: tests},
-		"needs":                      {floor: tests},
-		"store/keychain/keyringtest": {floor: tests},
-		"store/storetest":            {floor: tests},
-		"systemd/systemdtest":        {floor: tests},
-		"testrun":                    {floor: tests},
-
 		"cmd/agentkeys":        {floor: programs},
 		"cmd/agentkeys-broker": {floor: programs},
 		"cmd/agentkeys-daemon": {floor: programs},
+	}
+}
+
+// testPackages stand apart: no program imports one.
+func testPackages() []string {
+	return []string{
+		"archtest",
+		"bench",
+		"broker/brokertest",
+		"demo",
+		"e2e",
+		"manual",
+		"manual/manualtest",
+		"needs",
+		"store/keychain/keyringtest",
+		"store/storetest",
+		"systemd/systemdtest",
+		"testrun",
 	}
 }
 
