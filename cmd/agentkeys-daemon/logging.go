@@ -1,17 +1,9 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"io"
 	"log/slog"
-	"net"
-	"net/http"
-	"time"
 
 	"github.com/agentkeys/agentkeys/internal/settings"
-	"github.com/agentkeys/agentkeys/internal/supervise"
 )
 
 // logger writes to standard error, as the settings say. The level may change later.
@@ -41,29 +33,4 @@ func levelOf(text string) slog.Level {
 		return slog.LevelInfo // settings let no other text through
 	}
 	return level
-}
-
-// metricsTask serves this instance's metrics on a TCP address of its own.
-func (i *instance) metricsTask(address string) (supervise.Task, error) {
-	l, err := net.Listen("tcp", address) //nolint:noctx // bound at once
-	if err != nil {
-		return nil, fmt.Errorf("metrics_listen: %w", err)
-	}
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", i.metrics.Handler())
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if ok, _ := i.daemon.Ready(); !ok {
-			w.WriteHeader(http.StatusServiceUnavailable)
-		}
-	})
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: 30 * time.Second}
-	return supervise.Func("metrics", func(ctx context.Context) error {
-		stop := context.AfterFunc(ctx, func() { _ = server.Close() }) // scrapes come again
-		defer stop()
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		return nil
-	}), nil
 }

@@ -76,11 +76,7 @@ func (p *program) serve(ctx context.Context, w wallet.Wallet) error {
 	if err != nil {
 		return err
 	}
-	tasks, err := i.tasks(agentListener, metricsListener)
-	if err != nil {
-		return err
-	}
-	return i.explain(i.run(ctx, tasks))
+	return i.explain(i.run(ctx, i.tasks(agentListener, metricsListener)))
 }
 
 func (p *program) newInstance(ctx context.Context, w wallet.Wallet) (*instance, error) {
@@ -184,7 +180,7 @@ func (i *instance) listen() (agentListener, metricsListener net.Listener, err er
 	return agentListener, metricsListener, nil
 }
 
-func (i *instance) tasks(agentListener, metricsListener net.Listener) ([]supervise.Task, error) {
+func (i *instance) tasks(agentListener, metricsListener net.Listener) []supervise.Task {
 	tasks := []supervise.Task{
 		supervise.Func("agent", i.daemon.Run),
 		supervise.Func("local interface", func(ctx context.Context) error {
@@ -196,13 +192,9 @@ func (i *instance) tasks(agentListener, metricsListener net.Listener) ([]supervi
 		tasks = append(tasks, supervise.Func("keychain", i.storage.keychainTask))
 	}
 	if i.set.MetricsListen != "" {
-		task, err := i.metricsTask(i.set.MetricsListen)
-		if err != nil {
-			return nil, err
-		}
-		tasks = append(tasks, task)
+		tasks = append(tasks, i.metricsTask())
 	}
-	return tasks, nil
+	return tasks
 }
 
 // hangups turns SIGHUP into a reload.

@@ -67,6 +67,7 @@ func productPlaces() map[string]place {
 		"localapi":       {floor: adapters},
 		"localclient":    {floor: adapters},
 		"paths":          {floor: adapters},
+		"portholder":     {floor: adapters},
 		"sdnotify":       {floor: adapters, shared: true},
 		"settings":       {floor: adapters},
 		"store/keychain": {floor: adapters},

@@ -112,6 +112,7 @@ func (m *machine) facts(ctx context.Context, id session.ID) doctor.Facts {
 	if agent {
 		f.Socket = m.socket(ctx, w)
 		f.Boot = m.boot(f, w)
+		m.metrics(ctx, &f)
 	}
 	f.Broker = m.broker(ctx, f, p.url(set))
 	return f
@@ -127,6 +128,9 @@ func (m *machine) settings(f *doctor.Facts) (set settings.Settings, problems boo
 		return settings.Settings{SessionStore: store.ModeFile}, true
 	}
 	f.Settings.Store, f.Settings.StoreFrom = string(set.SessionStore), origins["session_store"]
+	if set.MetricsListen != "" && f.Wallet != "" {
+		f.Metrics = &doctor.Listener{Address: set.MetricsListen, From: origins["metrics_listen"]}
+	}
 	return set, false
 }
 

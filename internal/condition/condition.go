@@ -32,6 +32,7 @@ const (
 	CloneSuspected           Code = "clone_suspected"
 	ManifestRefused          Code = "manifest_refused"
 	RecordWithheld           Code = "record_withheld"
+	MetricsUnavailable       Code = "metrics_unavailable"
 	CacheCorrupt             Code = "cache_corrupt"
 	OfflineTooLong           Code = "offline_too_long"
 	DeviceKeyMissing         Code = "device_key_missing"
@@ -86,6 +87,7 @@ func Declared() []Declaration {
 		{CloneSuspected, Error, "another device uses a copy of this session; nothing new is given to either", hintRecover},
 		{ManifestRefused, Error, "a manifest was refused: not signed by the owner, or older than the one in use", "agentkeys scope --agent <wallet>"},
 		{RecordWithheld, Error, "the broker does not deliver a credential that the owner listed", "agentkeys list --agent <wallet>"},
+		{MetricsUnavailable, Warning, "nothing listens on the address of metrics_listen; it is tried again", hintDoctor},
 		{CacheCorrupt, Warning, "the cache was damaged; it is fetched again", ""},
 		{OfflineTooLong, Error, "the broker was away for longer than the owner allows", ""},
 		{DeviceKeyMissing, Error, "the session has no device keys, so no credential can be opened", hintRecover},

@@ -53,7 +53,7 @@ func Examine(f Facts) Report {
 	r := Report{Wallet: f.Wallet, SessionID: f.SessionID, Worst: OK}
 	for _, part := range [][]Check{
 		f.settings(), f.memory(), f.clock(), f.keychain(), f.permissions(), f.slot(), f.fence(),
-		f.session(), f.sessionAtBoot(), f.startAtBoot(), f.runsAs(), f.readers(), f.socket(), f.daemon(), f.broker(),
+		f.session(), f.sessionAtBoot(), f.startAtBoot(), f.runsAs(), f.readers(), f.socket(), f.daemon(), f.metrics(), f.broker(),
 	} {
 		r.Checks = append(r.Checks, part...)
 	}

@@ -22,6 +22,7 @@ type Facts struct {
 	Boot     *Boot
 	Socket   *Socket
 	Broker   *Broker
+	Metrics  *Listener
 }
 
 // Settings are what the layers of settings say together.

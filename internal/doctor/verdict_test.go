@@ -19,7 +19,7 @@ type verdict struct {
 
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
-	for _, table := range []map[string]verdict{machineVerdicts(), slotVerdicts(), keychainVerdicts(), bootVerdicts(), socketVerdicts()} {
+	for _, table := range []map[string]verdict{machineVerdicts(), slotVerdicts(), keychainVerdicts(), bootVerdicts(), socketVerdicts(), metricsVerdicts()} {
 		for title, v := range table {
 			t.Run(title, func(t *testing.T) {
 				t.Parallel()

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/condition"
+	"github.com/agentkeys/agentkeys/internal/portholder"
+	"github.com/agentkeys/agentkeys/internal/supervise"
+)
+
+// metricsTask serves this instance's metrics on the TCP address of metrics_listen. Whether
+// it can is a condition; the credentials do not depend on it.
+func (i *instance) metricsTask() supervise.Task {
+	address := i.set.MetricsListen
+	return supervise.Optional{
+		Name: "metrics", Random: random, Serve: i.serveMetrics,
+		Listen: func(ctx context.Context) (net.Listener, error) {
+			return new(net.ListenConfig).Listen(ctx, "tcp", address)
+		},
+		Told: func(ctx context.Context, err error) {
+			detail := ""
+			if err != nil {
+				detail = unavailable(ctx, address, err)
+			}
+			i.health.Set(condition.MetricsUnavailable, err != nil, detail)
+		},
+	}.Task()
+}
+
+// unavailable says why nothing listens on address, and who is in the way.
+func unavailable(ctx context.Context, address string, err error) string {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		holder, _ := portholder.Find(ctx, address)
+		return fmt.Sprintf("%s is taken by %s", address, holder)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return address + " is no address of this machine now"
+	}
+	return address + ": " + err.Error()
+}
+
+func (i *instance) serveMetrics(ctx context.Context, l net.Listener) error {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", i.metrics.Handler())
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if ok, _ := i.daemon.Ready(); !ok {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: 30 * time.Second}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() }) // scrapes come again
+	defer stop()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		_ = server.Close() // the listener with it
+		return err
+	}
+	return nil
+}

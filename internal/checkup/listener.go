@@ -1,0 +1,31 @@
+package checkup
+
+import (
+	"context"
+
+	"github.com/agentkeys/agentkeys/internal/condition"
+	"github.com/agentkeys/agentkeys/internal/doctor"
+	"github.com/agentkeys/agentkeys/internal/portholder"
+)
+
+// metrics finds who holds the address of metrics_listen, where the daemon of the slot says
+// that it does not, or none runs.
+func (m *machine) metrics(ctx context.Context, f *doctor.Facts) {
+	l := f.Metrics
+	if l == nil || f.Socket == nil || f.Socket.Daemon != nil && !says(f.Socket.Daemon, condition.MetricsUnavailable) ||
+		f.Socket.State == doctor.SocketClosed || f.Socket.State == doctor.SocketSilent {
+		return
+	}
+	if h, found := portholder.Find(ctx, l.Address); found && h.Wallet != f.Wallet {
+		l.Holder, l.Other = h.String(), h.Wallet != ""
+	}
+}
+
+func says(d *doctor.Daemon, code condition.Code) bool {
+	for _, c := range d.Conditions {
+		if c.Code == string(code) {
+			return true
+		}
+	}
+	return false
+}

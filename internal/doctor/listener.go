@@ -1,0 +1,49 @@
+package doctor
+
+// Listener is a TCP address that the settings give the instance beside its sockets.
+type Listener struct {
+	Address string
+	From    string // where that was set
+	Holder  string // who listens there, where this daemon does not; empty: nobody, or not known
+	Other   bool   // Holder is the daemon of another wallet
+}
+
+// codeMetrics is the daemon's condition that nothing listens on metrics_listen.
+const codeMetrics = "metrics_unavailable"
+
+// metrics tells of metrics_listen: who is in the way, and which setting moves it.
+func (f Facts) metrics() []Check {
+	const name = "metrics_listen"
+	l := f.Metrics
+	if l == nil || f.Socket == nil {
+		return nil
+	}
+	refused, running := f.Socket.Daemon.condition(codeMetrics), f.Socket.Daemon != nil
+	switch {
+	case l.Holder != "" && l.Other:
+		return one(warn(name, "agentkeys-daemon run --print-config --wallet "+f.Wallet,
+			"%s (%s) is taken by %s: each wallet needs an address of its own, in <wallet>.toml", l.Address, l.From, l.Holder))
+	case l.Holder != "":
+		return one(warn(name, "ss -ltnp", "%s (%s) is taken by %s", l.Address, l.From, l.Holder))
+	case refused != "":
+		return one(warn(name, "ip -brief address", "%s", refused))
+	case running:
+		return one(ok(name, "%s serves this instance's metrics", l.Address))
+	case f.Socket.State == SocketClosed || f.Socket.State == SocketSilent:
+		return nil
+	}
+	return one(ok(name, "%s is free", l.Address))
+}
+
+// condition is the message of a condition that holds, else empty. A nil daemon has none.
+func (d *Daemon) condition(code string) string {
+	if d == nil {
+		return ""
+	}
+	for _, c := range d.Conditions {
+		if c.Code == code {
+			return c.Message
+		}
+	}
+	return ""
+}
