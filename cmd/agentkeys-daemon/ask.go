@@ -1,11 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"strings"
+	"fmt"
+	"os"
 	"time"
 
+	"github.com/agentkeys/agentkeys/internal/checkup"
+	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/localclient"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/wallet"
@@ -13,6 +17,9 @@ import (
 
 // stateNoAnswer is what `status` says where something listens and tells no status.
 const stateNoAnswer = "no_answer"
+
+// codeDaemonAway: a daemon runs, and it does not answer.
+const codeDaemonAway = "daemon_away"
 
 // askTime bounds what one daemon costs a `status` of all.
 const askTime = 5 * time.Second
@@ -35,28 +42,32 @@ func ask(ctx context.Context, path string, w wallet.Wallet) (st protocol.Status,
 }
 
 // silent tells of a daemon that gave no status. One that refused says why itself.
-func (p *program) silent(path string, w wallet.Wallet, err error) (exit int, st protocol.Status) {
+func silent(path string, w wallet.Wallet, err error) (exit int, st protocol.Status) {
 	f := classify(err)
 	var away *localclient.UnreachableError
-	if errors.As(err, &away) {
-		f = &failure{exit: exitUnreachable, code: "daemon_away", hint: p.restart(path, w), err: err}
+	var refused *protocol.Problem
+	switch {
+	case errors.As(err, &away):
+		h := checkup.Holder(path, "", w)
+		err = fmt.Errorf("%w (%s)", err, h)
+		if errors.Is(away.Err, errOtherWallet) {
+			err = fmt.Errorf("%s, of %s, answers for another wallet", path, h)
+		}
+		f = &failure{exit: exitUnreachable, code: codeDaemonAway, hint: cmp.Or(h.Restart(os.Geteuid()), hintDoctor(w)), err: err}
+	case errors.As(err, &refused) && refused.CallerUnseen():
+		f = &failure{exit: f.exit, code: f.code, hint: condition.HintContainer, err: errors.New(refused.Detail)}
+	case errors.As(err, &refused) && refused.Detail != "":
+		f = &failure{exit: f.exit, code: f.code, hint: name + " run --print-config --wallet " + w.String(), err: errors.New(refused.Detail)}
 	}
 	return f.exit, failed(w, stateNoAnswer, f)
 }
 
-// restart is the command for the daemon that listens at path.
-func (p *program) restart(path string, w wallet.Wallet) string {
-	if dir := p.getenv("XDG_RUNTIME_DIR"); dir != "" && strings.HasPrefix(path, dir+"/") {
-		return "systemctl --user restart agentkeys-daemon@" + w.String()
-	}
-	return "systemctl restart agentkeys-daemon@" + w.String()
-}
-
-// failed is the status of an instance of which only f is known.
+// failed is the status of an instance of which only f is known: where its session lies
+// was not looked at.
 func failed(w wallet.Wallet, state string, f *failure) protocol.Status {
 	return protocol.Status{
 		Wallet: w, State: state, Sync: protocol.StatusSync{AgeSeconds: -1},
-		Storage:    protocol.StatusStorage{Backend: "none", KeychainState: ""},
+		Storage:    protocol.StatusStorage{Backend: "", KeychainState: ""},
 		Conditions: []protocol.StatusCondition{{Code: f.code, Severity: "error", Message: f.err.Error(), Hint: f.hint}},
 	}
 }

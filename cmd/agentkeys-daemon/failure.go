@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/agent"
 	"github.com/agentkeys/agentkeys/internal/brokerclient"
+	"github.com/agentkeys/agentkeys/internal/checkup"
+	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/localapi"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/protocol"
@@ -150,8 +153,8 @@ func decisions() []decision {
 		{store.ErrInDoubt, exitFault, "store_in_doubt", name + " probe"},
 		{localapi.ErrInUse, exitFault, "busy", name + " status"},
 		{localapi.ErrPath, exitFault, "socket", ""},
-		{syscall.ENOSPC, exitFault, "no_space", "df -h"},
-		{syscall.EROFS, exitFault, "state_read_only", "mount -o remount,rw / (or set AGENTKEYS_HOME and XDG_RUNTIME_DIR)"},
+		{syscall.ENOSPC, exitFault, string(condition.NoSpace), "df -h"},
+		{syscall.EROFS, exitFault, string(condition.StateReadOnly), name + " doctor"},
 		{protocol.ErrUnpinned, exitUnreachable, protocol.CodeCertificate, "give the whole URL that the broker printed: --broker https://HOST:8420#spki-sha256-..."},
 		{protocol.ErrCertificate, exitUnreachable, protocol.CodeCertificate, "compare with the URL that agentkeys-broker prints when it starts; another key is another broker"},
 		{protocol.ErrUnreachable, exitUnreachable, protocol.CodeUnreachable, "start the broker (agentkeys-broker serve) or give another --broker URL"},
@@ -167,6 +170,9 @@ func (p *program) report(err error) int {
 	if f.said {
 		return f.exit
 	}
+	if f.code == string(condition.StateReadOnly) {
+		f.hint = cmp.Or(p.readOnlyHint(err), f.hint)
+	}
 	if p.flags.JSON {
 		data, err := json.Marshal(map[string]map[string]string{
 			"error": {"code": f.code, "message": f.err.Error(), "hint": f.hint},
@@ -181,6 +187,16 @@ func (p *program) report(err error) int {
 		_, _ = fmt.Fprintf(p.stderr, "%s: hint: %s\n", name, f.hint)
 	}
 	return f.exit
+}
+
+// readOnlyHint is for the disk that holds the path of err, else the home.
+func (p *program) readOnlyHint(err error) string {
+	path, _ := p.home() // without a home nothing could have been written
+	var at *fs.PathError
+	if errors.As(err, &at) && filepath.IsAbs(at.Path) {
+		path = at.Path
+	}
+	return checkup.ReadOnlyHint(path)
 }
 
 func (p *program) writeJSON(v any) error {

@@ -48,10 +48,7 @@ func (c *forgetCommand) run(ctx context.Context, p *program) error {
 	release, err := s.HoldRun(id)
 	switch {
 	case errors.Is(err, store.ErrBusy):
-		return &failure{
-			exit: exitFault, code: "busy", hint: "systemctl stop agentkeys-daemon@" + w.String(),
-			err: fmt.Errorf("the daemon of %s is running: %w", w, err),
-		}
+		return p.busy(s.Store, w, fmt.Errorf("the daemon of %s is running: %w", w, err))
 	case errors.Is(err, fs.ErrNotExist):
 		p.forgetUnit(ctx, w) // a pairing that was cut off may have left its drop-in
 		return fmt.Errorf("wallet %s is not paired on this machine: %w", w, store.ErrNoSession)

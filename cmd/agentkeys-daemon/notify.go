@@ -1,9 +1,10 @@
 package main
 
 import (
+	"strings"
 	"sync"
 
-	"github.com/agentkeys/agentkeys/internal/condition"
+	"github.com/agentkeys/agentkeys/internal/agent"
 	"github.com/agentkeys/agentkeys/internal/health"
 	"github.com/agentkeys/agentkeys/internal/sdnotify"
 )
@@ -13,18 +14,19 @@ type notifier struct {
 	*sdnotify.Notifier
 	health *health.Conditions
 
-	mu   sync.Mutex
-	line string // of the agent
+	mu    sync.Mutex
+	state agent.State
+	line  string // of the agent
 }
 
 // Reloading carries the time that systemd asks for.
 func (n *notifier) Reloading() { n.Notifier.Reloading(sdnotify.Monotonic()) }
 
-// Status adds to the agent's line what the agent does not know.
-func (n *notifier) Status(line string) {
+// Status adds to the agent's line the errors that it does not tell.
+func (n *notifier) Status(state agent.State, line string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.line = line
+	n.state, n.line = state, line
 	n.tell()
 }
 
@@ -36,14 +38,14 @@ func (n *notifier) again() {
 }
 
 func (n *notifier) tell() {
-	line := n.line
-	if n.health.Has(condition.SettingsRefused) {
-		if line != "" {
-			line += "; "
-		}
-		line += "new settings were refused, the old ones are in force"
+	var parts []string
+	if n.line != "" { // else the agent has not looked yet
+		parts = append(parts, n.line)
 	}
-	if line != "" {
-		n.Notifier.Status(line)
+	for _, c := range n.health.Unsaid(string(n.state)) {
+		parts = append(parts, c.Message)
+	}
+	if parts != nil {
+		n.Notifier.Status(strings.Join(parts, "; "))
 	}
 }

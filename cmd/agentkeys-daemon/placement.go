@@ -48,7 +48,7 @@ func (l *placement) name(user string) error {
 // unit is the package's unit for this pairing; nil where there is none and none is
 // asked for. Errors are usage errors.
 func (l *placement) unit(p *program, recovers bool) (*unit, error) {
-	u := &unit{start: l.start, recovers: recovers}
+	u := &unit{p: p, start: l.start, recovers: recovers}
 	home, err := p.home()
 	if err != nil {
 		return nil, err
@@ -63,9 +63,9 @@ func (l *placement) unit(p *program, recovers bool) (*unit, error) {
 	case os.Geteuid() != 0:
 		return nil, usage(errNotRoot, "sudo "+name+" pair --broker URL --run-as USER --start")
 	case !u.machine.Installed():
-		return nil, usage(errNotInstalled, "apt install ./agentkeys_*.deb")
+		return nil, usage(errNotInstalled, "sudo apt install ./agentkeys_*.deb")
 	case !paths.UnitsHome(home):
-		return nil, usage(fmt.Errorf("%w, which is not %s", errOtherHome, home), "systemd-tmpfiles --create, and unset AGENTKEYS_HOME")
+		return nil, usage(fmt.Errorf("%w, which is not %s", errOtherHome, home), "sudo systemd-tmpfiles --create, and unset AGENTKEYS_HOME")
 	}
 	return u, l.runsAs(p, u)
 }

@@ -74,7 +74,7 @@ func TestRefusedSettingsAreACondition(t *testing.T) {
 		t.Fatal(err)
 	}
 	i.reload()
-	if line := told(t, systemd); !strings.Contains(line, "STATUS=new settings were refused") {
+	if line := told(t, systemd); !strings.Contains(line, "STATUS=the settings were not taken at the last reload") {
 		t.Errorf("%q", line)
 	}
 	conditions := i.daemon.Status().Conditions

@@ -74,7 +74,7 @@ func (p *program) serve(ctx context.Context, w wallet.Wallet) error {
 	defer i.daemon.Close()
 	agentListener, metricsListener, err := i.listen()
 	if err != nil {
-		return err
+		return i.explain(err)
 	}
 	return i.explain(i.run(ctx, i.tasks(agentListener, metricsListener)))
 }
@@ -107,7 +107,6 @@ func (p *program) newInstance(ctx context.Context, w wallet.Wallet) (*instance, 
 
 func (i *instance) agentConfig(conditions *health.Conditions) agent.Config {
 	d := &dialer{metrics: i.metrics, conditions: conditions, fallback: i.set.Broker}
-	d.checkClock()
 	words := &notifier{Notifier: i.notify, health: conditions}
 	conditions.OnChange(words.again)
 	c := agent.Config{
@@ -120,6 +119,10 @@ func (i *instance) agentConfig(conditions *health.Conditions) agent.Config {
 	if i.storage.keychain != nil {
 		c.Keychain = i.storage.keychain
 	}
+	if paths.UnitsHome(i.storage.Home()) {
+		conditions.OfMachine()
+	}
+	d.checkClock()
 	if userName(os.Geteuid()) == paths.PackageUser {
 		c.KeychainHint = hintRecover(i.w)
 	}
@@ -157,6 +160,9 @@ func (i *instance) explain(err error) error {
 			exit: exitNoSession, code: "no_session", hint: sudo + name + " recover " + i.w.String() + " --broker URL",
 			err: fmt.Errorf("wallet %s is not paired on this machine: %w", i.w, err),
 		}
+	}
+	if errors.Is(err, store.ErrBusy) || errors.Is(err, localapi.ErrInUse) {
+		return i.p.busy(i.storage.Store, i.w, err)
 	}
 	return err
 }

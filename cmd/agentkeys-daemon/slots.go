@@ -28,7 +28,7 @@ func (p *program) parseWallet(text string) (wallet.Wallet, error) {
 		return w, usage(err, "")
 	}
 	if p.underSystemd() && text != w.String() {
-		return w, usage(fmt.Errorf("wallet %s: %w", text, errNotCanonical), "systemctl start agentkeys-daemon@"+w.String())
+		return w, usage(fmt.Errorf("wallet %s: %w", text, errNotCanonical), "sudo systemctl start agentkeys-daemon@"+w.String())
 	}
 	return w, nil
 }

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"os"
 	"os/user"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/paths"
@@ -94,9 +94,10 @@ func (p *program) status(ctx context.Context, s *store.Store, w wallet.Wallet) (
 	}
 	st, ready, err := ask(ctx, path, w)
 	if err != nil {
-		exit, st := p.silent(path, w, err)
+		exit, st := silent(path, w, err)
 		return exit, p.printStatus(st, paths.Owner(path))
 	}
+	st.Conditions = here(st.Conditions, s.Dir(session.DaemonID(w)))
 	exit := exitFault
 	switch {
 	case st.State == "revoked":
@@ -117,11 +118,19 @@ func (p *program) slotStatus(ctx context.Context, s *store.Store, w wallet.Walle
 		if slot.ID != session.DaemonID(w) || slot.Tombstone {
 			continue
 		}
-		return exitUnreachable, p.printStatus(offlineStatus(ctx, s, slot, w), paths.Owner(slot.Dir))
+		st := offlineStatus(ctx, s, slot, w)
+		if h := p.holder(s, w); h.Seen() {
+			st.State = stateNoAnswer
+			st.Conditions = append(st.Conditions, protocol.StatusCondition{
+				Code: codeDaemonAway, Severity: string(condition.Error), Hint: h.Restart(os.Geteuid()),
+				Message: "a daemon holds the slot (" + h.String() + "), and its socket is nowhere that this environment names",
+			})
+		}
+		return exitUnreachable, p.printStatus(st, paths.Owner(slot.Dir))
 	}
 	return 0, &failure{
 		exit: exitNoSession, code: "no_session", hint: name + " recover " + w.String() + " --broker URL",
-		err: errors.New("wallet " + w.String() + " is not paired on this machine"),
+		err: errors.New("wallet " + w.String() + " is not paired on this machine (" + s.Home() + ")"),
 	}
 }
 
@@ -133,7 +142,7 @@ func offlineStatus(ctx context.Context, s *store.Store, slot store.Slot, w walle
 		Storage:    protocol.StatusStorage{Backend: string(slot.Backend), KeychainState: ""},
 		Conditions: []protocol.StatusCondition{},
 	}
-	v, info, err := s.Load(ctx, slot.ID)
+	v, info, err := s.Peek(ctx, slot.ID)
 	switch {
 	case err == nil:
 		st.Session = &protocol.StatusSession{Scope: v.Scope, CreatedAt: v.CreatedAt, ExpiresAt: v.ExpiresAt(), Generation: info.Generation}
@@ -146,7 +155,11 @@ func offlineStatus(ctx context.Context, s *store.Store, slot store.Slot, w walle
 		}
 	default:
 		f := classify(err)
-		st.Conditions = append(st.Conditions, protocol.StatusCondition{Code: f.code, Severity: "error", Message: err.Error(), Hint: f.hint})
+		hint := strings.ReplaceAll(f.hint, "WALLET", w.String())
+		if paths.UnitsHome(s.Home()) {
+			hint = condition.AsRoot(hint)
+		}
+		st.Conditions = append(st.Conditions, protocol.StatusCondition{Code: f.code, Severity: "error", Message: err.Error(), Hint: hint})
 	}
 	return st
 }
@@ -156,40 +169,6 @@ func hintRecover(w wallet.Wallet) string {
 	return "sudo " + name + " recover " + w.String() + " --broker URL"
 }
 
-// instanceStatus is what `status --json` prints: what the daemon says, and whose it is.
-type instanceStatus struct {
-	protocol.Status
-	User string `json:"user"` // as whom the daemon runs; empty: not known
-}
-
-// printStatus tells of one instance, whose slot or socket belongs to uid.
-func (p *program) printStatus(st protocol.Status, uid int) error {
-	name := userName(uid)
-	if p.flags.JSON {
-		return p.writeJSON(instanceStatus{st, name})
-	}
-	p.printf("%s\n  state    %s\n", st.Wallet.Display(), st.State)
-	if st.Session != nil {
-		p.printf("  scope    %s\n  expires  %s\n", st.Session.Scope, time.Unix(st.Session.ExpiresAt, 0).UTC().Format(time.RFC3339))
-	}
-	if st.State != stateNoAnswer {
-		p.printf("  session  in the %s, keychain %s\n", st.Storage.Backend, orNone(st.Storage.KeychainState))
-	}
-	if name != "" && name != paths.PackageUser { // of whom there is no program but daemons
-		p.printf("  user     %s: every program of %s can read this wallet\n", name, name)
-	}
-	if st.Sync.AgeSeconds >= 0 {
-		p.printf("  synced   %s ago\n", time.Duration(st.Sync.AgeSeconds)*time.Second)
-	}
-	for _, c := range st.Conditions {
-		p.printf("  %s  %s: %s\n", c.Severity, c.Code, c.Message)
-		if c.Hint != "" {
-			p.printf("           try: %s\n", c.Hint)
-		}
-	}
-	return nil
-}
-
 // userName is empty for a number that names nobody.
 func userName(uid int) string {
 	u, err := user.LookupId(strconv.Itoa(uid))
@@ -197,11 +176,4 @@ func userName(uid int) string {
 		return ""
 	}
 	return u.Username
-}
-
-func orNone(text string) string {
-	if text == "" {
-		return "not looked at"
-	}
-	return text
 }

@@ -24,6 +24,7 @@ const startTime = 100 * time.Second
 
 // unit is the package's unit of the wallet that is being paired.
 type unit struct {
+	p        *program
 	machine  systemd.Machine
 	user     *systemd.User // whom --run-as names; nil: nobody but the package's
 	back     bool          // --run-as names the package's user: a drop-in goes
@@ -65,7 +66,7 @@ func (u *unit) mayMove(w wallet.Wallet) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case errors.Is(err, store.ErrBusy):
-		return &failure{exit: exitFault, code: "busy", hint: "sudo systemctl stop " + unitName(w), err: errStillRuns}
+		return u.p.busy(u.slots, w, errStillRuns)
 	}
 	return err
 }
@@ -186,14 +187,17 @@ func (p *program) started(w wallet.Wallet, status string) error {
 	if p.flags.JSON {
 		return p.writeJSON(startedEvent{"started", systemd.Unit(w), status})
 	}
-	p.printf("Started %s: %s\n", unitName(w), orNone(status))
+	if status != "" { // what systemd was told of the daemon
+		status = ": " + status
+	}
+	p.printf("Started %s%s\n", unitName(w), status)
 	return nil
 }
 
 func (p *program) notStarted(w wallet.Wallet, err error) error {
 	hint := "sudo systemctl enable --now " + unitName(w)
 	if errors.Is(err, manager.ErrNotStarted) {
-		hint = "journalctl -u " + unitName(w) + " -n 20"
+		hint = "sudo journalctl -u " + unitName(w) + " -n 20"
 	}
 	return &failure{exit: exitFault, code: "not_started", hint: hint, err: fmt.Errorf("the agent is paired, but: %w", err)}
 }

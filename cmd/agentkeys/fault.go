@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/agentkeys/agentkeys/internal/brokerclient"
+	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/localclient"
 	"github.com/agentkeys/agentkeys/internal/owner"
 	"github.com/agentkeys/agentkeys/internal/pairing"
@@ -250,8 +251,11 @@ func deviceFault(err error, w wallet.Wallet) error {
 // daemonFault makes the hint of a daemon's refusal the daemon's.
 func daemonFault(err error, w wallet.Wallet) error {
 	var p *protocol.Problem
-	if errors.As(err, &p) {
-		return hintedError{error: err, hint: "agentkeys-daemon status --wallet " + w.String()}
+	switch {
+	case !errors.As(err, &p):
+		return err
+	case p.CallerUnseen():
+		return hintedError{error: err, hint: condition.HintContainer}
 	}
-	return err
+	return hintedError{error: err, hint: "agentkeys-daemon status --wallet " + w.String()}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/settings"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
+	"github.com/agentkeys/agentkeys/internal/systemd"
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
@@ -124,7 +125,11 @@ func (a *app) daemon(w wallet.Wallet) (*localclient.Client, error) {
 		where = paths.SocketDir(a.getenv, home, w)
 	}
 	err := &localclient.UnreachableError{Path: filepath.Join(where, paths.AgentSocket), Err: errors.New("nobody listens")}
-	return nil, hintedError{error: err, hint: "systemctl start agentkeys-daemon@" + w.String() + " (or: agentkeys-daemon run --wallet " + w.String() + ")"}
+	hint := "agentkeys-daemon run --wallet " + w.String()
+	if machine := (systemd.Machine{}); machine.Running() && machine.Installed() {
+		hint = "sudo systemctl start agentkeys-daemon@" + w.String() + "   (or, an agent of your own: " + hint + ")"
+	}
+	return nil, hintedError{error: err, hint: hint}
 }
 
 // present is what this machine has: live sockets, and slots whose daemon may be down.

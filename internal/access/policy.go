@@ -14,6 +14,27 @@ type Peer struct {
 	Unit   string   // system unit; empty when none or not looked up
 }
 
+// Unseen says what the kernel does not tell of a peer.
+type Unseen int
+
+// What keeps a peer from matching any rule.
+const (
+	Seen       Unseen = iota // nothing: the rules decide
+	OtherPIDs                // its PID namespace is another one, not below ours
+	OtherUsers               // its user has no number in our user namespace
+)
+
+// Unseen reports why no rule can match the peer.
+func (p Peer) Unseen() Unseen {
+	switch {
+	case p.UID == Nobody:
+		return OtherUsers
+	case p.PID <= 0:
+		return OtherPIDs
+	}
+	return Seen
+}
+
 // Names resolves names to numbers; false when the machine does not know the name.
 type Names interface {
 	UserID(name string) (uint32, bool)
@@ -100,7 +121,7 @@ func (p Policy) AllowsAny(peer Peer) bool {
 }
 
 func (p Policy) matches(peer Peer, rules []resolved) bool {
-	if peer.PID <= 0 || peer.UID == Nobody {
+	if peer.Unseen() != Seen {
 		return false
 	}
 	if peer.UID == 0 && p.allowRoot {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/secret"
@@ -18,7 +19,7 @@ import (
 // Notifier tells the service manager how the daemon is; methods do nothing where
 // there is none.
 type Notifier interface {
-	Status(text string)
+	Status(state State, line string) // a line that is another one than before
 	Reloading()
 	Ready()
 	Ping()
@@ -62,6 +63,7 @@ type Daemon struct {
 	events  *queue
 	reloads chan struct{}
 	turned  chan struct{} // the state is another one: the main loop arms its timer
+	diskBad atomic.Bool   // the last write failed for the card
 	cached  time.Time     // last write of the cache; only the link and, after it, Run touch it
 }
 
@@ -80,7 +82,14 @@ func New(c Config) *Daemon {
 // store.ErrNoSession (there is nothing to run: pair first), store.ErrBusy (another
 // daemon runs for this wallet). Everything else is a state of the daemon.
 func (d *Daemon) Start(ctx context.Context) error {
-	return d.attempt(ctx)
+	if err := d.attempt(ctx); err != nil {
+		return err
+	}
+	d.mu.RLock()
+	state, line := d.v.state(), d.v.statusLine()
+	d.mu.RUnlock()
+	d.c.Notifier.Status(state, line) // the first one, also where it is the zero view's
+	return nil
 }
 
 // Close gives the run lock back.
@@ -135,7 +144,7 @@ func (d *Daemon) setView(change func(*view)) {
 		}
 	}
 	if line != beforeLine {
-		d.c.Notifier.Status(line)
+		d.c.Notifier.Status(after, line)
 		d.c.Observer.Credentials(n)
 	}
 }

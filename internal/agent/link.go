@@ -17,6 +17,7 @@ const (
 	revokedAsk = time.Hour
 	connecting = 2 * time.Second // without an answer for so long the broker counts as away
 	cacheEvery = 3 * time.Hour
+	diskRetry  = time.Minute // a card that could not be written may have been mended: a failed try costs it nothing
 )
 
 // backoff is how the daemon comes back to a broker that is away.
@@ -84,7 +85,8 @@ func (l *link) step(ctx context.Context) error {
 	if s.Ended != nil {
 		return l.askEnded(ctx)
 	}
-	if time.Since(l.d.cached) >= cacheEvery { // and at the start: so a start costs its part of the lease
+	since := time.Since(l.d.cached)
+	if since >= cacheEvery || l.d.diskBad.Load() && since >= diskRetry { // and at the start: so a start costs its part of the lease
 		l.d.saveCache()
 	}
 	if l.unsure {
@@ -153,6 +155,7 @@ func (d *Daemon) noteLease() {
 	d.mu.RLock()
 	over := d.v.expired(time.Now(), d.c.ClockSynced)
 	d.mu.RUnlock()
+	d.setView(func(v *view) { v.over = over })
 	d.c.Conditions.Set(condition.OfflineTooLong, over, "")
 }
 

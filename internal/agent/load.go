@@ -35,7 +35,7 @@ func (d *Daemon) notLoaded(err error) {
 	phase, reason := Blocked, err.Error()
 	switch {
 	case errors.Is(err, store.ErrUnavailable):
-		phase, reason = WaitingForKeychain, "waiting for the keychain: "+err.Error()
+		phase, reason = WaitingForKeychain, "waiting for the keychain: "+keychainDetail(err)
 	case errors.Is(err, store.ErrBusy):
 		phase, reason = Starting, "the slot is in use by another program"
 	}
@@ -58,15 +58,18 @@ func (d *Daemon) noteLoad(err error) {
 	locked := errors.As(err, &state) && state.State == store.StateLocked
 	set := func(code condition.Code, is bool) {
 		detail := ""
-		if is {
-			detail = err.Error()
+		switch {
+		case is && locked:
+			detail = state.Reason
+		case is:
+			detail = keychainDetail(err)
 		}
 		d.c.Conditions.Set(code, is, detail)
 	}
 	set(condition.KeychainLocked, locked)
 	set(condition.KeychainUnavailable, !locked && errors.Is(err, store.ErrUnavailable))
 	if !locked && errors.Is(err, store.ErrUnavailable) {
-		d.c.Conditions.SetHint(condition.KeychainUnavailable, err.Error(), d.c.KeychainHint)
+		d.c.Conditions.SetHint(condition.KeychainUnavailable, keychainDetail(err), d.c.KeychainHint)
 	}
 	set(condition.SlotInsecure, errors.Is(err, store.ErrInsecure))
 	set(condition.SlotCorrupt, errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrNewer))
@@ -78,6 +81,19 @@ func (d *Daemon) noteLoad(err error) {
 		d.c.Conditions.SetHint(condition.SlotCorrupt, err.Error(), condition.HintUpgrade)
 	}
 	set(condition.SlotInconsistent, errors.Is(err, store.ErrInconsistent))
+}
+
+// keychainDetail is what the keychain said, without the way that its word came; of
+// another error, all of it.
+func keychainDetail(err error) string {
+	var state *store.UnavailableError
+	switch {
+	case !errors.As(err, &state):
+		return err.Error()
+	case state.Reason == "":
+		return string(state.State)
+	}
+	return string(state.State) + ", " + state.Reason
 }
 
 func (d *Daemon) setWaiting(waiting bool) {

@@ -154,6 +154,38 @@ func TestACardThatCannotBeWrittenStopsNothing(t *testing.T) {
 	})
 }
 
+// A person who mended the disk is not told for hours that it is read only.
+func TestADiskThatWasMendedIsNoticedWithinMinutes(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]error{"state_read_only": syscall.EROFS, "no_space": syscall.ENOSPC} {
+		t.Run(name, func(t *testing.T) {
+			mended(t, condition.Code(name), fault)
+		})
+	}
+}
+
+func mended(t *testing.T, code condition.Code, fault error) {
+	t.Helper()
+	bubble(t, func(t *testing.T, w *world) {
+		var broken atomic.Bool
+		broken.Store(true)
+		w.wrap = func(s agent.Store) agent.Store {
+			return faultyStore{s, func(string) error {
+				if broken.Load() {
+					return fault
+				}
+				return nil
+			}}
+		}
+		d := w.start()
+		time.Sleep(10 * time.Minute)
+		expect(t, string(code), d.conditions.Has(code), true)
+		broken.Store(false)
+		time.Sleep(2 * time.Minute)
+		expect(t, string(code), d.conditions.Has(code), false)
+	})
+}
+
 func TestWaysBackForATokenThatIsNotAccepted(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -167,18 +167,30 @@ func (v *view) statusLine() string {
 	case Revoked:
 		return "revoked by the owner: nothing is served"
 	case Parked:
-		return "two devices hold this session: serving what it has, nothing new"
+		return "parked, another device uses a copy of this session: serving " + served(v) + ", and nothing new"
 	case Online:
 		return "online: serving " + served(v)
 	case Offline:
-		return "the broker is away: serving " + served(v) + " from the cache"
+		if v.over {
+			return "offline for longer than the owner allows: nothing is served"
+		}
+		return "offline: serving " + served(v)
 	}
-	return "starting"
+	switch {
+	case !v.loaded:
+		return "starting: " + v.reason
+	case v.over:
+		return "starting: nothing is served until the broker answers"
+	}
+	return "starting: the broker has not answered yet, serving " + served(v)
 }
 
 // served says how many, and not which: anyone on the host may read this.
 func served(v *view) string {
-	if v.manifest == nil {
+	switch {
+	case !v.session.CanServe():
+		return "nothing"
+	case v.manifest == nil:
 		return "nothing yet"
 	}
 	if n := len(v.records); n != 1 {

@@ -46,8 +46,10 @@ var errNotAdopted = errors.New("the session of an earlier version could not be s
 
 // noteDisk names what is wrong with the card; nil clears it.
 func (d *Daemon) noteDisk(err error) {
-	d.c.Conditions.Set(condition.StateReadOnly, errors.Is(err, syscall.EROFS), "")
-	d.c.Conditions.Set(condition.NoSpace, errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT), "")
+	readOnly, full := errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	d.c.Conditions.Set(condition.StateReadOnly, readOnly, "")
+	d.c.Conditions.Set(condition.NoSpace, full, "")
+	d.diskBad.Store(readOnly || full)
 }
 
 // reread loads the slot before the broker's word about its token is believed.

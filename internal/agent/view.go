@@ -36,6 +36,7 @@ type view struct {
 	tried    bool // the broker was asked in this run
 	online   bool
 	parked   bool
+	over     bool      // the lease, when it was last looked at
 	fetched  bool      // every listed record was asked for once in this run
 	endedAt  time.Time // when the broker said so in this run
 }

@@ -155,9 +155,9 @@ func (observer) Credentials(int)       {}
 
 type quiet struct{}
 
-func (quiet) Status(string) {}
-func (quiet) Reloading()    {}
-func (quiet) Ready()        {}
-func (quiet) Ping()         {}
+func (quiet) Status(agent.State, string) {}
+func (quiet) Reloading()                 {}
+func (quiet) Ready()                     {}
+func (quiet) Ping()                      {}
 
 func newDaemon(w *world) *agent.Daemon { return agent.New(w.config()) }

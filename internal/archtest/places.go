@@ -50,8 +50,9 @@ func productPlaces() map[string]place {
 
 		"access":    {floor: decisions},
 		"condition": {floor: decisions},
-		"doctor":    {floor: decisions},
+		"doctor":    {floor: decisions, also: []string{"condition", "holder"}},
 		"health":    {floor: decisions, also: []string{"condition"}},
+		"holder":    {floor: decisions, also: []string{"access"}},
 		"pairing":   {floor: decisions, also: []string{"seal"}},
 		"retry":     {floor: decisions},
 		"seal":      {floor: decisions, also: []string{"session"}},

@@ -97,7 +97,7 @@ func (m *machine) slotUser() *store.IDs {
 
 // facts gathers everything of one slot; of the machine with a zero id.
 func (m *machine) facts(ctx context.Context, id session.ID) doctor.Facts {
-	f := doctor.Facts{Now: time.Now(), SessionID: id.String(), EUID: m.euid, Memory: m.memory()}
+	f := doctor.Facts{Now: time.Now(), SessionID: id.String(), EUID: m.euid, Memory: m.memory(), Home: m.home, OfMachine: paths.UnitsHome(m.home)}
 	w, agent := id.Wallet()
 	if agent {
 		f.Wallet = w.String()
@@ -109,8 +109,13 @@ func (m *machine) facts(ctx context.Context, id session.ID) doctor.Facts {
 	if !id.IsZero() && p.store != nil {
 		m.slot(ctx, &f, p, id)
 	}
+	f.Disk = disk(m.home)
+	if f.Slot != nil {
+		f.Disk = disk(f.Slot.Path)
+	}
 	if agent {
 		f.Socket = m.socket(ctx, w)
+		f.Holder = holderOf(f, p, id, w)
 		f.Boot = m.boot(f, w)
 		m.metrics(ctx, &f)
 	}

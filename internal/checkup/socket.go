@@ -1,6 +1,7 @@
 package checkup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -45,7 +46,7 @@ func dead(ctx context.Context, path string) *doctor.Socket {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		s.Err = "its directory is closed to this user"
+		s.Err = "permission denied on its directory"
 		return s
 	case err != nil:
 		return nil
@@ -77,7 +78,11 @@ func askDaemon(ctx context.Context, path string, w wallet.Wallet) *doctor.Socket
 	status, err := localclient.New(path).Status(ctx)
 	var refused *protocol.Problem
 	switch {
-	case errors.As(err, &refused), errors.Is(err, fs.ErrPermission):
+	case errors.As(err, &refused):
+		s.Err = cmp.Or(refused.Detail, err.Error())
+		s.Namespace = refused.CallerUnseen()
+		return s
+	case errors.Is(err, fs.ErrPermission):
 		s.Err = err.Error()
 		return s
 	case err != nil:

@@ -4,7 +4,6 @@
 package condition
 
 import (
-	"slices"
 	"strings"
 )
 
@@ -60,30 +59,30 @@ type Declaration struct {
 
 const (
 	hintProbe   = "agentkeys-daemon probe"
-	hintRecover = "agentkeys-daemon recover <wallet>"
+	hintRecover = "agentkeys-daemon recover <wallet> --broker URL"
 	hintDoctor  = "agentkeys-daemon doctor --wallet <wallet>" // looks itself and names the command for this case
-	hintClock   = "timedatectl set-ntp true"
+	hintClock   = "sudo timedatectl set-ntp true"
 )
 
 // Declared lists every condition, in the order in which they are shown.
 func Declared() []Declaration {
 	return []Declaration{
-		{KeychainLocked, Warning, "the keychain is locked; it opens when its user logs in on the desktop", hintProbe},
+		{KeychainLocked, Warning, "the keychain is locked", hintProbe},
 		{KeychainUnavailable, Warning, "the keychain cannot be used now", hintProbe},
 		{FellBackToFile, Warning, "the session lies in the file because the keychain did not take it", hintProbe},
 		{StoreInDoubt, Warning, "the keychain did not confirm a change, which may still land", hintProbe},
 		{SlotInsecure, Error, "owner, mode or kind of a session file is wrong", hintDoctor},
-		{SlotCorrupt, Error, "the session file cannot be read; it was kept", hintRecover},
+		{SlotCorrupt, Error, "the session file cannot be read, and was kept", hintRecover},
 		{SlotInconsistent, Error, "the session file and the keychain disagree", hintRecover},
-		{StateReadOnly, Error, "the state directory cannot be written", "mount -o remount,rw /"},
+		{StateReadOnly, Error, "the state directory cannot be written", hintDoctor},
 		{NoSpace, Error, "there is no space left for the state", "df -h"},
 		{ClockNotSet, Warning, "the clock was not set since the machine started", hintClock},
 		{ClockWrong, Warning, "the clock differs from the broker's", hintClock},
-		{BrokerAway, Warning, "the broker cannot be reached; the last synced credentials are served", ""},
-		{BrokerCertificateChanged, Error, "the broker's certificate is not the expected one", "agentkeys-daemon recover <wallet> --broker URL"},
+		{BrokerAway, Warning, "the broker cannot be used now", ""},
+		{BrokerCertificateChanged, Error, "the broker's certificate is not the expected one", hintRecover},
 		{SessionRevoked, Error, "the owner ended this session", hintRecover},
 		{SessionExpired, Error, "the broker does not accept this session any more", hintRecover},
-		{RenewalFailing, Warning, "the session could not be renewed for more than a day", "systemctl restart agentkeys-daemon@<wallet>"},
+		{RenewalFailing, Warning, "the session could not be renewed for more than a day", hintRecover},
 		{CloneSuspected, Error, "another device uses a copy of this session; nothing new is given to either", hintRecover},
 		{ManifestRefused, Error, "a manifest was refused: not signed by the owner, or older than the one in use", "agentkeys scope --agent <wallet>"},
 		{RecordWithheld, Error, "the broker does not deliver a credential that the owner listed", "agentkeys list --agent <wallet>"},
@@ -91,32 +90,49 @@ func Declared() []Declaration {
 		{CacheCorrupt, Warning, "the cache was damaged; it is fetched again", ""},
 		{OfflineTooLong, Error, "the broker was away for longer than the owner allows", ""},
 		{DeviceKeyMissing, Error, "the session has no device keys, so no credential can be opened", hintRecover},
-		{SettingsRefused, Error, "the settings were not taken at the last reload; the rules before them go on", "agentkeys-daemon run --print-config --wallet <wallet>"},
+		{SettingsRefused, Error, "the settings were not taken at the last reload, and those before them go on", "agentkeys-daemon run --print-config --wallet <wallet>"},
 	}
 }
 
 // Of is what is declared of code, with the wallet in its hint. A daemon may have
 // told another hint that fits the case; it counts only where it is a known one.
 func Of(code, told, wallet string) (Declaration, bool) {
+	fill := func(hint string) string { return strings.ReplaceAll(hint, "<wallet>", wallet) }
 	for _, d := range Declared() {
 		if string(d.Code) != code {
 			continue
 		}
-		if slices.Contains(otherHints(d.Code), told) {
+		d.Hint = fill(d.Hint)
+		if told != "" && (told == fill(otherHint(d.Code)) || told == AsRoot(d.Hint)) {
 			d.Hint = told
 		}
-		d.Hint = strings.ReplaceAll(d.Hint, "<wallet>", wallet)
 		return d, true
 	}
 	return Declaration{}, false
 }
 
+// AsRoot is the hint for an instance of the machine, whose slot is root's to change.
+func AsRoot(hint string) string {
+	if strings.HasPrefix(hint, "agentkeys-daemon ") {
+		return "sudo " + hint
+	}
+	return hint
+}
+
+// HintContainer is for a program whose process or user the daemon cannot see.
+const HintContainer = "run this in the daemon's container (docker exec CONTAINER ...), or give both one PID namespace (docker run --pid=container:CONTAINER)"
+
 // HintUpgrade is for a slot that a newer version wrote.
 const HintUpgrade = "upgrade agentkeys"
 
-func otherHints(code Code) []string {
-	if code == SlotCorrupt {
-		return []string{HintUpgrade}
+// otherHint is a second hint that a daemon may tell, for a case that the declared one
+// does not mend: a newer version's slot, and a keychain that the units' user never has.
+func otherHint(code Code) string {
+	switch code {
+	case SlotCorrupt:
+		return HintUpgrade
+	case KeychainUnavailable:
+		return AsRoot(hintRecover)
 	}
-	return nil
+	return ""
 }

@@ -38,6 +38,14 @@ func TestAToldHintCountsOnlyWhereItIsKnown(t *testing.T) {
 	if got, _ := condition.Of("slot_corrupt", condition.HintUpgrade, "0x1"); got.Hint != condition.HintUpgrade {
 		t.Errorf("hint %q", got.Hint)
 	}
+	for _, told := range []string{"sudo agentkeys-daemon recover 0x1 --broker URL", "agentkeys-daemon probe"} {
+		if got, _ := condition.Of("keychain_unavailable", told, "0x1"); got.Hint != told {
+			t.Errorf("hint %q", got.Hint)
+		}
+	}
+	if got, _ := condition.Of("session_revoked", "sudo agentkeys-daemon recover 0x2 --broker URL", "0x1"); got.Hint != "agentkeys-daemon recover 0x1 --broker URL" {
+		t.Errorf("another wallet's hint %q", got.Hint)
+	}
 	if _, ok := condition.Of("invented", "", "0x1"); ok {
 		t.Error("an invented code is one")
 	}

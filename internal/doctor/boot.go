@@ -1,15 +1,25 @@
 package doctor
 
+import (
+	"slices"
+	"strings"
+
+	"github.com/agentkeys/agentkeys/internal/condition"
+)
+
 const (
+	stateOnline = "online"
+
 	managerSystemd = "systemd"
 	managerLaunchd = "launchd"
 
-	hintInstall = "apt install ./agentkeys_*.deb"
+	hintInstall = "sudo apt install ./agentkeys_*.deb"
 	hintDoctor  = "agentkeys-daemon doctor --wallet "
+	hintStatus  = "agentkeys-daemon status --wallet "
 )
 
 // startAtBoot: would anything start the instance?
-func (f Facts) startAtBoot() []Check {
+func (f Facts) startAtBoot() []finding {
 	if f.Boot == nil {
 		return nil
 	}
@@ -22,7 +32,7 @@ func (f Facts) startAtBoot() []Check {
 	return one(warn("start_at_boot", "", "not known: no service manager runs here, so whatever starts this machine or container must start it"))
 }
 
-func (f Facts) systemd() Check {
+func (f Facts) systemd() finding {
 	const name = "start_at_boot"
 	unit := "agentkeys-daemon@" + f.Wallet
 	switch b := f.Boot; {
@@ -41,27 +51,35 @@ func (f Facts) systemd() Check {
 }
 
 // notEnabled names the unit that finds the slot: the machine's works in a home of its own.
-func (f Facts) notEnabled(unit string) Check {
+func (f Facts) notEnabled(unit string) finding {
 	const name = "start_at_boot"
 	switch b := f.Boot; {
 	case b.UnitsHome && !b.Installed:
 		return warn(name, hintInstall, "no: the package's unit is not installed")
 	case b.UnitsHome:
-		return warn(name, "systemctl enable --now "+unit, "no: %s is not enabled", unit)
+		return warn(name, "sudo systemctl enable "+f.now()+unit, "no: %s is not enabled", unit)
 	case b.UserUnit:
-		return warn(name, "systemctl --user enable --now "+unit, "no: %s is not enabled for %s", unit, f.user())
+		return warn(name, "systemctl --user enable "+f.now()+unit, "no: %s is not enabled for %s", unit, f.user())
 	}
 	return warn(name, "", "no: nothing starts it, and the unit of the package agentkeys, which would, is not installed")
 }
 
+// now starts the unit that is enabled, but beside a daemon that was started otherwise.
+func (f Facts) now() string {
+	if f.Holder.Seen() && f.Holder.Unit == "" {
+		return ""
+	}
+	return "--now "
+}
+
 // runsAs tells of the drop-in of pair --run-as.
-func (f Facts) runsAs() []Check {
+func (f Facts) runsAs() []finding {
 	const name = "runs_as"
 	switch b := f.Boot; {
 	case b == nil:
 		return nil
 	case b.Foreign != "":
-		return one(warn(name, "mv "+b.Foreign+" "+b.Foreign+".aside", "%s was not written by agentkeys-daemon, which leaves it alone", b.Foreign))
+		return one(warn(name, "sudo mv "+b.Foreign+" "+b.Foreign+".aside", "%s was not written by agentkeys-daemon, which leaves it alone", b.Foreign))
 	case b.RunsAs != "":
 		return one(ok(name, "%s, by the drop-in of pair --run-as", b.RunsAs))
 	}
@@ -70,18 +88,18 @@ func (f Facts) runsAs() []Check {
 
 // readers: a user's own instance hides nothing from that user's programs, which reach
 // the same keyring and the same files.
-func (f Facts) readers() []Check {
+func (f Facts) readers() []finding {
 	const name = "readers"
 	switch b := f.Boot; {
-	case b == nil || b.UserName == "" || !f.Slot.live() && !f.Socket.served():
+	case b == nil || b.UserName == "" || !f.Slot.live() && (f.Socket == nil || f.Socket.UID < 0): // whose it is was not seen
 		return nil
 	case b.Shared:
-		return one(ok(name, "root, and whom the settings allow"))
+		return one(ok(name, "whom the settings allow, by default root"))
 	}
 	return one(ok(name, "every program of %s can read this wallet", f.user()))
 }
 
-func (f Facts) launchd() Check {
+func (f Facts) launchd() finding {
 	const name = "start_at_boot"
 	switch b := f.Boot; {
 	case b.System:
@@ -94,75 +112,121 @@ func (f Facts) launchd() Check {
 	return warn(name, "", "no: no LaunchAgent starts it")
 }
 
-func (f Facts) linger() string { return "loginctl enable-linger " + f.Boot.UserName }
+func (f Facts) linger() string { return "sudo loginctl enable-linger " + f.Boot.UserName }
 
-func (f Facts) socket() []Check {
+func (f Facts) socket() []finding {
 	const name = "socket"
 	s := f.Socket
 	switch {
 	case s == nil:
 		return nil
+	case s.State == SocketAnswers && s.Daemon != nil && s.Daemon.State != stateOnline:
+		return one(ok(name, "%s answers: %s", s.Path, s.Daemon.State)) // why is said on another line
 	case s.State == SocketAnswers:
 		return one(ok(name, "%s answers", s.Path))
 	case len(s.Path) > s.Limit:
 		return one(fail(name, "export XDG_RUNTIME_DIR=/run/user/$(id -u)",
 			"%s has %d bytes, the system allows %d: a shorter XDG_RUNTIME_DIR or AGENTKEYS_HOME is needed", s.Path, len(s.Path), s.Limit))
 	case s.State == SocketForeign:
-		return one(fail(name, "mv "+s.Path+" "+s.Path+".aside", "%s is no socket", s.Path))
+		return one(fail(name, f.sudo()+"mv "+s.Path+" "+s.Path+".aside", "%s is no socket", s.Path))
 	case s.State == SocketStale:
 		return one(warn(name, f.start(), "%s is stale: its daemon ended without removing it, and the next one replaces it", s.Path))
 	case s.State == SocketSilent:
-		return one(fail(name, f.restart(), "%s does not answer: %s", s.Path, s.Err))
+		return one(fail(name, f.restart(), "%s does not answer: %s%s", s.Path, s.Err, f.by()))
+	case s.State == SocketClosed && s.Namespace:
+		return one(warn(name, condition.HintContainer, "%s is closed to this program: %s", s.Path, s.Err))
 	case s.State == SocketClosed && f.EUID == 0:
-		return one(warn(name, "", "%s does not answer root: %s", s.Path, s.Err))
+		return one(warn(name, "", "%s is closed to root: %s", s.Path, s.Err))
 	case s.State == SocketClosed:
-		return one(warn(name, "sudo agentkeys-daemon doctor --wallet "+f.Wallet, "%s does not answer this user: %s", s.Path, s.Err))
+		return one(warn(name, "sudo agentkeys-daemon doctor --wallet "+f.Wallet, "%s is closed to this user: %s", s.Path, s.Err))
 	}
 	return one(ok(name, "%s is free", s.Path))
 }
 
+// by names the daemon that runs, where it was seen.
+func (f Facts) by() string {
+	if !f.Holder.Seen() {
+		return ""
+	}
+	return " (" + f.Holder.String() + ")"
+}
+
 // daemon tells of the running instance; that none runs is wrong only where one should.
-func (f Facts) daemon() []Check {
+func (f Facts) daemon() []finding {
 	const name = "daemon"
 	s := f.Socket
 	switch {
-	case s == nil || s.State == SocketClosed || s.State == SocketSilent:
+	case s == nil:
 		return nil
 	case s.Daemon != nil:
 		return s.Daemon.checks(f)
+	case s.served():
+		return nil // it told nothing
+	case f.Holder.Seen():
+		return one(fail(name, f.restart(), "it holds the slot%s, and its socket is nowhere that this environment names", f.by()).follows("socket"))
 	case f.Boot != nil && f.Boot.System:
-		return one(fail(name, f.start(), "not running, though the unit is enabled"))
+		return one(fail(name, f.start(), "not running, though the unit is enabled").follows("socket", "slot", "settings"))
 	}
-	return one(warn(name, f.start(), "not running"))
+	return one(warn(name, f.start(), "not running").follows("socket", "slot", "settings"))
 }
 
-func (d Daemon) checks(f Facts) []Check {
+func (d Daemon) checks(f Facts) []finding {
 	const name = "daemon"
-	var checks []Check
+	var checks []finding
 	switch d.State {
-	case "online":
-		checks = one(ok(name, "online"))
+	case stateOnline:
+		checks = one(ok(name, stateOnline))
 	case "offline", "starting":
-		checks = one(warn(name, "", "%s", d.State))
+		checks = one(warn(name, "", "%s", d.State).follows("broker"))
 	case "revoked", "parked", "unpaired":
 		checks = one(fail(name, f.renew(), "%s", d.State))
 	case "waiting_for_keychain":
-		checks = one(fail(name, f.openKeychain(), "waiting for the keychain"))
+		checks = one(fail(name, f.openKeychain(), "waiting for the keychain").follows("keychain"))
+	case "blocked":
+		checks = one(fail(name, hintStatus+f.Wallet, "blocked").follows("permissions", "slot", "session"))
 	default:
-		checks = one(fail(name, "agentkeys-daemon status --wallet "+f.Wallet, "%s", d.State))
+		checks = one(fail(name, hintStatus+f.Wallet, "%s", d.State))
 	}
+	var after []string // the daemon's own word first
+	for _, code := range condition.OfState(d.State) {
+		after = append(after, string(code))
+	}
+	checks[0].after = append(after, checks[0].after...)
 	for _, c := range d.Conditions {
-		if c.Code == codeMetrics && f.Metrics != nil {
-			continue // its own check says who is in the way
+		if slices.ContainsFunc(f.disk(), func(own finding) bool { return own.Name == c.Code }) {
+			continue // the same, and looked at now
 		}
-		found := warn(c.Code, c.Hint, "%s", c.Message)
-		if c.Hint == hintDoctor+f.Wallet {
-			found.Hint = "" // another line of this report names the command
-		}
-		if c.Severity == "error" {
-			found.Status = Fail
-		}
-		checks = append(checks, found)
+		checks = append(checks, c.finding(f))
 	}
 	return checks
+}
+
+// finding is a condition of the daemon as a line of the report.
+func (c Condition) finding(f Facts) finding {
+	found := warn(c.Code, c.Hint, "%s", c.Message)
+	if strings.TrimPrefix(c.Hint, "sudo ") == hintDoctor+f.Wallet {
+		found.Hint = "" // another line of this report names the command
+	}
+	if c.Severity == "error" {
+		found.Status = Fail
+	}
+	if c.Code == string(condition.StateReadOnly) && f.Disk != nil && !f.Disk.ReadOnly {
+		return f.keptOut(found)
+	}
+	return found
+}
+
+// keptOut: what the daemon could not write is writable to this process. A unit may see
+// the same directory read only in its sandbox.
+func (f Facts) keptOut(found finding) finding {
+	if f.Holder.Unit == "" {
+		found.Message += "; " + f.Disk.Path + " is writable now, so the daemon's next try, within minutes, ends this"
+		return found
+	}
+	found.Message += "; " + f.Disk.Path + " is writable here, so the unit's sandbox (ProtectSystem=, ReadOnlyPaths=) keeps the daemon out: it needs ReadWritePaths=" + f.Disk.Path
+	found.Hint = "sudo systemctl edit " + f.Holder.Unit
+	if f.Holder.User {
+		found.Hint = "systemctl --user edit " + f.Holder.Unit
+	}
+	return found
 }

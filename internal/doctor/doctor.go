@@ -6,6 +6,7 @@ package doctor
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -48,15 +49,14 @@ type Report struct {
 	Worst     Status  `json:"worst"`
 }
 
-// Examine turns facts into verdicts. A check whose facts are absent is left out.
+// Examine turns facts into verdicts. A check whose facts are absent is left out, and so
+// is one that only follows from another.
 func Examine(f Facts) Report {
 	r := Report{Wallet: f.Wallet, SessionID: f.SessionID, Worst: OK}
-	for _, part := range [][]Check{
-		f.settings(), f.memory(), f.clock(), f.keychain(), f.permissions(), f.slot(), f.fence(),
+	r.Checks = fold(slices.Concat(
+		f.settings(), f.memory(), f.clock(), f.keychain(), f.permissions(), f.slot(), f.disk(), f.fence(),
 		f.session(), f.sessionAtBoot(), f.startAtBoot(), f.runsAs(), f.readers(), f.socket(), f.daemon(), f.metrics(), f.broker(),
-	} {
-		r.Checks = append(r.Checks, part...)
-	}
+	))
 	for _, c := range r.Checks {
 		if c.Status.rank() > r.Worst.rank() {
 			r.Worst = c.Status
@@ -91,17 +91,3 @@ func printable(text string) string {
 		return '?'
 	}, strings.ReplaceAll(text, "\n", "; "))
 }
-
-func ok(name, format string, args ...any) Check {
-	return Check{Name: name, Status: OK, Message: fmt.Sprintf(format, args...)}
-}
-
-func warn(name, hint, format string, args ...any) Check {
-	return Check{Name: name, Status: Warn, Message: fmt.Sprintf(format, args...), Hint: hint}
-}
-
-func fail(name, hint, format string, args ...any) Check {
-	return Check{Name: name, Status: Fail, Message: fmt.Sprintf(format, args...), Hint: hint}
-}
-
-func one(c Check) []Check { return []Check{c} }

@@ -17,7 +17,7 @@ const (
 	name  = "0x00112233445566778899aabbccddeeff00112233"
 	home  = "/home/pi/.agentkeys/daemon-" + name
 	unit  = "agentkeys-daemon@" + name
-	renew = "agentkeys-daemon recover " + name + " --broker URL"
+	renew = "sudo agentkeys-daemon recover " + name + " --broker URL"
 )
 
 var now = time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
@@ -25,7 +25,7 @@ var now = time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
 // healthy is a board with nothing to mend.
 func healthy() doctor.Facts {
 	return doctor.Facts{
-		Now: now, Wallet: name, SessionID: "daemon-" + name, EUID: 1000,
+		Now: now, Wallet: name, SessionID: "daemon-" + name, EUID: 1000, Home: "/home/pi/.agentkeys", OfMachine: true,
 		Settings: doctor.Settings{Store: "auto", StoreFrom: "default"},
 		Clock:    doctor.Clock{Known: true, Synced: true, Floor: now.AddDate(0, -1, 0)},
 		Keychain: doctor.Keychain{State: "no_bus", Reason: "there is no session bus"},
@@ -71,7 +71,7 @@ func TestPrintIsOneLineForACheck(t *testing.T) {
 	if lines[0] != "daemon-"+name+": warn" {
 		t.Errorf("title %q", lines[0])
 	}
-	if want := "  warn  clock            2026-05-04T03:02:01Z: it is not synchronised  try: timedatectl set-ntp true"; lines[3] != want {
+	if want := "  warn  clock            2026-05-04T03:02:01Z: it is not synchronised  try: sudo timedatectl set-ntp true"; lines[3] != want {
 		t.Errorf("got  %q\nwant %q", lines[3], want)
 	}
 }

@@ -1,8 +1,9 @@
 package doctor
 
 import (
-	"strings"
 	"time"
+
+	"github.com/agentkeys/agentkeys/internal/holder"
 )
 
 // Facts is what was seen. A nil part was not looked at and has no check. No fact is
@@ -12,6 +13,8 @@ type Facts struct {
 	Wallet    string // canonical, of an agent; empty for an owner's slot or the machine
 	SessionID string // empty: no slot is meant
 	EUID      int    // of who looks
+	Home      string // where slots were looked for
+	OfMachine bool   // Home is that of the package's units, which is root's to change
 
 	Settings Settings
 	Memory   Memory
@@ -21,6 +24,8 @@ type Facts struct {
 	Session  *Session
 	Boot     *Boot
 	Socket   *Socket
+	Holder   holder.Holder // the daemon that runs; the zero one: none was seen
+	Disk     *Disk
 	Broker   *Broker
 	Metrics  *Listener
 }
@@ -119,12 +124,14 @@ type Boot struct {
 // Socket is the local interface. Path is the one that answers, else the one that is
 // in the way, else where a daemon of this environment would make it.
 type Socket struct {
-	Path   string
-	Limit  int // bytes that the system allows for Path
-	State  SocketState
-	UID    int // whose daemon answers; -1: none does
-	Err    string
-	Daemon *Daemon // where State is SocketAnswers
+	Path  string
+	Limit int // bytes that the system allows for Path
+	State SocketState
+	UID   int // whose daemon answers; -1: none does
+	Err   string
+
+	Namespace bool    // SocketClosed because the daemon cannot see who asks, being in another container
+	Daemon    *Daemon // where State is SocketAnswers
 }
 
 // SocketState is what a look at the socket's path found.
@@ -139,6 +146,15 @@ const (
 	SocketSilent  SocketState = "silent"  // something listens, and what came back is no daemon's answer
 	SocketAnswers SocketState = "answers"
 )
+
+// Disk is the file system that holds the slot, as this process may use it.
+type Disk struct {
+	Path     string // of the slot
+	Mount    string // for people: "ext4 at /srv (/dev/sda1)"
+	Point    string // where it is mounted; empty: not known
+	ReadOnly bool
+	Full     bool
+}
 
 // Daemon is the running instance's own word.
 type Daemon struct {
@@ -183,7 +199,15 @@ func (f Facts) renew() string {
 	if f.owner() {
 		return "agentkeys init --recovery-key -"
 	}
-	return "agentkeys-daemon recover " + f.Wallet + " --broker URL"
+	return f.sudo() + "agentkeys-daemon recover " + f.Wallet + " --broker URL"
+}
+
+// sudo begins the hints for an instance of the machine.
+func (f Facts) sudo() string {
+	if f.OfMachine || f.Boot != nil && f.Boot.System && !f.Slot.live() || f.Holder.Unit != "" && !f.Holder.User {
+		return "sudo "
+	}
+	return ""
 }
 
 // start is the command that starts the daemon.
@@ -191,7 +215,7 @@ func (f Facts) start() string {
 	if b := f.Boot; b != nil && b.Manager == managerSystemd {
 		switch {
 		case b.System || b.UnitsHome && !b.User:
-			return "systemctl start agentkeys-daemon@" + f.Wallet
+			return "sudo systemctl start agentkeys-daemon@" + f.Wallet
 		case b.User || b.UserUnit:
 			return "systemctl --user start agentkeys-daemon@" + f.Wallet
 		}
@@ -199,10 +223,5 @@ func (f Facts) start() string {
 	return "agentkeys-daemon run --wallet " + f.Wallet
 }
 
-// restart is the command for a daemon that does not answer.
-func (f Facts) restart() string {
-	if start, ok := strings.CutPrefix(f.start(), "systemctl --user start "); ok {
-		return "systemctl --user restart " + start
-	}
-	return "systemctl restart agentkeys-daemon@" + f.Wallet
-}
+// restart is the command for a daemon that runs: the one for how it was started.
+func (f Facts) restart() string { return f.Holder.Restart(f.EUID) }

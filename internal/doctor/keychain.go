@@ -1,6 +1,10 @@
 package doctor
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/agentkeys/agentkeys/internal/condition"
+)
 
 // States and modes as internal/store spells them; a test of internal/checkup goes
 // through all of them.
@@ -22,7 +26,7 @@ const (
 	hintProbe = "agentkeys-daemon probe"
 )
 
-func (f Facts) keychain() []Check {
+func (f Facts) keychain() []finding {
 	k := f.Keychain
 	switch {
 	case f.inKeychain() && f.foreign():
@@ -30,7 +34,7 @@ func (f Facts) keychain() []Check {
 	case f.inKeychain():
 		return one(f.keychainInUse())
 	case k.State == "":
-		return one(warn("keychain", "", "not looked at: %s", k.Why))
+		return one(warn("keychain", "", "not looked at: %s", k.Why).follows("settings"))
 	case k.State == stateDisabled:
 		return one(ok("keychain", "not used: %s", k.Why))
 	case k.State == stateUnlocked:
@@ -38,46 +42,47 @@ func (f Facts) keychain() []Check {
 	case f.Settings.Store == modeKeychain:
 		return one(fail("keychain", f.openKeychain(), "%s; session_store is keychain, so nothing can be saved", k.say()))
 	case k.State == stateLocked, k.State == stateHung, k.State == stateDenied:
-		return one(warn("keychain", f.openKeychain(), "%s; sessions are kept in the file", k.say()))
+		return one(warn("keychain", f.openKeychain(), "%s; sessions are kept in the file", k.say()).says(condition.FellBackToFile))
 	}
 	return one(ok("keychain", "%s; sessions are kept in the file", k.say()))
 }
 
 // keychainInUse: without the keychain there is no session.
-func (f Facts) keychainInUse() Check {
+func (f Facts) keychainInUse() finding {
 	k := f.Keychain
 	switch k.State {
 	case "":
-		return fail("keychain", "", "the session lies in it, and it was not looked at: %s", k.Why)
+		return fail("keychain", "", "the session lies in it, and it was not looked at: %s", k.Why).follows("settings")
 	case stateUnlocked:
 		return ok("keychain", "%s", k.say())
 	case statePromptsOnWrite:
-		return warn("keychain", "", "%s; the next save goes to the file", k.say())
+		return warn("keychain", "", "%s; the next save goes to the file", k.say()).says(condition.FellBackToFile)
 	case stateDisabled:
 		return fail("keychain", f.useKeychain(),
-			"the session lies in it, and it is not to be used: %s", k.Why)
+			"the session lies in it, and it is not to be used: %s", k.Why).says(condition.KeychainUnavailable)
 	}
-	return fail("keychain", f.openKeychain(), "%s; the session lies in it and cannot be read now", k.say())
+	return fail("keychain", f.openKeychain(), "%s; the session lies in it and cannot be read now", k.say()).says(condition.KeychainLocked, condition.KeychainUnavailable)
 }
 
 // othersKeychain: a keychain belongs to a login session, which not even root enters.
-func (f Facts) othersKeychain() Check {
+func (f Facts) othersKeychain() finding {
 	hint := f.asItsUser()
 	if f.Socket != nil && f.Socket.Daemon != nil {
 		if state := f.Socket.Daemon.KeychainState; state == stateUnlocked {
 			return ok("keychain", "%s, says the daemon of uid %d", state, f.Slot.UID)
 		} else if state != "" {
-			return fail("keychain", hint, "%s, says the daemon of uid %d; the session lies in it and cannot be read now", state, f.Slot.UID)
+			return fail("keychain", hint, "%s, says the daemon of uid %d; the session lies in it and cannot be read now", state, f.Slot.UID).
+				says(condition.KeychainLocked, condition.KeychainUnavailable)
 		}
 	}
-	return warn("keychain", hint, "the session lies in that of uid %d, which only this user reaches", f.Slot.UID)
+	return warn("keychain", hint, "the session lies in that of uid %d, which only this user reaches", f.Slot.UID).says(condition.KeychainLocked, condition.KeychainUnavailable)
 }
 
 // asItsUser is what root types to see more. The home of the units is closed to that
 // user, whose keychain is not.
 func (f Facts) asItsUser() string {
 	if f.stranded() {
-		return "sudo " + f.renew()
+		return condition.AsRoot(f.renew())
 	}
 	if f.Boot != nil && f.Boot.UnitsHome {
 		return fmt.Sprintf("sudo -u '#%d' XDG_RUNTIME_DIR=/run/user/%d agentkeys-daemon probe", f.Slot.UID, f.Slot.UID)
@@ -101,7 +106,7 @@ func (f Facts) useKeychain() string {
 // and the probe says whether it did.
 func (f Facts) openKeychain() string {
 	if f.stranded() {
-		return "sudo " + f.renew()
+		return condition.AsRoot(f.renew())
 	}
 	if f.Keychain.Provider == providerMacOS && f.Keychain.State == stateLocked {
 		return "security unlock-keychain"
@@ -121,7 +126,7 @@ func (k Keychain) say() string {
 }
 
 // sessionAtBoot: would the session open with nobody beside the machine?
-func (f Facts) sessionAtBoot() []Check {
+func (f Facts) sessionAtBoot() []finding {
 	const name = "session_at_boot"
 	if f.Boot == nil || !f.Slot.live() {
 		return nil
@@ -129,17 +134,17 @@ func (f Facts) sessionAtBoot() []Check {
 	if !f.inKeychain() {
 		return one(ok(name, "yes: it is in the file"))
 	}
-	toFile := "agentkeys-daemon recover " + f.Wallet + " --broker URL --session-store file"
+	toFile := f.sudo() + "agentkeys-daemon recover " + f.Wallet + " --broker URL --session-store file"
 	if f.Boot.UnitsHome {
 		toFile = "sudo agentkeys-daemon recover " + f.Wallet + " --broker URL --run-as agentkeys"
 	}
 	switch k := f.Keychain; {
 	case f.foreign():
-		return one(warn(name, f.asItsUser(), "not known: the keychain is that of uid %d, which only this user reaches", f.Slot.UID))
+		return one(warn(name, f.asItsUser(), "not known: the keychain is that of uid %d, which only this user reaches", f.Slot.UID).follows("keychain"))
 	case k.Provider == providerMacOS:
 		return one(warn(name, "", "only after %s has logged in, which opens the login keychain", f.user()))
 	case k.Provider != providerGnome:
-		return one(warn(name, toFile, "not known: nobody can tell whether this keychain opens without a person"))
+		return one(warn(name, toFile, "not known: this keychain does not say whether it opens without a person").follows(notSeen(k)...))
 	case k.Cipher == CipherPassword:
 		return one(warn(name, toFile, "no: the keyring has a password and is locked after a reboot; the daemon waits until somebody opens it"))
 	case k.Cipher != CipherNone:
@@ -148,6 +153,14 @@ func (f Facts) sessionAtBoot() []Check {
 		return one(warn(name, f.linger(), "no: the keyring has no password, but runs only while %s is logged in", f.user()))
 	}
 	return one(ok(name, "yes: the keyring has no password, so it is plain text on this disk, no better than the file"))
+}
+
+// notSeen: of a keychain that no provider answers for there is nothing else to say.
+func notSeen(k Keychain) []string {
+	if k.Provider == "" {
+		return []string{"keychain"}
+	}
+	return nil
 }
 
 func (f Facts) user() string {

@@ -1,5 +1,7 @@
 package doctor
 
+import "github.com/agentkeys/agentkeys/internal/condition"
+
 // Listener is a TCP address that the settings give the instance beside its sockets.
 type Listener struct {
 	Address string
@@ -8,25 +10,22 @@ type Listener struct {
 	Other   bool   // Holder is the daemon of another wallet
 }
 
-// codeMetrics is the daemon's condition that nothing listens on metrics_listen.
-const codeMetrics = "metrics_unavailable"
-
 // metrics tells of metrics_listen: who is in the way, and which setting moves it.
-func (f Facts) metrics() []Check {
+func (f Facts) metrics() []finding {
 	const name = "metrics_listen"
 	l := f.Metrics
 	if l == nil || f.Socket == nil {
 		return nil
 	}
-	refused, running := f.Socket.Daemon.condition(codeMetrics), f.Socket.Daemon != nil
+	refused, running := f.Socket.Daemon.condition(string(condition.MetricsUnavailable)), f.Socket.Daemon != nil
 	switch {
 	case l.Holder != "" && l.Other:
 		return one(warn(name, "agentkeys-daemon run --print-config --wallet "+f.Wallet,
-			"%s (%s) is taken by %s: each wallet needs an address of its own, in <wallet>.toml", l.Address, l.From, l.Holder))
+			"%s (%s) is taken by %s: each wallet needs an address of its own, in <wallet>.toml", l.Address, l.From, l.Holder).says(condition.MetricsUnavailable))
 	case l.Holder != "":
-		return one(warn(name, "ss -ltnp", "%s (%s) is taken by %s", l.Address, l.From, l.Holder))
+		return one(warn(name, "ss -ltnp", "%s (%s) is taken by %s", l.Address, l.From, l.Holder).says(condition.MetricsUnavailable))
 	case refused != "":
-		return one(warn(name, "ip -brief address", "%s", refused))
+		return one(warn(name, "ip -brief address", "%s", refused).says(condition.MetricsUnavailable))
 	case running:
 		return one(ok(name, "%s serves this instance's metrics", l.Address))
 	case f.Socket.State == SocketClosed || f.Socket.State == SocketSilent:

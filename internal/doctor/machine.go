@@ -3,6 +3,8 @@ package doctor
 import (
 	"strings"
 	"time"
+
+	"github.com/agentkeys/agentkeys/internal/condition"
 )
 
 const (
@@ -11,14 +13,14 @@ const (
 	// clockSlack is how far the clock may be from the broker's, as in the daemon.
 	clockSlack = 5 * time.Minute
 
-	hintClock = "timedatectl set-ntp true"
-	hintSwap  = "sed -i 's/$/ cgroup_enable=memory/' /boot/firmware/cmdline.txt && reboot"
+	hintClock = "sudo timedatectl set-ntp true"
+	hintSwap  = "sudo sed -i 's/$/ cgroup_enable=memory/' /boot/firmware/cmdline.txt && sudo reboot"
 )
 
-func (f Facts) settings() []Check {
-	var checks []Check
+func (f Facts) settings() []finding {
+	var checks []finding
 	for _, p := range f.Settings.Problems {
-		checks = append(checks, fail("settings", "agentkeys-daemon run --print-config", "%s", p))
+		checks = append(checks, fail("settings", "agentkeys-daemon run --print-config", "%s", p).says(condition.SettingsRefused))
 	}
 	if checks == nil {
 		checks = one(ok("settings", "understood; session_store is %s (%s)", f.Settings.Store, f.Settings.StoreFrom))
@@ -26,7 +28,7 @@ func (f Facts) settings() []Check {
 	return checks
 }
 
-func (f Facts) memory() []Check {
+func (f Facts) memory() []finding {
 	var open []string
 	if f.Memory.Dumpable {
 		open = append(open, "others of this user may read the memory of our programs")
@@ -50,38 +52,40 @@ func (f Facts) memory() []Check {
 	return one(ok("memory", "closed to others of this user, no core files"))
 }
 
-func (f Facts) clock() []Check {
+func (f Facts) clock() []finding {
 	now := f.Now.UTC().Format(time.RFC3339)
 	switch {
 	case f.Now.Year() < firstYear:
-		return one(warn("clock", hintClock, "%s: it was not set since the machine started", now))
+		return one(warn("clock", hintClock, "%s: it was not set since the machine started", now).says(condition.ClockNotSet, condition.ClockWrong))
 	case f.Now.Before(f.Clock.Floor):
-		return one(warn("clock", hintClock, "%s is before %s, which is certainly past", now, f.Clock.Floor.UTC().Format(time.RFC3339)))
+		return one(warn("clock", hintClock, "%s is before %s, which is certainly past", now, f.Clock.Floor.UTC().Format(time.RFC3339)).says(condition.ClockNotSet, condition.ClockWrong))
 	case !f.Clock.Known:
 		return one(ok("clock", "%s; this system does not say whether it is synchronised", now))
 	case !f.Clock.Synced:
-		return one(warn("clock", hintClock, "%s: it is not synchronised", now))
+		return one(warn("clock", hintClock, "%s: it is not synchronised", now).follows("broker_clock"))
 	}
 	return one(ok("clock", "%s, synchronised", now))
 }
 
-func (f Facts) broker() []Check {
+func (f Facts) broker() []finding {
 	b := f.Broker
 	switch {
 	case b == nil:
 		return nil
 	case b.URL == "":
-		return one(warn("broker", "", "not known: no settings name it and the session cannot be read"))
+		return one(warn("broker", "", "not known: no settings name it and the session cannot be read").
+			follows("settings", "keychain", "permissions", "slot", "session"))
 	case b.Bad != "":
 		return one(fail("broker", f.renew(), "%s", b.Bad))
 	case b.Certificate:
-		return one(fail("broker", f.renew(), "%s: its certificate is refused: %s", b.URL, b.Away))
+		return one(fail("broker", f.renew(), "%s: its certificate is refused: %s", b.URL, b.Away).says(condition.BrokerCertificateChanged))
 	case b.Away != "":
-		return one(warn("broker", b.ask(), "%s: %s", b.URL, b.Away))
+		return one(warn("broker", b.ask(), "%s: %s", b.URL, b.Away).says(condition.BrokerAway))
 	}
 	checks := one(ok("broker", "%s answers, version %s", b.URL, b.Version))
 	if b.Offset.Abs() > clockSlack {
-		return append(checks, warn("broker_clock", hintClock, "the broker's clock differs by %s", b.Offset.Round(time.Second)))
+		return append(checks, warn("broker_clock", hintClock, "the broker's clock differs by %s", b.Offset.Round(time.Second)).
+			says(condition.ClockWrong).follows(string(condition.ClockNotSet)))
 	}
 	return append(checks, ok("broker_clock", "within %s of the broker's", clockSlack))
 }

@@ -1,14 +1,19 @@
 package doctor
 
-import "time"
+import (
+	"strings"
+	"time"
 
-func (f Facts) permissions() []Check {
+	"github.com/agentkeys/agentkeys/internal/condition"
+)
+
+func (f Facts) permissions() []finding {
 	if f.Slot == nil {
 		return nil
 	}
-	var checks []Check
+	var checks []finding
 	for _, i := range f.Slot.Insecure {
-		checks = append(checks, fail("permissions", i.Fix, "%s: %s", i.Path, i.What))
+		checks = append(checks, fail("permissions", i.Fix, "%s: %s", i.Path, i.What).says(condition.SlotInsecure))
 	}
 	if checks == nil && (f.Slot.Saved || f.Slot.Corrupt != "" || f.Slot.Newer) {
 		checks = one(ok("permissions", "%s is private", f.Slot.Path))
@@ -16,26 +21,28 @@ func (f Facts) permissions() []Check {
 	return checks
 }
 
-func (f Facts) slot() []Check {
+func (f Facts) slot() []finding {
 	const name = "slot"
 	s := f.Slot
 	switch {
 	case s == nil:
-		return one(warn(name, "agentkeys-daemon pair --broker URL", "no session is kept on this machine"))
+		return one(warn(name, f.sudo()+"agentkeys-daemon pair --broker URL", "no session is kept in %s", f.Home))
 	case s.Unread != "":
 		return one(fail(name, "", "%s", s.Unread))
 	case s.Newer:
-		return one(fail(name, "upgrade agentkeys", "%s was written by a newer version", s.Path))
+		return one(fail(name, "upgrade agentkeys", "%s was written by a newer version", s.Path).says(condition.SlotCorrupt))
 	case s.Corrupt != "":
-		return one(fail(name, f.renew(), "%s", s.Corrupt))
+		return one(fail(name, f.renew(), "%s", s.Corrupt).says(condition.SlotCorrupt))
 	case len(s.Insecure) > 0 && !s.Saved:
-		return one(fail(name, s.Insecure[0].Fix, "not read, because it is insecure"))
+		return one(fail(name, s.Insecure[0].Fix, "not read, because it is insecure").follows("permissions"))
 	case s.Removed:
 		return one(fail(name, f.renew(), "the session was removed from this machine, generation %d", s.Generation))
+	case !s.Saved && f.Socket.served() && f.Socket.UID < 0:
+		return one(warn(name, "sudo agentkeys-daemon doctor --wallet "+f.Wallet, "there is none in %s", s.Path).follows("socket"))
 	case !s.Saved && f.Socket.served() && f.Socket.UID == f.EUID:
 		return one(warn(name, "sudo agentkeys-daemon doctor --wallet "+f.Wallet, "its daemon has it in another home than this one; that of the package's units is closed to their users"))
 	case !s.Saved && f.Socket.served():
-		return one(warn(name, "sudo agentkeys-daemon doctor --wallet "+f.Wallet, "its daemon runs as another user, so the slot is not this user's to see"))
+		return one(warn(name, "sudo agentkeys-daemon doctor --wallet "+f.Wallet, "its daemon runs as another user, so the slot is not this user's to see").follows("socket"))
 	case !s.Saved && f.owner():
 		return one(fail(name, "agentkeys init", "there is no session in %s", s.Path))
 	case !s.Saved:
@@ -44,7 +51,37 @@ func (f Facts) slot() []Check {
 	return one(ok(name, "generation %d, in the %s, saved %s", s.Generation, s.Where, stamp(s.SavedAt)))
 }
 
-func (f Facts) fence() []Check {
+// disk names what keeps the slot from being written: looked at, and not tried.
+func (f Facts) disk() []finding {
+	switch d := f.Disk; {
+	case d == nil:
+		return nil
+	case d.ReadOnly:
+		return one(fail(string(condition.StateReadOnly), Remount(d.Path, d.Point), "%s lies on %s, which is read only", d.Path, d.Mount))
+	case d.Full:
+		return one(fail(string(condition.NoSpace), "df -h "+quoted(d.Path), "%s lies on %s, which is full", d.Path, d.Mount))
+	}
+	return nil
+}
+
+// Remount is the command that makes the file system at point writable, which holds path.
+// An empty point is not known.
+func Remount(path, point string) string {
+	if point == "" {
+		return "findmnt --target " + quoted(path)
+	}
+	return "sudo mount -o remount,rw " + quoted(point)
+}
+
+// quoted is one word of a shell.
+func quoted(word string) string {
+	if strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+:@%") == "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+func (f Facts) fence() []finding {
 	const name = "fence"
 	if f.Slot == nil || !f.Slot.Saved {
 		return nil
@@ -52,34 +89,37 @@ func (f Facts) fence() []Check {
 	d := f.Slot.Doubt
 	switch {
 	case d == nil:
-		return one(ok(name, "the keychain owes no answer"))
+		return one(ok(name, "no change of the keychain is unconfirmed"))
 	case f.owner():
 		return one(warn(name, "agentkeys whoami", "%s", d.say()))
+	case d.Over && f.Socket.served():
+		return one(warn(name, "", "%s; its provider is gone, so the daemon clears it when it looks next", d.say()).says(condition.StoreInDoubt))
 	case d.Over:
 		return one(warn(name, f.start(), "%s; its provider is gone, so the daemon clears it at its next start", d.say()))
 	}
 	return one(warn(name, hintProbe,
-		"%s, and nothing new is put there; it ends when the keychain can be read after its provider, the bus or the machine was restarted", d.say()))
+		"%s, and nothing new is put there; it ends when the keychain can be read after its provider, the bus or the machine was restarted", d.say()).
+		says(condition.StoreInDoubt))
 }
 
 func (d Doubt) say() string {
 	return "in doubt since " + stamp(d.Since) + ": the keychain did not confirm a " + d.Operation
 }
 
-func (f Facts) session() []Check {
+func (f Facts) session() []finding {
 	const name = "session"
 	s := f.Session
 	switch {
 	case s == nil:
 		return nil
 	case s.Inconsistent:
-		return one(fail(name, f.renew(), "the head file and the keychain disagree"))
+		return one(fail(name, f.renew(), "the head file and the keychain disagree").says(condition.SlotInconsistent))
 	case s.Unread != "":
-		return one(fail(name, f.openKeychain(), "%s", s.Unread))
+		return one(fail(name, f.openKeychain(), "%s", s.Unread).follows("keychain"))
 	case s.Ended != "":
-		return one(fail(name, f.renew(), "its owner ended it (%s)", s.Ended))
+		return one(fail(name, f.renew(), "its owner ended it (%s)", s.Ended).says(condition.SessionRevoked))
 	case !s.Servable:
-		return one(fail(name, f.renew(), "it has no device keys, so no credential can be opened"))
+		return one(fail(name, f.renew(), "it has no device keys, so no credential can be opened").says(condition.DeviceKeyMissing))
 	case s.ExpiresAt.Before(f.Now):
 		return one(warn(name, f.renew(), "expired %s by this machine's clock; only the broker ends it", stamp(s.ExpiresAt)))
 	}

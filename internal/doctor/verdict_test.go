@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/doctor"
+	"github.com/agentkeys/agentkeys/internal/holder"
 )
 
 // verdict is one row: what differs from a healthy board and what is said of it.
@@ -41,14 +42,14 @@ func TestVerdicts(t *testing.T) {
 }
 
 func machineVerdicts() map[string]verdict {
-	const ntp, print = "timedatectl set-ntp true", "agentkeys-daemon run --print-config"
+	const ntp, print = "sudo timedatectl set-ntp true", "agentkeys-daemon run --print-config"
 	return map[string]verdict{
 		"settings with a typo": {func(f *doctor.Facts) { f.Settings.Problems = []string{"unknown key borker", "other"} }, "settings", doctor.Fail, "borker", print},
 		"every problem":        {func(f *doctor.Facts) { f.Settings.Problems = []string{"unknown key borker", "other"} }, "settings", doctor.Fail, "other", print},
 		"dumpable":             {func(f *doctor.Facts) { f.Memory.Dumpable = true }, "memory", doctor.Warn, "may read the memory", ""},
 		"core files":           {func(f *doctor.Facts) { f.Memory.CoreLimit = 1 }, "memory", doctor.Warn, "core file", ""},
 		"swap on a disk":       {func(f *doctor.Facts) { f.Memory.Swap = "/dev/sda2" }, "memory", doctor.Warn, "/dev/sda2", ""},
-		"swap on the card":     {func(f *doctor.Facts) { f.Memory.Swap, f.Memory.Cmdline = "/var/swap", true }, "memory", doctor.Warn, "/var/swap", "sed -i 's/$/ cgroup_enable=memory/' /boot/firmware/cmdline.txt && reboot"},
+		"swap on the card":     {func(f *doctor.Facts) { f.Memory.Swap, f.Memory.Cmdline = "/var/swap", true }, "memory", doctor.Warn, "/var/swap", "sudo sed -i 's/$/ cgroup_enable=memory/' /boot/firmware/cmdline.txt && sudo reboot"},
 		"a silent kernel":      {func(f *doctor.Facts) { f.Memory.Err = "EPERM" }, "memory", doctor.Warn, "EPERM", ""},
 
 		"the clock of 1970":            {func(f *doctor.Facts) { f.Now = time.Unix(30, 0) }, "clock", doctor.Warn, "not set", ntp},
@@ -87,7 +88,6 @@ func slotVerdicts() map[string]verdict {
 	return map[string]verdict{
 		"each wrong mode":       {func(f *doctor.Facts) { unread(f); f.Slot.Insecure = insecure }, "permissions", doctor.Fail, "mode 0644", "chmod 600 " + file},
 		"each wrong directory":  {func(f *doctor.Facts) { unread(f); f.Slot.Insecure = insecure }, "permissions", doctor.Fail, "mode 0755", "chmod 700 " + home},
-		"insecure: not read":    {func(f *doctor.Facts) { unread(f); f.Slot.Insecure = insecure }, "slot", doctor.Fail, "not read", "chmod 600 " + file},
 		"corrupt":               {func(f *doctor.Facts) { unread(f); f.Slot.Corrupt = "corrupt session file" }, "slot", doctor.Fail, "corrupt", renew},
 		"of a newer version":    {func(f *doctor.Facts) { unread(f); f.Slot.Newer = true }, "slot", doctor.Fail, "newer", "upgrade agentkeys"},
 		"the disk":              {func(f *doctor.Facts) { unread(f); f.Slot.Unread = "read: input/output error" }, "slot", doctor.Fail, "input/output", ""},
@@ -99,7 +99,7 @@ func slotVerdicts() map[string]verdict {
 		"nothing on machine":    {func(f *doctor.Facts) { *f = doctor.Facts{Now: now, Keychain: f.Keychain} }, "slot", doctor.Warn, "no session", "agentkeys-daemon pair --broker URL"},
 		"where and generation":  {func(*doctor.Facts) {}, "slot", doctor.OK, "generation 7, in the file", ""},
 		"a fence":               {doubt(false), "fence", doctor.Warn, "since 2026-05-04T02:02:01Z", "agentkeys-daemon probe"},
-		"a fence that is over":  {doubt(true), "fence", doctor.Warn, "clears it", "systemctl start " + unit},
+		"a fence that is over":  {doubt(true), "fence", doctor.Warn, "clears it", ""},
 		"an owner's fence":      {func(f *doctor.Facts) { doubt(true)(f); owner(f) }, "fence", doctor.Warn, "did not confirm a put", "agentkeys whoami"},
 		"inconsistent":          {func(f *doctor.Facts) { f.Session.Inconsistent = true }, "session", doctor.Fail, "disagree", renew},
 		"keychain gave nothing": {func(f *doctor.Facts) { f.Session.Unread = "keychain hung" }, "session", doctor.Fail, "keychain hung", "agentkeys-daemon probe"},
@@ -140,9 +140,9 @@ func keychainVerdicts() map[string]verdict {
 		"settings broken":                    {func(f *doctor.Facts) { f.Keychain = doctor.Keychain{Why: "settings"} }, "keychain", doctor.Warn, "settings", ""},
 		"settings broken, session in it":     {func(f *doctor.Facts) { f.Keychain = doctor.Keychain{Why: "settings"}; f.Slot.Where = "keychain" }, "keychain", doctor.Fail, "settings", ""},
 		"a unit's, nobody says":              {func(f *doctor.Facts) { anothers("")(f); f.Boot.UnitsHome = true }, "keychain", doctor.Warn, "uid 1000", "sudo -u '#1000' XDG_RUNTIME_DIR=/run/user/1000 " + probe},
-		"the units' user has no keychain":    {func(f *doctor.Facts) { anothers("")(f); f.Boot.UnitsHome, f.Boot.Shared = true, true }, "keychain", doctor.Warn, "uid 1000", "sudo " + renew},
-		"nor when its daemon waits":          {func(f *doctor.Facts) { anothers("no_bus")(f); f.Boot.UnitsHome, f.Boot.Shared = true, true }, "keychain", doctor.Fail, "no_bus", "sudo " + renew},
-		"nor when it looks itself":           {func(f *doctor.Facts) { state("no_bus", "keychain", "auto")(f); f.Boot.Shared = true }, "keychain", doctor.Fail, "no_bus", "sudo " + renew},
+		"the units' user has no keychain":    {func(f *doctor.Facts) { anothers("")(f); f.Boot.UnitsHome, f.Boot.Shared = true, true }, "keychain", doctor.Warn, "uid 1000", renew},
+		"nor when its daemon waits":          {func(f *doctor.Facts) { anothers("no_bus")(f); f.Boot.UnitsHome, f.Boot.Shared = true, true }, "keychain", doctor.Fail, "no_bus", renew},
+		"nor when it looks itself":           {func(f *doctor.Facts) { state("no_bus", "keychain", "auto")(f); f.Boot.Shared = true }, "keychain", doctor.Fail, "no_bus", renew},
 		"another user's, nobody says":        {anothers(""), "keychain", doctor.Warn, "uid 1000", as},
 		"another user's, its daemon says":    {anothers("unlocked"), "keychain", doctor.OK, "says the daemon", ""},
 		"another user's, its daemon waits":   {anothers("locked"), "keychain", doctor.Fail, "locked, says the daemon", as},
@@ -153,11 +153,11 @@ func keychainVerdicts() map[string]verdict {
 }
 
 func bootVerdicts() map[string]verdict {
-	toFile := renew + " --session-store file"
-	const toUnits = "sudo " + renew + " --run-as agentkeys"
+	toFile := strings.TrimPrefix(renew, "sudo ") + " --session-store file"
+	const toUnits = renew + " --run-as agentkeys"
 	kept := func(provider, cipher string, linger bool) func(*doctor.Facts) {
 		return func(f *doctor.Facts) {
-			f.Slot.Where, f.Boot.Lingering, f.Boot.UnitsHome = "keychain", linger, false
+			f.Slot.Where, f.Boot.Lingering, f.Boot.UnitsHome, f.OfMachine = "keychain", linger, false, false
 			f.Keychain = doctor.Keychain{State: "unlocked", Provider: provider, Cipher: cipher}
 		}
 	}
@@ -169,8 +169,8 @@ func bootVerdicts() map[string]verdict {
 			f.EUID, f.Slot.Where, f.Boot.RunsAs, f.Boot.Lingering = 0, "keychain", "pi", linger
 		}
 	}
-	const opens, starts, linger = "session_at_boot", "start_at_boot", "loginctl enable-linger pi"
-	const install = "apt install ./agentkeys_*.deb"
+	const opens, starts, linger = "session_at_boot", "start_at_boot", "sudo loginctl enable-linger pi"
+	const install = "sudo apt install ./agentkeys_*.deb"
 	return map[string]verdict{
 		"file opens by itself":                 {func(*doctor.Facts) {}, opens, doctor.OK, "yes: it is in the file", ""},
 		"keyring with a password":              {kept("gnome-keyring", doctor.CipherPassword, true), opens, doctor.Warn, "no: the keyring has a password", toFile},
@@ -187,7 +187,7 @@ func bootVerdicts() map[string]verdict {
 		"desktop user with lingering": {desktop(true), starts, doctor.OK, "yes", ""},
 		"desktop user, no lingering":  {desktop(false), starts, doctor.Warn, "while that user is logged in", linger},
 		"desktop user":                {desktop(true), "runs_as", doctor.OK, "pi", ""},
-		"a drop-in that is not ours":  {by(doctor.Boot{Manager: "systemd", Foreign: "/x.conf"}), "runs_as", doctor.Warn, "leaves it alone", "mv /x.conf /x.conf.aside"},
+		"a drop-in that is not ours":  {by(doctor.Boot{Manager: "systemd", Foreign: "/x.conf"}), "runs_as", doctor.Warn, "leaves it alone", "sudo mv /x.conf /x.conf.aside"},
 		"readers of a user's own":     {func(*doctor.Facts) {}, "readers", doctor.OK, "every program of pi can read this wallet", ""},
 		"readers of the package's":    {func(f *doctor.Facts) { f.Boot.Shared = true }, "readers", doctor.OK, "whom the settings allow", ""},
 		"no unit, in the units' home": {by(doctor.Boot{Manager: "systemd", UnitsHome: true}), starts, doctor.Warn, "not installed", install},
@@ -195,7 +195,7 @@ func bootVerdicts() map[string]verdict {
 		"no unit at all":              {by(doctor.Boot{Manager: "systemd"}), starts, doctor.Warn, "nothing starts it", ""},
 		"user unit with lingering":    {by(doctor.Boot{Manager: "systemd", User: true, Lingering: true}), starts, doctor.OK, "session begins at boot", ""},
 		"user unit without lingering": {by(doctor.Boot{Manager: "systemd", User: true}), starts, doctor.Warn, "only starts when", linger},
-		"not enabled":                 {by(doctor.Boot{Manager: "systemd", UnitsHome: true, Installed: true}), starts, doctor.Warn, "not enabled", "systemctl enable --now " + unit},
+		"not enabled":                 {by(doctor.Boot{Manager: "systemd", UnitsHome: true, Installed: true}), starts, doctor.Warn, "not enabled", "sudo systemctl enable --now " + unit},
 		"a container":                 {by(doctor.Boot{}), starts, doctor.Warn, "not known", ""},
 		"a LaunchDaemon":              {by(doctor.Boot{Manager: "launchd", System: true}), starts, doctor.OK, "LaunchDaemon", ""},
 		"a LaunchAgent, automatic":    {by(doctor.Boot{Manager: "launchd", User: true, Lingering: true}), starts, doctor.OK, "automatically", ""},
@@ -208,7 +208,10 @@ func socketVerdicts() map[string]verdict {
 	at := func(s doctor.SocketState) func(*doctor.Facts) {
 		return func(f *doctor.Facts) {
 			f.Socket = &doctor.Socket{Path: "/run/s", Limit: 107, State: s, Err: "why"}
-			f.Boot.System = false
+			f.Boot.System, f.Holder = false, holder.Holder{}
+			if s == doctor.SocketSilent {
+				f.Holder = holder.Holder{PID: 4711, UID: 1000}
+			}
 		}
 	}
 	says := func(state string) func(*doctor.Facts) {
@@ -219,16 +222,22 @@ func socketVerdicts() map[string]verdict {
 			f.Socket.Daemon.Conditions = []doctor.Condition{{Code: "no_space", Severity: severity, Message: "full", Hint: "df -h"}}
 		}
 	}
-	start := "systemctl start " + unit
+	start := "sudo systemctl start " + unit
 	return map[string]verdict{
-		"stale socket":                 {at(doctor.SocketStale), "socket", doctor.Warn, "stale", start},
-		"no socket":                    {at(doctor.SocketAbsent), "socket", doctor.OK, "free", ""},
-		"a file in the way":            {at(doctor.SocketForeign), "socket", doctor.Fail, "no socket", "mv /run/s /run/s.aside"},
-		"closed to this user":          {at(doctor.SocketClosed), "socket", doctor.Warn, "why", "sudo agentkeys-daemon doctor --wallet " + name},
-		"closed to root":               {func(f *doctor.Facts) { at(doctor.SocketClosed)(f); f.EUID = 0 }, "socket", doctor.Warn, "why", ""},
-		"hung or garbage":              {at(doctor.SocketSilent), "socket", doctor.Fail, "does not answer: why", "systemctl restart " + unit},
-		"hung, a user's unit":          {func(f *doctor.Facts) { at(doctor.SocketSilent)(f); f.Boot.User = true }, "socket", doctor.Fail, "not", "systemctl --user restart " + unit},
-		"hung, seen by root":           {func(f *doctor.Facts) { at(doctor.SocketSilent)(f); f.EUID = 0 }, "socket", doctor.Fail, "not", "systemctl restart " + unit},
+		"stale socket":        {at(doctor.SocketStale), "socket", doctor.Warn, "stale", start},
+		"no socket":           {at(doctor.SocketAbsent), "socket", doctor.OK, "is free", ""},
+		"a file in the way":   {at(doctor.SocketForeign), "socket", doctor.Fail, "no socket", "sudo mv /run/s /run/s.aside"},
+		"closed to this user": {at(doctor.SocketClosed), "socket", doctor.Warn, "why", "sudo agentkeys-daemon doctor --wallet " + name},
+		"closed to root":      {func(f *doctor.Facts) { at(doctor.SocketClosed)(f); f.EUID = 0 }, "socket", doctor.Warn, "why", ""},
+		"hung or garbage":     {at(doctor.SocketSilent), "socket", doctor.Fail, "does not answer: why (process 4711, which no unit started)", "kill 4711"},
+		"hung, a user's unit": {func(f *doctor.Facts) {
+			at(doctor.SocketSilent)(f)
+			f.Holder = holder.Holder{PID: 4711, UID: 1000, Unit: unit, User: true}
+		}, "socket", doctor.Fail, "not", "systemctl --user restart " + unit},
+		"hung, the machine's unit": {func(f *doctor.Facts) {
+			at(doctor.SocketSilent)(f)
+			f.Holder = holder.Holder{PID: 4711, UID: 990, Unit: unit}
+		}, "socket", doctor.Fail, "not", "sudo systemctl restart " + unit},
 		"too long a path":              {func(f *doctor.Facts) { at(doctor.SocketAbsent)(f); f.Socket.Limit = 5 }, "socket", doctor.Fail, "allows 5", "export XDG_RUNTIME_DIR=/run/user/$(id -u)"},
 		"not running":                  {at(doctor.SocketAbsent), "daemon", doctor.Warn, "not running", start},
 		"not running, but enabled":     {func(f *doctor.Facts) { at(doctor.SocketAbsent)(f); f.Boot.System = true }, "daemon", doctor.Fail, "though", start},

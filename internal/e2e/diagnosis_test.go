@@ -113,6 +113,16 @@ func (d diagnosis) has(name, status, says string) finding {
 	return finding{}
 }
 
+// hasNot wants no line of this name: another one says it.
+func (d diagnosis) hasNot(name string) {
+	d.t.Helper()
+	for _, c := range d.Checks {
+		if c.Name == name {
+			d.t.Errorf("%s has a line of its own: %+v", name, c)
+		}
+	}
+}
+
 // examined is a board with one agent in the file store, whose daemon is not running.
 func examined(t *testing.T) (b *broker, o *owner, pi *machine, wallet string) {
 	t.Helper()

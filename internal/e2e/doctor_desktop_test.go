@@ -61,7 +61,7 @@ func TestDoctorOfKeePassXC(t *testing.T) {
 		d := m.doctor("agentkeys-daemon")[0]
 		d.has("keychain", "warn", "prompts_on_write (KeePassXC)")
 		d.has("slot", "ok", "in the keychain")
-		d.has("session_at_boot", "warn", "nobody can tell whether this keychain opens without a person")
+		d.has("session_at_boot", "warn", "does not say whether it opens without a person")
 		if d.Worst == "fail" {
 			t.Errorf("%+v", d)
 		}
@@ -77,7 +77,7 @@ func TestDoctorOfKeePassXC(t *testing.T) {
 	unasked(t, address, display, func() {
 		m.doctor("agentkeys-daemon")[0].has("keychain", "fail", "the session lies in it and cannot be read now")
 		m.daemon(w).reaches("waiting_for_keychain")
-		m.doctor("agentkeys-daemon")[0].has("daemon", "fail", "waiting for the keychain")
+		m.doctor("agentkeys-daemon")[0].has("socket", "ok", "waiting_for_keychain")
 	})
 }
 
@@ -95,7 +95,7 @@ func TestDoctorOfKeePassXCThatConfirmsReads(t *testing.T) {
 			}
 		}
 		m.daemon(w).reaches("waiting_for_keychain")
-		m.doctor("agentkeys-daemon")[0].has("daemon", "fail", "waiting for the keychain")
+		m.doctor("agentkeys-daemon")[0].has("socket", "ok", "waiting_for_keychain")
 	})
 }
 
@@ -145,7 +145,7 @@ func TestDoctorOfKWallet(t *testing.T) {
 		d.has("keychain", "ok", "unlocked (kwallet)")
 		d.has("slot", "ok", "in the keychain")
 		d.has("session", "ok", "good until")
-		d.has("session_at_boot", "warn", "nobody can tell whether this keychain opens without a person")
+		d.has("session_at_boot", "warn", "does not say whether it opens without a person")
 	})
 	k.Kill()
 	m.doctor("agentkeys-daemon")[0].has("keychain", "fail", "no_owner")

@@ -80,7 +80,7 @@ func TestDoctorOfAWriteInDoubt(t *testing.T) {
 		note := string(headFile(t, m.slot(w))["keychain"])
 		return note, !strings.Contains(note, "in_doubt")
 	})
-	m.doctor("agentkeys-daemon")[0].has("fence", "ok", "owes no answer")
+	m.doctor("agentkeys-daemon")[0].has("fence", "ok", "unconfirmed")
 }
 
 // doubt writes down that the provider which owns the name now has a write that nobody

@@ -6,6 +6,7 @@ package health
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,6 +28,7 @@ type Conditions struct {
 	wallet string
 
 	mu       sync.Mutex
+	asRoot   bool // the hints are for an instance of the machine
 	active   map[condition.Code]Active
 	onChange []func()
 }
@@ -34,6 +36,14 @@ type Conditions struct {
 // NewConditions makes an empty list. A change is logged to log once.
 func NewConditions(now func() time.Time, log *slog.Logger, wallet string) *Conditions {
 	return &Conditions{now: now, log: log, wallet: wallet, active: map[condition.Code]Active{}}
+}
+
+// OfMachine makes the hints those for an instance of the machine, whose slot is root's
+// to change. It is called before the first Set.
+func (c *Conditions) OfMachine() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asRoot = true
 }
 
 // OnChange adds a function that is called after a condition began or ended to
@@ -71,6 +81,9 @@ func (c *Conditions) SetHint(code condition.Code, detail, hint string) {
 		return
 	}
 	c.mu.Lock()
+	if c.asRoot {
+		next.Hint = condition.AsRoot(next.Hint)
+	}
 	before, held := c.active[code]
 	if held {
 		next.Since = before.Since
@@ -103,6 +116,21 @@ func (c *Conditions) Active() []Active {
 		}
 	}
 	return out
+}
+
+// Unsaid lists the errors that hold, follow from no other condition, and are not told
+// by the state of the instance already: what belongs beside the state on one line.
+func (c *Conditions) Unsaid(state string) []Active {
+	all := c.Active()
+	held := make([]string, len(all))
+	for i, a := range all {
+		held[i] = string(a.Code)
+	}
+	causes := condition.Causes(held)
+	return slices.DeleteFunc(all, func(a Active) bool {
+		_, follows := causes[string(a.Code)]
+		return follows || a.Severity != condition.Error || slices.Contains(condition.OfState(state), a.Code)
+	})
 }
 
 func (c *Conditions) describe(code condition.Code, detail, hint string) (Active, bool) {

@@ -41,7 +41,7 @@ func TestConditionsKeepTheirOrderAndBegin(t *testing.T) {
 	if got[0].Detail != "default" || !got[0].Since.Equal(time.Unix(2000, 0)) {
 		t.Errorf("a new detail must not begin it anew: %+v", got[0])
 	}
-	if want := "agentkeys-daemon recover " + wallet; got[1].Hint != want {
+	if want := "agentkeys-daemon recover " + wallet + " --broker URL"; got[1].Hint != want {
 		t.Errorf("hint %q, want %q", got[1].Hint, want)
 	}
 	c.Set(condition.KeychainLocked, false, "")

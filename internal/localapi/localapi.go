@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/access"
@@ -67,6 +68,7 @@ type Server struct {
 	c       Config
 	agent   http.Handler
 	metrics http.Handler
+	unseen  sync.Once // the first caller that the kernel does not name was logged
 }
 
 // New builds the routes.

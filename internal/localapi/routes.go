@@ -65,8 +65,8 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 // guarded serves callers that match any rule at all.
 func (s *Server) guarded(answer func(http.ResponseWriter) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if !s.c.Policy().AllowsAny(peerOf(r)) {
-			writeProblem(w, refused())
+		if peer := peerOf(r); !s.c.Policy().AllowsAny(peer) {
+			writeProblem(w, s.refused(peer))
 			return
 		}
 		if err := answer(w); err != nil {
@@ -80,7 +80,7 @@ func (s *Server) listCredentials(w http.ResponseWriter, r *http.Request) {
 	peer, policy := peerOf(r), s.c.Policy()
 	if !policy.AllowsAny(peer) {
 		s.c.Source.Accessed(accessOf(peer, "", "denied"))
-		writeProblem(w, refused())
+		writeProblem(w, s.refused(peer))
 		return
 	}
 	all, err := s.c.Source.Credentials()
@@ -123,7 +123,7 @@ func (s *Server) authorized(peer access.Peer, service string) (Credential, error
 		return Credential{}, &protocol.Problem{Status: http.StatusBadRequest, Code: protocol.CodeBadRequest, Detail: err.Error()}
 	}
 	if !s.c.Policy().Allows(peer, service) {
-		return Credential{}, refused()
+		return Credential{}, s.refused(peer)
 	}
 	return s.c.Source.Credential(service)
 }
@@ -147,11 +147,20 @@ func writeCredential(w http.ResponseWriter, r *http.Request, c Credential) error
 	return writeJSON(w, reply)
 }
 
-func refused() *protocol.Problem {
-	return &protocol.Problem{
-		Status: http.StatusForbidden, Code: protocol.CodeDenied,
-		Detail: "the daemon's rules do not let this caller ask",
+// refused says why. A caller in a container of its own has the right user and is refused
+// all the same: that is logged once, and told to the caller.
+func (s *Server) refused(peer access.Peer) *protocol.Problem {
+	detail := "the daemon's rules do not let this caller ask"
+	switch peer.Unseen() {
+	case access.OtherPIDs:
+		detail = protocol.DetailOtherPIDs
+	case access.OtherUsers:
+		detail = protocol.DetailOtherUsers
 	}
+	if peer.Unseen() != access.Seen {
+		s.unseen.Do(func() { s.c.Logger.Warn("caller refused", "reason", detail, "caller", accessOf(peer, "", "").Caller) })
+	}
+	return &protocol.Problem{Status: http.StatusForbidden, Code: protocol.CodeDenied, Detail: detail}
 }
 
 func accessOf(peer access.Peer, service, result string) Access {

@@ -60,8 +60,8 @@ func TestAConditionIsTheClientsOwn(t *testing.T) {
 	got[0].Message = no
 	want := []protocol.StatusCondition{
 		{Code: "no_space", Severity: "error", Message: no, Hint: "df -h"},
-		{Code: "session_revoked", Severity: "error", Message: "the owner ended this session", Hint: "agentkeys-daemon recover " + someWallet},
-		{Code: "slot_corrupt", Severity: "error", Message: "the session file cannot be read; it was kept", Hint: condition.HintUpgrade},
+		{Code: "session_revoked", Severity: "error", Message: "the owner ended this session", Hint: "agentkeys-daemon recover " + someWallet + " --broker URL"},
+		{Code: "slot_corrupt", Severity: "error", Message: "the session file cannot be read, and was kept", Hint: condition.HintUpgrade},
 		{Code: "slot_insecure", Severity: "error", Message: "owner, mode or kind of a session file is wrong", Hint: "agentkeys-daemon doctor --wallet " + someWallet},
 		{Code: localclient.CodeUnknown, Severity: "warning", Message: "2 that this version does not know"},
 	}

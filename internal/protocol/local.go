@@ -5,6 +5,19 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
+// Reasons of a 403 `denied` of agent.sock whose caller the daemon cannot see.
+const (
+	// DetailOtherPIDs: the kernel told the daemon the caller's user and no process.
+	DetailOtherPIDs = "the caller is in another PID namespace (another container), so the daemon cannot see which process asks"
+	// DetailOtherUsers: the caller's user may be one that has no number where the daemon runs.
+	DetailOtherUsers = "the kernel shows the caller as user 65534 (nobody, or a user of another container), whom no rule lets ask"
+)
+
+// CallerUnseen reports whether agent.sock refused a caller that the daemon cannot see.
+func (p *Problem) CallerUnseen() bool {
+	return p.Detail == DetailOtherPIDs || p.Detail == DetailOtherUsers
+}
+
 // The documents of agent.sock, as api/local.openapi.yaml describes them.
 
 // LocalCredential is one line of GET /v1/credentials. AgeSeconds is the time since

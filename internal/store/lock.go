@@ -60,6 +60,9 @@ func (t *slot) tryLock(name string) (io.Closer, error) {
 	return lock, nil
 }
 
+// RunLock is the file of HoldRun.
+func (s *Store) RunLock(id session.ID) string { return filepath.Join(s.Dir(id), runLockName) }
+
 // HoldRun takes the run lock of an existing slot for as long as the caller works
 // with it: a daemon for its life, a pairing for its pending slot. It does not wait.
 // ErrBusy: another process works with the slot. fs.ErrNotExist: no such slot.

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+
+	"github.com/agentkeys/agentkeys/internal/checkup"
+	"github.com/agentkeys/agentkeys/internal/holder"
+	"github.com/agentkeys/agentkeys/internal/paths"
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+// holder finds the daemon of w that runs.
+func (p *program) holder(s *store.Store, w wallet.Wallet) holder.Holder {
+	path, _ := paths.FindSocket(p.getenv, s.Home(), w)
+	return checkup.Holder(path, s.RunLock(session.DaemonID(w)), w)
+}
+
+// busy is the failure of a command that a daemon of w keeps from its slot. The command
+// that ends that daemon is the one for how it was started.
+func (p *program) busy(s *store.Store, w wallet.Wallet, err error) error {
+	h := p.holder(s, w)
+	if h.Seen() {
+		err = fmt.Errorf("%w (%s)", err, h)
+	}
+	return &failure{exit: exitFault, code: "busy", hint: cmp.Or(h.Stop(os.Geteuid()), hintDoctor(w)), err: err}
+}
+
+func hintDoctor(w wallet.Wallet) string { return name + " doctor --wallet " + w.String() }

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"cmp"
+	"os"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/checkup"
+	"github.com/agentkeys/agentkeys/internal/condition"
+	"github.com/agentkeys/agentkeys/internal/paths"
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/store"
+)
+
+// instanceStatus is what `status --json` prints: what the daemon says, and whose it is.
+type instanceStatus struct {
+	protocol.Status
+	User string `json:"user"` // as whom the daemon runs; empty: not known
+}
+
+// printStatus tells of one instance, whose slot or socket belongs to uid. Each sentence
+// says what was looked at; what was not looked at has none.
+func (p *program) printStatus(st protocol.Status, uid int) error {
+	name := userName(uid)
+	st.Conditions = shown(st.Conditions)
+	if p.flags.JSON {
+		return p.writeJSON(instanceStatus{st, name})
+	}
+	p.printf("%s\n  state    %s\n", st.Wallet.Display(), st.State)
+	if st.Session != nil {
+		p.printf("  scope    %s\n  expires  %s\n", st.Session.Scope, stamp(st.Session.ExpiresAt))
+	}
+	if where := whereSession(st); where != "" {
+		p.printf("  session  %s\n", where)
+	}
+	if name != "" && name != paths.PackageUser { // of whom there is no program but daemons
+		p.printf("  user     %s: every program of %s can read this wallet\n", name, name)
+	}
+	switch {
+	case st.Sync.AgeSeconds >= 0:
+		p.printf("  synced   %s ago\n", time.Duration(st.Sync.AgeSeconds)*time.Second)
+	case st.Sync.Last > 0:
+		p.printf("  synced   %s, before the daemon was started\n", stamp(st.Sync.Last))
+	}
+	for _, c := range st.Conditions {
+		p.printf("  %s  %s: %s\n", c.Severity, c.Code, c.Message)
+		if c.Hint != "" {
+			p.printf("           try: %s\n", c.Hint)
+		}
+	}
+	return nil
+}
+
+func stamp(unix int64) string { return time.Unix(unix, 0).UTC().Format(time.RFC3339) }
+
+// whereSession says where the session lies and how the keychain is; empty where
+// neither was looked at.
+func whereSession(st protocol.Status) string {
+	in := ""
+	switch store.Backend(st.Storage.Backend) {
+	case store.BackendFile:
+		in = "in the file"
+	case store.BackendKeychain:
+		in = "in the keychain"
+	}
+	keychain := keychainWords(store.KeychainState(st.Storage.KeychainState))
+	switch {
+	case st.State == stateNotRunning && st.Storage.Backend == string(store.BackendKeychain):
+		return "in the keychain, which was not asked"
+	case st.State == stateNotRunning || st.State == stateNoAnswer:
+		return in
+	case in == "":
+		return "not loaded; " + keychain
+	}
+	return in + "; " + keychain
+}
+
+// keychainWords is a state of the keychain for people.
+func keychainWords(s store.KeychainState) string {
+	switch s {
+	case store.StateUnlocked:
+		return "the keychain is unlocked"
+	case store.StateLocked:
+		return "the keychain is locked"
+	case store.StateNoCollection:
+		return "the keychain has no collection yet"
+	case store.StateNoOwner:
+		return "no keychain runs"
+	case store.StateNoBus:
+		return "there is no session bus, and so no keychain"
+	case store.StateHung:
+		return "the keychain does not answer"
+	case store.StateDenied:
+		return "the keychain refuses this program"
+	case store.StatePromptsOnWrite:
+		return "the keychain asks a person at each write"
+	case store.StateDisabled:
+		return "the keychain is not used"
+	}
+	return "the daemon says of the keychain what this version does not know"
+}
+
+// here makes the hint of a disk that is read only the one for the disk that holds dir,
+// where the slot lies in this home and the disk is read only for this program too.
+func here(conditions []protocol.StatusCondition, dir string) []protocol.StatusCondition {
+	for i, c := range conditions {
+		if c.Code != string(condition.StateReadOnly) {
+			continue
+		}
+		if _, err := os.Lstat(dir); err != nil {
+			continue
+		}
+		conditions[i].Hint = cmp.Or(checkup.ReadOnlyHint(dir), c.Hint)
+	}
+	return conditions
+}
+
+// shown is the conditions without those that only follow from another one, whose line
+// says what they add.
+func shown(all []protocol.StatusCondition) []protocol.StatusCondition {
+	held := make([]string, len(all))
+	for i, c := range all {
+		held[i] = c.Code
+	}
+	causes := condition.Causes(held)
+	out := []protocol.StatusCondition{}
+	for _, c := range all {
+		if causes[c.Code] == "" {
+			out = append(out, withConsequences(c, all, causes))
+		}
+	}
+	return out
+}
+
+func withConsequences(c protocol.StatusCondition, all []protocol.StatusCondition, causes map[string]string) protocol.StatusCondition {
+	for _, other := range all {
+		if causes[other.Code] != c.Code {
+			continue
+		}
+		if adds := condition.Adds(other.Code, c.Code); adds != "" {
+			c.Message += "; " + adds
+		}
+		if other.Severity == string(condition.Error) {
+			c.Severity = other.Severity
+		}
+	}
+	return c
+}

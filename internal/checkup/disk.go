@@ -1,0 +1,42 @@
+package checkup
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/agentkeys/agentkeys/internal/doctor"
+	"github.com/agentkeys/agentkeys/internal/mounts"
+)
+
+// leastSpace is what a save and a small cache need, in bytes.
+const leastSpace = 64 << 10
+
+// disk looks at the file system that holds path; nothing is written. nil: it cannot be
+// looked at.
+func disk(path string) *doctor.Disk {
+	m, err := mounts.Of(path)
+	if err != nil {
+		return nil
+	}
+	return &doctor.Disk{Path: path, Mount: m.String(), Point: m.Point, ReadOnly: m.ReadOnly, Full: full(m.Point)}
+}
+
+// full asks for the space that is left to users other than root. A file system that
+// counts neither blocks nor files says nothing.
+func full(point string) bool {
+	var st unix.Statfs_t
+	if point == "" || unix.Statfs(point, &st) != nil {
+		return false
+	}
+	left := uint64(st.Bavail) * uint64(st.Bsize) //nolint:unconvert // both are counts, of another type on other systems
+	return st.Blocks > 0 && left < leastSpace || st.Files > 0 && st.Ffree == 0
+}
+
+// ReadOnlyHint is the command that makes the file system writable that holds path; empty
+// where that is not read only for this process.
+func ReadOnlyHint(path string) string {
+	d := disk(path)
+	if d == nil || !d.ReadOnly {
+		return ""
+	}
+	return doctor.Remount(d.Path, d.Point)
+}

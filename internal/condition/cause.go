@@ -1,0 +1,98 @@
+package condition
+
+import "slices"
+
+// consequence says that a condition only follows from others. While one of them holds
+// too, people are shown the cause alone, with what the consequence adds; metrics keep
+// each code.
+type consequence struct {
+	code Code
+	by   []Code // the likeliest first
+	adds string // to the line of the cause; empty: nothing that the cause does not say
+}
+
+func consequences() []consequence {
+	return []consequence{
+		{RenewalFailing, []Code{SessionRevoked, CloneSuspected, SessionExpired}, ""},
+		{RenewalFailing, []Code{
+			StateReadOnly, NoSpace, SlotInsecure, SlotCorrupt, SlotInconsistent,
+			KeychainLocked, KeychainUnavailable, StoreInDoubt, BrokerCertificateChanged, BrokerAway,
+		}, "the session was not renewed for more than a day"},
+		{OfflineTooLong, []Code{SessionExpired, BrokerCertificateChanged, BrokerAway}, "this lasts longer than the owner allows, so nothing is served"},
+		{BrokerAway, []Code{SessionExpired}, ""},
+		{FellBackToFile, []Code{StoreInDoubt}, "the session lies in the file"},
+		{ClockWrong, []Code{ClockNotSet}, ""},
+	}
+}
+
+// Causes names, for each code of held that only follows from another of them, the one
+// that it follows from in the end.
+func Causes(held []string) map[string]string {
+	return Follow(held, Because)
+}
+
+// Because lists what a code may follow from, the likeliest first.
+func Because(code string) []string {
+	var by []string
+	for _, c := range consequences() {
+		if string(c.code) == code {
+			for _, cause := range c.by {
+				by = append(by, string(cause))
+			}
+		}
+	}
+	return by
+}
+
+// Adds is what a consequence adds to the line of its cause, of all codes that this line
+// tells; empty: nothing.
+func Adds(code string, tells ...string) string {
+	for _, c := range consequences() {
+		if string(c.code) == code && slices.ContainsFunc(c.by, func(by Code) bool { return slices.Contains(tells, string(by)) }) {
+			return c.adds
+		}
+	}
+	return ""
+}
+
+// Follow is Causes with other relations: because lists what a code may follow from.
+func Follow(held []string, because func(string) []string) map[string]string {
+	first := func(code string) (string, bool) {
+		for _, by := range because(code) {
+			if slices.Contains(held, by) {
+				return by, true
+			}
+		}
+		return "", false
+	}
+	causes := map[string]string{}
+	for _, code := range held {
+		cause, follows := first(code)
+		for range held { // no way through the relations is longer
+			if !follows {
+				break
+			}
+			causes[code] = cause
+			cause, follows = first(cause)
+		}
+	}
+	return causes
+}
+
+// OfState lists the conditions that an instance's state tells already: it is in that
+// state because of one of them.
+func OfState(state string) []Code {
+	switch state {
+	case "offline":
+		return []Code{BrokerAway, BrokerCertificateChanged, SessionExpired, OfflineTooLong}
+	case "waiting_for_keychain":
+		return []Code{KeychainLocked, KeychainUnavailable}
+	case "blocked":
+		return []Code{SlotInsecure, SlotCorrupt, SlotInconsistent}
+	case "revoked":
+		return []Code{SessionRevoked}
+	case "parked":
+		return []Code{CloneSuspected}
+	}
+	return nil
+}
