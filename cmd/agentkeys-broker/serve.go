@@ -14,7 +14,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// Time limits of the listener. A long poll takes 50 s; a slow reader of its answer
+// Time limits of the listener. A long poll takes 50 s at most; a slow reader of its answer
 // gets as long again.
 const (
 	headerTimeout = 10 * time.Second

@@ -13,7 +13,6 @@ import (
 )
 
 const (
-	syncWait   = 50 * time.Second // of one long poll
 	revokedAsk = time.Hour
 	connecting = 2 * time.Second // without an answer for so long the broker counts as away
 	cacheEvery = 3 * time.Hour
@@ -40,6 +39,7 @@ type link struct {
 	fetchAt  time.Time            // when to ask again for withheld records; zero: nothing is missing
 	fetched  int                  // failed fetches in a row
 	etag     string               // of the last answer, refused manifests included
+	poll     longPoll
 }
 
 func newLink(d *Daemon, b Broker) *link {
@@ -49,7 +49,7 @@ func newLink(d *Daemon, b Broker) *link {
 	d.mu.RUnlock()
 	now := time.Now()
 	return &link{
-		d: d, broker: b, unsure: !s.Next.IsZero(), etag: etag,
+		d: d, broker: b, unsure: !s.Next.IsZero(), etag: etag, poll: longPoll{longest: syncWait},
 		renewAt: now.Add(session.RenewIn(s.CreatedAt, now.Unix(), d.c.Random())),
 	}
 }

@@ -25,6 +25,7 @@ type board struct {
 	store  *store.Store
 	wrap   func(agent.PairStore) agent.PairStore
 	broker *fakePairings
+	via    agent.PairBroker // on the way to it; nil: nothing
 	owner  *approver
 	codes  []string
 	onCode func(pairing.Code)
@@ -45,8 +46,12 @@ func (b *board) pair(ctx context.Context, r agent.PairRequest) (agent.Paired, er
 	if b.wrap != nil {
 		s = b.wrap(s)
 	}
+	var broker agent.PairBroker = b.broker
+	if b.via != nil {
+		broker = b.via
+	}
 	return agent.Pair(ctx, agent.PairConfig{
-		Broker: b.broker, URL: "http://127.0.0.1:1", Store: s, Logger: slog.New(slog.DiscardHandler),
+		Broker: broker, URL: "http://127.0.0.1:1", Store: s, Logger: slog.New(slog.DiscardHandler),
 		Random: func() float64 { return 0.5 }, Host: "pi\x1b[31m", Patience: 30 * time.Second, Unit: b.unit,
 		ShowCode: func(c pairing.Code, _ time.Duration) error {
 			if b.screen != nil {

@@ -13,10 +13,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 )
 
-const (
-	pollWait  = 25 * time.Second
-	pollPause = 2 * time.Second // after an answer that says nothing
-)
+const pollPause = 2 * time.Second // after an answer that says nothing
 
 // pairBackoff is how a broker that is away is asked again while a person waits.
 func pairBackoff() retry.Backoff { return retry.Backoff{Min: time.Second, Max: 10 * time.Second} }
@@ -67,19 +64,23 @@ func passing(err error) bool {
 
 // await polls until the owner decided or the code's life is over.
 func (p *pairer) await(ctx context.Context) (Paired, error) {
+	polls := longPoll{longest: pollWait}
 	for attempt := 0; ; {
 		left := time.Until(p.until)
 		if left <= 0 {
 			return Paired{}, p.expired(ctx)
 		}
-		asked := time.Now()
-		granted, err := p.c.Broker.PollPairing(ctx, p.s.Token, min(pollWait, left))
-		switch {
+		asked, wait := time.Now(), min(polls.wait(0), left)
+		granted, err := p.c.Broker.PollPairing(ctx, p.s.Token, wait)
+		took := time.Since(asked)
+		switch cut := polls.ended(wait, took, err); {
 		case ctx.Err() != nil:
 			return Paired{}, ctx.Err() // the pending slot stays: `pair` goes on with it
+		case cut:
+			continue
 		case err == nil && granted != nil && time.Now().Before(p.until):
 			return p.promote(ctx, granted)
-		case err == nil && time.Since(asked) >= pollPause:
+		case err == nil && (wait == 0 || took >= pollPause):
 			attempt = 0
 			continue
 		case p.isDenied(err):

@@ -23,6 +23,10 @@ const tooSoon = 500 * time.Millisecond
 func (l *link) sync(ctx context.Context) error {
 	start, wait := time.Now(), l.wait()
 	reply, etag, err := l.broker.Sync(ctx, l.d.bearer(), l.etag, wait)
+	if took := time.Since(start); l.poll.ended(wait, took, err) && ctx.Err() == nil {
+		l.d.c.Logger.Debug("a long poll was cut on its way", "seconds", int(took.Seconds()), "error", err)
+		return nil
+	}
 	if err != nil {
 		return l.refused(ctx, err)
 	}
@@ -47,7 +51,8 @@ func (l *link) wait() time.Duration {
 	if l.d.state() != Online || l.due() {
 		return 0
 	}
-	until := syncWait
+	most := l.poll.wait(l.d.c.Random())
+	until := most
 	if s, _, _ := l.d.snapshot(); s.CanServe() {
 		until = min(until, time.Until(l.renewAt))
 	}
@@ -57,8 +62,8 @@ func (l *link) wait() time.Duration {
 	if until <= 0 {
 		return 0
 	}
-	// Never so early that nothing is due yet, never longer than a broker allows.
-	return min(until.Truncate(time.Second)+time.Second, syncWait)
+	// Never so early that nothing is due yet, never longer than proxies allow.
+	return min(until.Truncate(time.Second)+time.Second, most)
 }
 
 // due reports whether records are missing that were not asked for yet: a link that was

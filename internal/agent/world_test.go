@@ -101,9 +101,12 @@ func (w *world) config() agent.Config {
 }
 
 // start runs a daemon inside a synctest bubble until the test or stop ends it.
-func (w *world) start() *daemon {
+func (w *world) start() *daemon { return w.startWith(func(*agent.Config) {}) }
+
+func (w *world) startWith(edit func(*agent.Config)) *daemon {
 	w.t.Helper()
 	c := w.config()
+	edit(&c)
 	d := &daemon{Daemon: agent.New(c)}
 	d.conditions, _ = c.Conditions.(*health.Conditions)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -1,0 +1,61 @@
+package agent
+
+import (
+	"errors"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/protocol"
+)
+
+const (
+	syncWait  = 45 * time.Second // the longest poll: below the 50 s after which HAProxy cuts unless told otherwise
+	pollWait  = 25 * time.Second // of a poll while a person waits for a pairing
+	leastCut  = 5 * time.Second  // a poll that fails sooner was not cut: the broker is away
+	cutKept   = time.Hour        // how long a bound is kept that was learned
+	cutMargin = 5                // a learned bound stays a fifth below the cut
+)
+
+// longPoll says how long the next long poll may wait. A proxy on the way may end a poll
+// that waits quietly, with an answer of its own (408, 504) or with none. That says
+// nothing about the broker: not that it is away, and not that it is there. So the next
+// question does not wait, and only its answer counts; what was cut there is the bound for
+// the next hour.
+type longPoll struct {
+	longest time.Duration
+	cut     time.Duration // when the last poll was cut; 0: it was not
+	bound   time.Duration // learned; 0: none
+	until   time.Time     // when it is forgotten
+}
+
+// wait is at most longest and at least eight ninths of it, in whole seconds; 0 after a
+// poll that was cut. random is in [0,1): many agents must not ask in step.
+func (p *longPoll) wait(random float64) time.Duration {
+	if p.cut > 0 {
+		return 0
+	}
+	most := p.longest
+	if p.bound > 0 && time.Now().Before(p.until) {
+		most = p.bound
+	}
+	return most - time.Duration(random*float64(most/9+time.Second)).Truncate(time.Second)
+}
+
+// ended takes note of how a poll of that wait ended after took. It reports whether the
+// poll was cut on its way: the caller asks again at once.
+func (p *longPoll) ended(wait, took time.Duration, err error) (cut bool) {
+	before := p.cut
+	p.cut = 0
+	away := errors.Is(err, protocol.ErrUnreachable)
+	switch {
+	case away && min(wait, took) >= leastCut && !errors.Is(err, protocol.ErrCertificate):
+		p.cut = took
+		if took >= wait { // no answer came at all, as from a router that forgot the connection
+			p.cut = wait / 2
+		}
+		return true
+	case before > 0 && !away:
+		p.bound = (before - before/cutMargin).Truncate(time.Second)
+		p.until = time.Now().Add(cutKept)
+	}
+	return false
+}
