@@ -49,6 +49,9 @@ func wire(ctx context.Context, o options, log *slog.Logger) (*wired, error) {
 	if w.store, w.broker, err = open(ctx, dir, log, kept); err != nil {
 		return nil, errors.Join(err, unlock())
 	}
+	if kept != nil {
+		w.mark = *kept
+	}
 	if err := w.raise(ctx); err != nil {
 		return nil, errors.Join(err, w.store.Close(), unlock())
 	}
@@ -88,15 +91,18 @@ func (w *wired) run(ctx context.Context) {
 	go func() { defer close(done); w.broker.Run(ctx) }()
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
+	behind := false // the mark, and it was said
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
 			w.tidySetup(ctx)
 		case <-w.broker.Changed():
-			if err := w.raise(ctx); err != nil && ctx.Err() == nil {
+			err := w.raise(ctx)
+			if err != nil && !behind && ctx.Err() == nil {
 				w.log.Error("keep the highwater mark", "error", err)
 			}
+			behind = err != nil
 			pause(ctx, raiseEvery)
 		}
 	}

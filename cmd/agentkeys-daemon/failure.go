@@ -14,6 +14,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/brokerclient"
 	"github.com/agentkeys/agentkeys/internal/checkup"
 	"github.com/agentkeys/agentkeys/internal/condition"
+	"github.com/agentkeys/agentkeys/internal/doctor"
 	"github.com/agentkeys/agentkeys/internal/localapi"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/protocol"
@@ -95,6 +96,9 @@ func classify(err error) *failure {
 	default:
 		return f
 	}
+	if f.code == protocol.CodeReadOnly {
+		f.hint = doctor.HintBrokerDisk
+	}
 	if exit, ok := exitOfCode(f.code); ok {
 		f.exit = exit
 	}
@@ -117,7 +121,7 @@ func exitOfCode(code string) (int, bool) {
 	switch code {
 	case protocol.CodePairingDenied, protocol.CodeDenied, protocol.CodeDeniedScope, protocol.CodeSessionRevoked:
 		return exitDenied, true
-	case protocol.CodeUnreachable, protocol.CodeCertificate, protocol.CodeUnavailable, protocol.CodeRestored, protocol.CodeSlowDown:
+	case protocol.CodeUnreachable, protocol.CodeCertificate, protocol.CodeUnavailable, protocol.CodeReadOnly, protocol.CodeRestored, protocol.CodeSlowDown:
 		return exitUnreachable, true
 	}
 	return 0, false

@@ -9,6 +9,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/brokerclient"
 	"github.com/agentkeys/agentkeys/internal/condition"
+	"github.com/agentkeys/agentkeys/internal/doctor"
 	"github.com/agentkeys/agentkeys/internal/localclient"
 	"github.com/agentkeys/agentkeys/internal/owner"
 	"github.com/agentkeys/agentkeys/internal/pairing"
@@ -200,6 +201,8 @@ func problemFault(err error, p *protocol.Problem) fault {
 		f.exit, f.Hint = exitNoSession, hintInit
 	case protocol.CodeSlowDown:
 		f.Message = fmt.Sprintf("%s; try again in %d s", f.Message, p.RetryAfter)
+	case protocol.CodeReadOnly:
+		f.exit, f.Hint = exitUnreachable, doctor.HintBrokerDisk
 	case protocol.CodeUnavailable, protocol.CodeRestored:
 		f.exit = exitUnreachable
 	}

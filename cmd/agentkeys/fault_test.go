@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/agentkeys/agentkeys/internal/localclient"
+	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 )
@@ -37,6 +38,10 @@ func TestAFaultIsToldOnce(t *testing.T) {
 		"a locked keychain in an agent's slot": {
 			agentSlotFault(fmt.Errorf("load: %w", &store.UnavailableError{State: "locked"}), daemonID(t)),
 			told{"keychain_unavailable", exitFault, "unlock the keychain, then: agentkeys-daemon probe"},
+		},
+		"a broker whose disk is full": {
+			fmt.Errorf("revoke bot: %w", &protocol.Problem{Status: 503, Code: protocol.CodeReadOnly, Detail: "no space"}),
+			told{"read_only", exitUnreachable, "on the broker's machine: df -h; sudo journalctl -u agentkeys-broker"},
 		},
 		"anything else": {fs.ErrInvalid, told{"error", exitFault, ""}},
 	} {

@@ -59,7 +59,7 @@ func passing(err error) bool {
 		return false
 	}
 	return errors.Is(err, protocol.ErrUnreachable) || hasCode(err, protocol.CodeSlowDown) ||
-		hasCode(err, protocol.CodeUnavailable) || hasCode(err, protocol.CodeRestored)
+		hasCode(err, protocol.CodeUnavailable) || hasCode(err, protocol.CodeRestored) || hasCode(err, protocol.CodeReadOnly)
 }
 
 // await polls until the owner decided or the code's life is over.

@@ -40,7 +40,7 @@ func (l *link) renewal(ctx context.Context) error {
 		l.d.c.Conditions.Set(condition.RenewalFailing, true, err.Error())
 	}
 	var p *protocol.Problem
-	if errors.As(err, &p) && (p.Code == protocol.CodeDenied || p.Code == protocol.CodeConflict) || errors.Is(err, errDisk) {
+	if errors.As(err, &p) && (p.Code == protocol.CodeDenied || p.Code == protocol.CodeConflict || p.Code == protocol.CodeReadOnly) || errors.Is(err, errDisk) {
 		return nil
 	}
 	return err
@@ -142,6 +142,8 @@ func (l *link) settle(ctx context.Context) error {
 	case errors.Is(err, errDisk) && !errors.Is(err, errSlotChanged):
 		l.renewAt = time.Now().Add(renewBackoff().Min)
 		return nil
+	case hasCode(err, protocol.CodeReadOnly):
+		return nil // it was not used, then: the token of before is good, and this one is tried before each poll
 	case hasCode(err, protocol.CodeTokenUnknown):
 		l.unsure, l.renewAt = false, time.Now() // never registered: go on with the renewal
 		return nil

@@ -95,15 +95,17 @@ func (b *Broker) stateOf(s Session) string {
 // Revoke ends an agent's session; its manifest and records stay for a recovery. It
 // is fine to revoke again.
 func (b *Broker) Revoke(ctx context.Context, c Credentials, w wallet.Wallet) error {
-	err := b.asOwner(ctx, c, func(tx Tx, p principal) error {
-		a, err := tx.Agent(p.Account, w)
-		if errors.Is(err, ErrNone) || (err == nil && a.Role != RoleAgent) {
-			return notFound("no such agent")
-		}
-		if err != nil {
-			return err
-		}
-		return b.endLive(tx, a, protocol.ActionRevoked)
+	err := b.takeAway(func() error {
+		return b.asOwner(ctx, c, func(tx Tx, p principal) error {
+			a, err := tx.Agent(p.Account, w)
+			if errors.Is(err, ErrNone) || (err == nil && a.Role != RoleAgent) {
+				return notFound("no such agent")
+			}
+			if err != nil {
+				return err
+			}
+			return b.endLive(tx, a, protocol.ActionRevoked)
+		})
 	})
 	if err == nil {
 		b.wake.Changed(w.String())
@@ -130,39 +132,43 @@ func (b *Broker) endLive(tx Tx, a Agent, action string) error {
 // Teardown ends an agent for good: session, manifest, records and names go. Its
 // wallet is never used again.
 func (b *Broker) Teardown(ctx context.Context, c Credentials, w wallet.Wallet) error {
-	err := b.asOwner(ctx, c, func(tx Tx, p principal) error {
-		a, err := tx.Agent(p.Account, w)
-		if errors.Is(err, ErrNone) || (err == nil && a.Role != RoleAgent) {
-			return notFound("no such agent")
-		}
-		if err != nil || a.TornDownAt != 0 {
-			return err
-		}
-		if err := b.endLive(tx, a, protocol.ActionRevoked); err != nil {
-			return err
-		}
-		entries, err := tx.Entries(p.Account, w)
-		if err != nil {
-			return err
-		}
-		for _, e := range entries {
-			if err := tx.DropRecord(p.Account, w, e.Service); err != nil {
-				return err
-			}
-		}
-		if err := tx.SetIdentities(p.Account, w, nil); err != nil {
-			return err
-		}
-		a.TornDownAt, a.Manifest, a.Signature = b.unix(), nil, nil
-		if err := tx.SetAgent(a); err != nil {
-			return err
-		}
-		return b.record(tx, p.Account, protocol.AuditRow{Agent: w, Action: protocol.ActionTornDown})
+	err := b.takeAway(func() error {
+		return b.asOwner(ctx, c, func(tx Tx, p principal) error { return b.tearDown(tx, p, w) })
 	})
 	if err == nil {
 		b.wake.Changed(w.String())
 	}
 	return err
+}
+
+func (b *Broker) tearDown(tx Tx, p principal, w wallet.Wallet) error {
+	a, err := tx.Agent(p.Account, w)
+	if errors.Is(err, ErrNone) || (err == nil && a.Role != RoleAgent) {
+		return notFound("no such agent")
+	}
+	if err != nil || a.TornDownAt != 0 {
+		return err
+	}
+	if err := b.endLive(tx, a, protocol.ActionRevoked); err != nil {
+		return err
+	}
+	entries, err := tx.Entries(p.Account, w)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := tx.DropRecord(p.Account, w, e.Service); err != nil {
+			return err
+		}
+	}
+	if err := tx.SetIdentities(p.Account, w, nil); err != nil {
+		return err
+	}
+	a.TornDownAt, a.Manifest, a.Signature = b.unix(), nil, nil
+	if err := tx.SetAgent(a); err != nil {
+		return err
+	}
+	return b.record(tx, p.Account, protocol.AuditRow{Agent: w, Action: protocol.ActionTornDown})
 }
 
 // Reopen lets a lapsed session live again, with the token that its device asked for.

@@ -7,6 +7,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -37,6 +38,7 @@ type Config struct {
 // Broker decides. Its methods are safe for concurrent use.
 type Broker struct {
 	store   Store
+	disk    *disk // below store
 	now     func() time.Time
 	log     *slog.Logger
 	version string
@@ -59,15 +61,20 @@ func New(ctx context.Context, c Config) (*Broker, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	changed := make(chan struct{}, 1)
+	d := &disk{Store: c.Store, log: c.Log}
 	b := &Broker{
-		store: noted{c.Store, changed}, changed: changed, now: c.Now, log: c.Log, version: c.Version,
+		store: noted{d, changed}, disk: d, changed: changed, now: c.Now, log: c.Log, version: c.Version,
 		challenges: newChallenges(), wake: newWake(), limits: newLimits(), done: make(chan struct{}),
 	}
 	err := b.store.Update(ctx, func(tx Tx) error {
 		if err := b.loadEpoch(tx, c.Kept); err != nil {
 			return err
 		}
-		return b.observeClock(tx)
+		err := b.observeClock(tx)
+		if u := (*Unwritable)(nil); errors.As(err, &u) {
+			return nil // a broker whose disk is full serves what it has, after a restart too
+		}
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open broker: %w", err)
@@ -80,7 +87,8 @@ func (b *Broker) Close() { b.stop.Do(func() { close(b.done) }) }
 
 // Info says who answers and what time it has.
 func (b *Broker) Info() protocol.Info {
-	return protocol.Info{Version: b.version, Epoch: b.epoch, Time: b.unix()}
+	reason := b.ReadOnly()
+	return protocol.Info{Version: b.version, Epoch: b.epoch, Time: b.unix(), ReadOnly: reason != "", ReadOnlyReason: reason}
 }
 
 func (b *Broker) unix() int64 { return b.now().Unix() }

@@ -129,7 +129,11 @@ func (b *Broker) seen(tx Tx, s Session, address string) error {
 		return nil
 	}
 	s.Used, s.SeenEpoch, s.Address, s.LastSeen = true, b.epoch, address, now
-	return tx.SetSession(s)
+	err := tx.SetSession(s)
+	if u := (*Unwritable)(nil); errors.As(err, &u) {
+		return nil // that somebody was here is no reason to send it away
+	}
+	return err
 }
 
 // as authenticates, checks that the session did not end meanwhile, and runs f in

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/agentkeys/agentkeys/internal/broker"
 	"github.com/agentkeys/agentkeys/internal/broker/brokertest"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/scope"
@@ -27,7 +28,11 @@ func code(t *testing.T, err error) string {
 		return ""
 	}
 	var p *protocol.Problem
-	if !errors.As(err, &p) {
+	var u *broker.Unwritable
+	switch {
+	case errors.As(err, &u):
+		p = u.Problem()
+	case !errors.As(err, &p):
 		t.Fatalf("not a problem: %v", err)
 	}
 	return p.Code

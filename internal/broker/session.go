@@ -133,16 +133,18 @@ func (b *Broker) Session(ctx context.Context, c Credentials) (protocol.SessionIn
 // EndSession ends the bearer's own session. A session that ended already is fine.
 func (b *Broker) EndSession(ctx context.Context, c Credentials) error {
 	var w wallet.Wallet
-	err := b.as(ctx, c, func(tx Tx, p principal) error {
-		s, err := tx.Session(p.Account, p.Session)
-		if err != nil {
-			return err
-		}
-		w = p.Wallet
-		if _, err := b.end(tx, s); err != nil {
-			return err
-		}
-		return b.record(tx, p.Account, protocol.AuditRow{Agent: p.Wallet, Action: protocol.ActionRevoked, Detail: "by itself"})
+	err := b.takeAway(func() error {
+		return b.as(ctx, c, func(tx Tx, p principal) error {
+			s, err := tx.Session(p.Account, p.Session)
+			if err != nil {
+				return err
+			}
+			w = p.Wallet
+			if _, err := b.end(tx, s); err != nil {
+				return err
+			}
+			return b.record(tx, p.Account, protocol.AuditRow{Agent: p.Wallet, Action: protocol.ActionRevoked, Detail: "by itself"})
+		})
 	})
 	if err == nil {
 		b.wake.Changed(w.String())

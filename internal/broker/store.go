@@ -22,11 +22,19 @@ func isNone(err error) bool { return errors.Is(err, ErrNone) }
 // Store is the database. brokertest.Conformance is what every implementation passes.
 type Store interface {
 	// Update runs f in one serialisable read-write transaction. It is durable when
-	// Update returns nil, and nothing of it stays when f or Update returns an error.
+	// Update returns nil, and nothing of it stays when f or Update returns an error;
+	// *Unwritable where nothing can be written at all.
 	// f may run more than once.
 	Update(ctx context.Context, f func(Tx) error) error
-	// View runs f on one consistent state; f writes nothing.
+	// View runs f on one consistent state; a write of f fails.
 	View(ctx context.Context, f func(Tx) error) error
+	// Room is *Unwritable where the file system says by itself that nothing can be
+	// written. It writes nothing, and is cheap.
+	Room() error
+	// Reserve keeps a little room on the disk, where there is plenty, and Release gives it
+	// back: it reports whether there was any. What takes access away is worth it.
+	Reserve()
+	Release() bool
 }
 
 // Tx is one transaction. Each method that concerns an account's data is given the

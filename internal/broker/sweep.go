@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -40,23 +41,34 @@ func (b *Broker) Sweep(ctx context.Context) error {
 		return tx.PruneEvents(b.unix() - eventsKept)
 	})
 	if err == nil {
+		b.disk.recovered() // observeClock wrote
 		b.wake.Changed(changed...)
 	}
 	return err
 }
 
-// Run sweeps every minute until ctx is done.
+// How often Run sweeps. A sweep always writes, so it is the test whether that can be done.
+const (
+	sweepEvery    = time.Minute
+	writableEvery = 10 * time.Second // while nothing can be written
+)
+
+// Run sweeps until ctx is done.
 func (b *Broker) Run(ctx context.Context) {
-	tick := time.NewTicker(time.Minute)
-	defer tick.Stop()
+	timer := time.NewTimer(sweepEvery)
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
-			if err := b.Sweep(ctx); err != nil && ctx.Err() == nil {
-				b.log.Error("sweep", "error", err)
-			}
+		case <-timer.C:
+		}
+		err := b.Sweep(ctx)
+		if u := (*Unwritable)(nil); err != nil && ctx.Err() == nil && !errors.As(err, &u) {
+			b.log.Error("sweep", "error", err)
+		}
+		if timer.Reset(sweepEvery); b.disk.failed() {
+			timer.Reset(writableEvery)
 		}
 	}
 }

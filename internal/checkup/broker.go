@@ -42,6 +42,9 @@ func askBroker(ctx context.Context, url string, floor time.Time) *doctor.Broker 
 		b.Away, b.Certificate = err.Error(), errors.Is(err, protocol.ErrCertificate)
 		return b
 	}
+	if info.ReadOnly {
+		b.ReadOnly = protocol.ReadOnlyText(info.ReadOnlyReason)
+	}
 	b.Version, b.Offset = info.Version, time.Until(time.Unix(info.Time, 0))
 	return b
 }

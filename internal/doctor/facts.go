@@ -174,6 +174,7 @@ type Broker struct {
 	Away        string // why it did not answer
 	Certificate bool   // Away because of TLS
 	Version     string
+	ReadOnly    string        // why it can write nothing; empty: it can
 	Offset      time.Duration // its clock minus this machine's
 }
 

@@ -13,6 +13,9 @@ const (
 	// clockSlack is how far the clock may be from the broker's, as in the daemon.
 	clockSlack = 5 * time.Minute
 
+	// HintBrokerDisk is what helps a broker that is read_only.
+	HintBrokerDisk = "on the broker's machine: df -h; sudo journalctl -u agentkeys-broker"
+
 	hintClock = "sudo timedatectl set-ntp true"
 	hintSwap  = "sudo sed -i 's/$/ cgroup_enable=memory/' /boot/firmware/cmdline.txt && sudo reboot"
 )
@@ -83,6 +86,9 @@ func (f Facts) broker() []finding {
 		return one(warn("broker", b.ask(), "%s: %s", b.URL, b.Away).says(condition.BrokerAway))
 	}
 	checks := one(ok("broker", "%s answers, version %s", b.URL, b.Version))
+	if b.ReadOnly != "" {
+		checks = one(warn("broker", HintBrokerDisk, "%s answers, version %s, and is read_only: %s; nothing can be stored, approved or revoked there", b.URL, b.Version, b.ReadOnly))
+	}
 	if b.Offset.Abs() > clockSlack {
 		return append(checks, warn("broker_clock", hintClock, "the broker's clock differs by %s", b.Offset.Round(time.Second)).
 			says(condition.ClockWrong).follows(string(condition.ClockNotSet)))

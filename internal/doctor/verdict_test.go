@@ -61,6 +61,7 @@ func machineVerdicts() map[string]verdict {
 		"near the broker":              {func(f *doctor.Facts) { f.Broker.Offset = 4 * time.Minute }, "broker_clock", doctor.OK, "within", ""},
 		"pinned broker away":           {func(f *doctor.Facts) { f.Broker.Away, f.Broker.Pinned = "refused", true }, "broker", doctor.Warn, "refused", "curl -k https://mini.local:8420/v1/info"},
 		"broker away":                  {func(f *doctor.Facts) { f.Broker.Away = "refused" }, "broker", doctor.Warn, "refused", "curl https://mini.local:8420/v1/info"},
+		"broker with a full disk":      {func(f *doctor.Facts) { f.Broker.ReadOnly = "no space is left" }, "broker", doctor.Warn, "read_only: no space is left", doctor.HintBrokerDisk},
 		"another certificate":          {func(f *doctor.Facts) { f.Broker.Away, f.Broker.Certificate = "pin", true }, "broker", doctor.Fail, "certificate", renew},
 		"no URL":                       {func(f *doctor.Facts) { f.Broker.Bad = "not a broker's URL" }, "broker", doctor.Fail, "not a broker's URL", renew},
 		"broker not known":             {func(f *doctor.Facts) { f.Broker.URL = "" }, "broker", doctor.Warn, "not known", ""},

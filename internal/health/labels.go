@@ -64,6 +64,6 @@ func codes() set {
 		protocol.CodeSessionRevoked, protocol.CodeDenied, protocol.CodeDeniedScope, protocol.CodeApprovalNeeded,
 		protocol.CodePairingDenied, protocol.CodeNotFound, protocol.CodeConflict, protocol.CodeAlreadyConsumed,
 		protocol.CodeCloneSuspected, protocol.CodePairingExpired, protocol.CodeSlowDown, protocol.CodeUnavailable,
-		protocol.CodeRestored, protocol.CodeUnreachable, protocol.CodeCertificate,
+		protocol.CodeReadOnly, protocol.CodeRestored, protocol.CodeUnreachable, protocol.CodeCertificate,
 	}
 }

@@ -29,6 +29,7 @@ const (
 	CodeTooLarge        = "bad_request"                // 413 carries the code of 400
 	CodeSlowDown        = "slow_down"                  // 429, with Retry-After
 	CodeUnavailable     = "unavailable"                // 503
+	CodeReadOnly        = "read_only"                  // 503
 	CodeRestored        = "restored"                   // 503
 	CodePairingForged   = "pairing_forged"             // made by the client: a MAC was wrong
 	CodeManifestRefused = "manifest_refused"           // made by the client: signature, owner or revision was wrong

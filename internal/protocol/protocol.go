@@ -50,6 +50,9 @@ type Info struct {
 	Version string `json:"version"`
 	Epoch   string `json:"epoch"` // 32 hex digits, new after every restore
 	Time    int64  `json:"time"`
+
+	ReadOnly       bool   `json:"read_only"`                  // it answers what reads, and can write nothing
+	ReadOnlyReason string `json:"read_only_reason,omitempty"` // one of ReadOnlyReasons
 }
 
 // Account is the body of POST /v1/accounts; the bearer is the set-up token.

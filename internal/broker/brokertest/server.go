@@ -33,6 +33,7 @@ type Server struct {
 	t     testing.TB
 	addr  string
 	store *sqlite.Store
+	disk  *fullDisk // over store
 	http  *http.Server
 	done  chan struct{}
 }
@@ -54,7 +55,8 @@ func (s *Server) start() {
 		s.t.Fatal(err)
 	}
 	s.store = store
-	s.Broker, err = broker.New(ctx, broker.Config{Store: store, Now: s.Clock.Now, Log: s.Log, Version: "test"})
+	s.disk = &fullDisk{Store: store}
+	s.Broker, err = broker.New(ctx, broker.Config{Store: s.disk, Now: s.Clock.Now, Log: s.Log, Version: "test"})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -188,6 +188,18 @@ func (c *contract) accounts(k *cast) {
 	r.body = every["createAccount"].body
 	c.want(r, 201, "")
 	c.want(every["info"], 200, "")
+	c.s.Fill(protocol.ReadOnlyNoSpace, false)
+	full := c.request(every["openPairing"])
+	if got := send(full); got.err != nil || got.StatusCode != 503 || got.Header.Get("Retry-After") != "10" || decoded[protocol.Problem](c.t, got.body).Code != protocol.CodeReadOnly {
+		c.t.Errorf("a full disk: %v %v %s", got.err, got.Response, got.body)
+	}
+	if info := decoded[protocol.Info](c.t, c.want(every["info"], 200, "")); info.ReadOnlyReason != protocol.ReadOnlyNoSpace {
+		c.t.Errorf("a full disk: %+v", info)
+	}
+	c.s.Drain()
+	if err := c.s.Broker.Sweep(c.t.Context()); err != nil {
+		c.t.Fatal(err)
+	}
 	c.want(every["openAccount"], 204, "")
 	c.want(every["audit"], 200, "")
 	filtered := every["audit"]

@@ -163,6 +163,9 @@ func (a *API) problemOf(route string, err error) *protocol.Problem {
 	if errors.As(err, &p) {
 		return p
 	}
+	if u := (*broker.Unwritable)(nil); errors.As(err, &u) {
+		return u.Problem()
+	}
 	if !errors.Is(err, context.Canceled) {
 		a.log.Error("request failed", "route", route, "error", err)
 	}

@@ -11,12 +11,14 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"path/filepath"
 
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/agentkeys/agentkeys/internal/broker"
+	"github.com/agentkeys/agentkeys/internal/protocol"
 )
 
 //go:embed migrations/*.sql
@@ -26,6 +28,7 @@ const readers = 4 // connections
 
 // Store is a database that is open. Safe for concurrent use.
 type Store struct {
+	dir   string  // that the file lies in
 	write *sql.DB // one connection: writers queue here, not in SQLite
 	read  *sql.DB
 }
@@ -41,7 +44,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err := errors.Join(f.Chmod(0o600), f.Close()); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	s := &Store{}
+	s := &Store{dir: filepath.Dir(path)}
 	if s.write, err = connect(path, 1, "immediate"); err != nil {
 		return nil, err
 	}
@@ -49,8 +52,9 @@ func Open(ctx context.Context, path string) (*Store, error) {
 		return nil, errors.Join(err, s.write.Close())
 	}
 	if err := migrate(ctx, s.write); err != nil {
-		return nil, errors.Join(err, s.Close())
+		return nil, errors.Join(s.unwritable(err), s.Close())
 	}
+	s.Reserve()
 	return s, nil
 }
 
@@ -88,7 +92,7 @@ func (s *Store) Close() error { return errors.Join(s.read.Close(), s.write.Close
 
 // Update implements broker.Store: BEGIN IMMEDIATE, so f never loses a race at commit.
 func (s *Store) Update(ctx context.Context, f func(broker.Tx) error) error {
-	return run(ctx, s.write, f)
+	return s.unwritable(run(ctx, s.write, f))
 }
 
 // View implements broker.Store.
@@ -152,6 +156,8 @@ func translate(err error) error {
 		return broker.ErrNone
 	case errors.As(err, &e) && (e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY):
 		return broker.ErrTaken
+	case errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_READONLY:
+		return &broker.Unwritable{Reason: protocol.ReadOnlyFault, Err: err}
 	}
 	return fmt.Errorf("query: %w", err)
 }

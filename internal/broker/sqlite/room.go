@@ -1,0 +1,75 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+
+	"golang.org/x/sys/unix"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/agentkeys/agentkeys/internal/broker"
+	"github.com/agentkeys/agentkeys/internal/protocol"
+)
+
+const (
+	leastRoom     = 64 << 10 // bytes; with less a change may already fail
+	mountReadOnly = 1        // ST_RDONLY of Linux, MNT_RDONLY of macOS
+)
+
+// Room implements broker.Store by what the file system says; it writes nothing.
+func (s *Store) Room() error {
+	free, err := s.free()
+	if err == nil && free < leastRoom {
+		return &broker.Unwritable{Reason: protocol.ReadOnlyNoSpace}
+	}
+	return err
+}
+
+// free is how many bytes this user may still write where the database lies.
+func (s *Store) free() (uint64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(s.dir, &st); err != nil {
+		return 0, fmt.Errorf("look at the file system: %w", err)
+	}
+	if st.Flags&mountReadOnly != 0 {
+		return 0, &broker.Unwritable{Reason: protocol.ReadOnlyMount}
+	}
+	if st.Blocks == 0 {
+		return math.MaxUint64, nil // a file system that does not count, as some of FUSE
+	}
+	blocks := st.Bavail
+	if os.Geteuid() == 0 {
+		blocks = st.Bfree // what is kept for root is this user's
+	}
+	return blocks * uint64(max(st.Bsize, 1)), nil
+}
+
+// unwritable names an error that says that nothing can be written; others stay as
+// they are. SQLite says of a disk that is mounted read-only only that it failed.
+func (s *Store) unwritable(err error) error {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	u := &broker.Unwritable{Reason: protocol.ReadOnlyFault, Err: err}
+	switch code := e.Code(); code & 0xff {
+	case sqlite3.SQLITE_FULL:
+		u.Reason = protocol.ReadOnlyNoSpace
+		return u
+	case sqlite3.SQLITE_IOERR:
+		if code == sqlite3.SQLITE_IOERR_READ || code == sqlite3.SQLITE_IOERR_SHORT_READ {
+			return err
+		}
+	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN:
+	default:
+		return err
+	}
+	var seen *broker.Unwritable
+	if errors.As(s.Room(), &seen) {
+		u.Reason = seen.Reason
+	}
+	return u
+}
