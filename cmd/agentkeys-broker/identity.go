@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/tls"
-	"fmt"
 	"log/slog"
 	"net"
 
@@ -12,6 +11,7 @@ import (
 // identity is how the listener is known to clients; the zero value speaks plain HTTP.
 type identity struct {
 	config *tls.Config
+	shown  *certificate
 	host   string // of the URL; empty: the address that is listened on
 	pin    string // of the URL; empty: an authority vouches
 
@@ -19,7 +19,7 @@ type identity struct {
 }
 
 // loadIdentity reads the certificate that o names, or makes one of dir's own key.
-func loadIdentity(o options, dir datadir.Dir) (identity, error) {
+func loadIdentity(o options, dir datadir.Dir, log *slog.Logger) (identity, error) {
 	if !o.encrypted() {
 		return identity{}, nil
 	}
@@ -30,27 +30,17 @@ func loadIdentity(o options, dir datadir.Dir) (identity, error) {
 			return identity{}, err
 		}
 	}
-	var pair tls.Certificate
 	var err error
 	if o.selfSigned() {
-		pair, id.pin, err = ownCertificate(dir, id.host)
-	} else if pair, err = tls.LoadX509KeyPair(o.cert, o.key); err != nil {
-		err = fmt.Errorf("load certificate: %w", err)
+		id.shown, id.pin, err = ownCertificate(dir, id.host, log)
+	} else {
+		id.shown, err = fileCertificate(o.cert, o.key, log)
 	}
-	id.config = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
-	return id, err
-}
-
-func ownCertificate(dir datadir.Dir, host string) (pair tls.Certificate, pin string, err error) {
-	key, err := dir.TLSKey()
 	if err != nil {
-		return pair, "", err
+		return identity{}, err
 	}
-	if pin, err = pinOf(key); err != nil {
-		return pair, "", err
-	}
-	pair, err = selfSigned(key, host)
-	return pair, pin, err
+	id.config = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: id.shown.get}
+	return id, nil
 }
 
 // url is what a client is given to reach the listener.

@@ -60,6 +60,9 @@ func checkAddress(address string, tls, insecure bool) error {
 		return nil
 	}
 	host, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port) //nolint:noctx // a table of names, not the network
+	}
 	if err != nil || port == "" {
 		return &mistake{fmt.Sprintf("%q is not an address", address), "--listen 127.0.0.1:8420"}
 	}

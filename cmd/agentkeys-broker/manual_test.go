@@ -27,7 +27,7 @@ const program = "agentkeys-broker"
 func TestManPage(t *testing.T) {
 	t.Parallel()
 	text := manualtest.ReadText(t, root("docs/man", program+".1.txt"))
-	manualtest.ExitCodes(t, text, exitOK, exitFault, exitUsage)
+	manualtest.ExitCodes(t, text, exitOK, exitFault, exitUsage, exitAway)
 	manualtest.Variables(t, text, manualtest.VariablesIn(t, ".", root("internal/broker/datadir")))
 	page, err := manual.Page(definition(t), text)
 	if err != nil {

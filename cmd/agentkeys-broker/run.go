@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/agentkeys/agentkeys/internal/broker"
 	"github.com/agentkeys/agentkeys/internal/broker/datadir"
 	"github.com/agentkeys/agentkeys/internal/broker/sqlite"
 	"github.com/agentkeys/agentkeys/internal/buildinfo"
@@ -35,6 +36,8 @@ const usage = `agentkeys-broker: accounts, pairing, sessions and sealed records 
       --metrics-listen ADDR /metrics, /livez and /readyz on an address of their own
       --log-level LEVEL     debug, info, warn, error (default info)
       --log-format FORMAT   text or json (default text)
+  agentkeys-broker reload --data DIR           check the options of serve, which stand behind it, and give
+                                               the log level to the broker that serves
   agentkeys-broker setup-token --data DIR      write a set-up token for one more owner to DIR/setup-token
   agentkeys-broker backup FILE --data DIR      write all of it to a new FILE, while the broker serves
   agentkeys-broker restore FILE --data DIR     put a backup in place, while it does not; agents then wait
@@ -49,6 +52,7 @@ const (
 	exitOK    = 0
 	exitFault = 1
 	exitUsage = 64
+	exitAway  = 69
 )
 
 // mistake is a usage error with the command that is right.
@@ -79,12 +83,16 @@ func run(ctx context.Context, args, env []string, _ io.Reader, stdout, stderr io
 	if m := (*mistake)(nil); errors.As(err, &m) {
 		return exitUsage
 	}
+	if errors.Is(err, errNotServing) {
+		return exitAway
+	}
 	return exitFault
 }
 
 // hintFor is what helps against err, or "".
 func hintFor(err error) string {
 	var m *mistake
+	var full *broker.Unwritable
 	switch {
 	case errors.As(err, &m):
 		return m.hint
@@ -100,7 +108,9 @@ func hintFor(err error) string {
 		return "give another FILE: agentkeys-broker backup replaces none"
 	case errors.Is(err, sqlite.ErrNotBroker):
 		return "give a FILE that agentkeys-broker backup wrote"
-	case errors.Is(err, syscall.ENOSPC):
+	case errors.Is(err, errNotServing):
+		return "sudo systemctl start agentkeys-broker"
+	case errors.As(err, &full), errors.Is(err, syscall.ENOSPC):
 		return "df -h"
 	}
 	return ""
@@ -113,6 +123,8 @@ func dispatch(ctx context.Context, args, env []string, stdout *stdio.Output, std
 	switch args[0] {
 	case "serve":
 		return serveCommand(ctx, args[1:], env, stdout.Raw(), stderr) // it serves on without a reader
+	case "reload":
+		return reloadCommand(args[1:], stdout)
 	case "setup-token":
 		return setupCommand(ctx, args[1:], stdout)
 	case "backup":

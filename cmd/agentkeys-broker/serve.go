@@ -2,16 +2,20 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/agentkeys/agentkeys/internal/sdnotify"
 )
 
 // Time limits of the listener. A long poll takes 50 s at most; a slow reader of its answer
@@ -76,6 +80,11 @@ func (o options) check() error {
 	if o.format != "text" && o.format != "json" {
 		return &mistake{fmt.Sprintf("unknown log format %q", o.format), "--log-format text or json"}
 	}
+	if o.metrics != "" {
+		if err := checkAddress(o.metrics, true, false); err != nil {
+			return fmt.Errorf("--metrics-listen: %w", err)
+		}
+	}
 	return checkAddress(o.listen, o.encrypted(), o.insecure)
 }
 
@@ -98,12 +107,15 @@ func (o options) checkTLS() error {
 	return nil
 }
 
-func (o options) logger(w io.Writer) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: o.level}
+// logger writes as o says; the level may change later.
+func (o options) logger(w io.Writer) (*slog.Logger, *slog.LevelVar) {
+	level := &slog.LevelVar{}
+	level.Set(o.level)
+	opts := &slog.HandlerOptions{Level: level}
 	if o.format == "json" {
-		return slog.New(slog.NewJSONHandler(w, opts))
+		return slog.New(slog.NewJSONHandler(w, opts)), level
 	}
-	return slog.New(slog.NewTextHandler(w, opts))
+	return slog.New(slog.NewTextHandler(w, opts)), level
 }
 
 // serveCommand runs the broker until ctx ends. Its only line on stdout is
@@ -113,7 +125,10 @@ func serveCommand(ctx context.Context, args, env []string, stdout, stderr io.Wri
 	if err != nil {
 		return err
 	}
-	log := o.logger(stderr)
+	// To the end of the process: SIGHUP must not end a broker that starts or stops.
+	hups := make(chan os.Signal, 1)
+	signal.Notify(hups, syscall.SIGHUP)
+	log, level := o.logger(stderr)
 	w, err := wire(ctx, o, log)
 	if err != nil {
 		return err
@@ -127,63 +142,65 @@ func serveCommand(ctx context.Context, args, env []string, stdout, stderr io.Wri
 	if err != nil {
 		return err
 	}
-	servers := []*server{main}
-	if o.metrics != "" {
-		m, err := newServer(ctx, o.metrics, identity{}, w.metrics, log)
-		if err != nil {
-			return errors.Join(err, main.listener.Close())
-		}
-		log.Info("metrics", "url", m.url+"/metrics")
-		servers = append(servers, m)
+	w.notifier = sdnotify.New(lookup(env), os.Getpid())
+	s := serving{
+		wired: w, main: main, hups: hups,
+		metrics:  &optional{address: o.metrics, handler: w.metrics, notifier: w.notifier, log: log},
+		reloader: &reloader{dir: w.dir, started: o, level: level, shown: w.identity.shown, notifier: w.notifier, log: log},
 	}
+	first := s.metrics.open(ctx)
 	log.Info("listening", "url", main.url)
 	w.identity.noteAddresses(log)
-	return serve(ctx, w, servers, log, func() {
-		fmt.Fprintln(stdout, "listening on", main.url)
-		notify(log, env, daemon.SdNotifyReady)
-	}, func() { notify(log, env, daemon.SdNotifyStopping) })
+	return s.run(ctx, first, func() { fmt.Fprintln(stdout, "listening on", main.url) })
 }
 
-// serve runs the servers and the sweeper until ctx ends or a server fails, then
-// ends the long polls and gives the rest 5 s.
-func serve(ctx context.Context, w *wired, servers []*server, log *slog.Logger, ready, stopping func()) error {
+// serving is a broker with everything that runs beside it.
+type serving struct {
+	*wired
+	main     *server
+	metrics  *optional
+	reloader *reloader
+	hups     <-chan os.Signal
+}
+
+// run serves until ctx ends or the main listener fails, then ends the long polls and
+// gives the rest 5 s. first is the metrics' server, or nil.
+func (s serving) run(ctx context.Context, first *server, ready func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	failed := make(chan error, len(servers))
-	for _, s := range servers {
-		go func() { failed <- s.serve() }()
+	failed := make(chan error, 1)
+	var beside sync.WaitGroup
+	beside.Go(func() { failed <- s.main.until(ctx) })
+	beside.Go(func() { s.wired.run(ctx) })
+	beside.Go(func() { s.metrics.run(ctx, first) })
+	if s.identity.shown != nil {
+		beside.Go(func() { s.identity.shown.watch(ctx) })
 	}
-	swept := make(chan struct{})
-	go func() { defer close(swept); w.run(ctx) }()
 	ready()
+	s.notifier.Ready()
+	beside.Go(func() { s.reloader.run(ctx, s.hups) })
 	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
-	log.Info("stopping")
-	stopping()
+	s.log.Info("stopping")
+	s.notifier.Stopping()
+	s.broker.Close()
 	cancel()
-	w.broker.Close()
-	end, done := context.WithTimeout(context.Background(), stopTimeout)
-	defer done()
-	for _, s := range servers {
-		if e := s.http.Shutdown(end); e != nil {
-			err = errors.Join(err, s.http.Close())
-		}
-	}
-	<-swept
+	beside.Wait()
 	return err
 }
 
-// notify tells systemd; env decides whether there is one to tell.
-func notify(log *slog.Logger, env []string, state string) {
-	for _, e := range env {
-		if len(e) > len("NOTIFY_SOCKET=") && e[:len("NOTIFY_SOCKET=")] == "NOTIFY_SOCKET=" {
-			if _, err := daemon.SdNotify(false, state); err != nil {
-				log.Warn("notify systemd", "error", err)
+// lookup reads env as os.Getenv reads the process's.
+func lookup(env []string) func(string) string {
+	return func(name string) string {
+		for _, e := range env {
+			if value, ok := strings.CutPrefix(e, name+"="); ok {
+				return value
 			}
 		}
+		return ""
 	}
 }
 

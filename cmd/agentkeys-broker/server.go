@@ -27,6 +27,23 @@ func newServer(ctx context.Context, address string, id identity, h http.Handler,
 	return s, nil
 }
 
+// until answers until ctx ends, and then gives answers that are under way 5 s.
+func (s *server) until(ctx context.Context) error {
+	failed := make(chan error, 1)
+	go func() { failed <- s.serve() }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	end, done := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer done()
+	if err := s.http.Shutdown(end); err != nil {
+		return s.http.Close()
+	}
+	return nil
+}
+
 // serve answers until Shutdown; nil then.
 func (s *server) serve() error {
 	var err error

@@ -19,8 +19,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/broker/brokertest"
 )
 
-// certificate writes a self-signed one for 127.0.0.1.
-func certificate(t *testing.T) (cert, key string, pool *x509.CertPool) {
+// newPair writes a self-signed one for 127.0.0.1.
+func newPair(t *testing.T) (cert, key string, pool *x509.CertPool) {
 	t.Helper()
 	private := brokertest.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
 	template := &x509.Certificate{
@@ -43,7 +43,7 @@ func certificate(t *testing.T) (cert, key string, pool *x509.CertPool) {
 
 func TestServeTLS(t *testing.T) {
 	t.Parallel()
-	cert, key, pool := certificate(t)
+	cert, key, pool := newPair(t)
 	r := start(t, "--listen", "127.0.0.1:0", "--data", filepath.Join(t.TempDir(), "data"), "--tls-cert", cert, "--tls-key", key)
 	if !strings.HasPrefix(r.url, "https://127.0.0.1:") {
 		t.Errorf("announced %s", r.url)

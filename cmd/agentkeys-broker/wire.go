@@ -13,6 +13,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/broker/metrics"
 	"github.com/agentkeys/agentkeys/internal/broker/sqlite"
 	"github.com/agentkeys/agentkeys/internal/buildinfo"
+	"github.com/agentkeys/agentkeys/internal/sdnotify"
 	"github.com/agentkeys/agentkeys/internal/session"
 )
 
@@ -26,6 +27,7 @@ type wired struct {
 	broker   *broker.Broker
 	api      http.Handler
 	metrics  http.Handler
+	notifier *sdnotify.Notifier // of who serves
 	log      *slog.Logger
 }
 
@@ -38,8 +40,11 @@ func wire(ctx context.Context, o options, log *slog.Logger) (*wired, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := dir.RemoveOptions(); err != nil { // those of the start are newer
+		return nil, errors.Join(err, unlock())
+	}
 	w := &wired{dir: dir, unlock: unlock, log: log}
-	if w.identity, err = loadIdentity(o, dir); err != nil {
+	if w.identity, err = loadIdentity(o, dir, log); err != nil {
 		return nil, errors.Join(err, unlock())
 	}
 	kept, err := keptMark(dir)
@@ -58,7 +63,9 @@ func wire(ctx context.Context, o options, log *slog.Logger) (*wired, error) {
 	if err := w.setup(ctx); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
-	m := metrics.New(buildinfo.Version(), w.broker.Stats)
+	m := metrics.New(metrics.Config{
+		Version: buildinfo.Version(), Stats: w.broker.Stats, ReadOnly: w.broker.ReadOnly, Certificate: w.identity.shown.state,
+	})
 	w.metrics = m.Handler()
 	w.api = httpapi.New(httpapi.Config{Broker: w.broker, Log: log, TrustedProxies: o.proxies, Observe: func(route string, status int, d time.Duration) {
 		m.Observe(route, status, d)

@@ -18,7 +18,7 @@ _agentkeys_broker() {
             continue
         fi
         case $word in
-        serve | setup-token | backup | restore | clock | version | help) command=$word ;;
+        serve | reload | setup-token | backup | restore | clock | version | help) command=$word ;;
         esac
     done
 
@@ -66,6 +66,11 @@ _agentkeys_broker() {
         COMPREPLY=($(compgen -W $'text\njson' -- "$cur"))
         return
         ;;
+    reload:--data)
+        compopt -o filenames 2>/dev/null
+        COMPREPLY=($(compgen -d -- "$cur"))
+        return
+        ;;
     setup-token:--data)
         compopt -o filenames 2>/dev/null
         COMPREPLY=($(compgen -d -- "$cur"))
@@ -92,6 +97,7 @@ _agentkeys_broker() {
         case $command in
         '') words=$'--help' ;;
         serve) words=$'--data\n--listen\n--tls\n--tls-cert\n--tls-key\n--url-host\n--insecure-http\n--trusted-proxy\n--metrics-listen\n--log-level\n--log-format\n--help' ;;
+        reload) words=$'--data\n--help' ;;
         setup-token) words=$'--data\n--help' ;;
         backup) words=$'--data\n--help' ;;
         restore) words=$'--data\n--replace\n--help' ;;
@@ -104,7 +110,7 @@ _agentkeys_broker() {
     fi
 
     case $command in
-    '') COMPREPLY=($(compgen -W $'serve\nsetup-token\nbackup\nrestore\nclock\nversion\nhelp' -- "$cur")) ;;
+    '') COMPREPLY=($(compgen -W $'serve\nreload\nsetup-token\nbackup\nrestore\nclock\nversion\nhelp' -- "$cur")) ;;
     backup)
         compopt -o filenames 2>/dev/null
         COMPREPLY=($(compgen -f -- "$cur"))

@@ -26,6 +26,8 @@ var (
 	ErrInsecure = errors.New("the data directory must belong to this user and have mode 0700")
 )
 
+const lockName = ".lock"
+
 // Dir is the broker's directory.
 type Dir struct{ path string }
 
@@ -61,7 +63,7 @@ func (d Dir) SetupPath() string { return filepath.Join(d.path, "setup-token") }
 
 // Lock keeps other brokers off until unlock or the end of the process. ErrBusy.
 func (d Dir) Lock() (unlock func() error, err error) {
-	f, err := os.OpenFile(filepath.Join(d.path, ".lock"), os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
+	f, err := os.OpenFile(filepath.Join(d.path, lockName), os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock data directory: %w", err)
 	}
@@ -72,6 +74,7 @@ func (d Dir) Lock() (unlock func() error, err error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lock data directory: %w", err), f.Close())
 	}
+	noteHolder(f)
 	// Unlocked by name: a child that is started just now has the open file until its exec.
 	return func() error { return errors.Join(unix.Flock(int(f.Fd()), unix.LOCK_UN), f.Close()) }, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/agentkeys/agentkeys/internal/broker"
+	"github.com/agentkeys/agentkeys/internal/protocol"
 )
 
 const statsTimeout = 2 * time.Second
@@ -20,18 +21,32 @@ const statsTimeout = 2 * time.Second
 // Stats reads the counts of the database.
 type Stats func(context.Context) (broker.Stats, error)
 
+// Certificate is how the one of the listener is.
+type Certificate struct {
+	NotAfter time.Time // zero: there is none, or it has no last day
+	Problem  string    // why the files of a newer one cannot be used; empty: nothing is wrong
+}
+
+// Config is what New needs, all of it.
+type Config struct {
+	Version     string
+	Stats       Stats
+	ReadOnly    func() string // why nothing can be written, of protocol.ReadOnlyReasons; empty: it can
+	Certificate func() Certificate
+}
+
 // Metrics is a registry of its own.
 type Metrics struct {
+	c        Config
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
-	stats    Stats
 }
 
 // New makes the metrics of one broker.
-func New(version string, stats Stats) *Metrics {
+func New(c Config) *Metrics {
 	m := &Metrics{
-		registry: prometheus.NewRegistry(), stats: stats,
+		c: c, registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "agentkeys_broker_http_requests_total", Help: "Answers by route and status code; 499: the caller went away.",
 		}, []string{"route", "code"}),
@@ -41,9 +56,9 @@ func New(version string, stats Stats) *Metrics {
 		}, []string{"route"}),
 	}
 	build := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "agentkeys_broker_build_info", Help: "Always 1; the version is the label.", ConstLabels: prometheus.Labels{"version": version},
+		Name: "agentkeys_broker_build_info", Help: "Always 1; the version is the label.", ConstLabels: prometheus.Labels{"version": c.Version},
 	}, func() float64 { return 1 })
-	m.registry.MustRegister(m.requests, m.duration, build, &statsCollector{stats: stats},
+	m.registry.MustRegister(m.requests, m.duration, build, &statsCollector{stats: c.Stats}, &hostCollector{c},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -54,21 +69,39 @@ func (m *Metrics) Observe(route string, status int, d time.Duration) {
 	m.duration.WithLabelValues(route).Observe(d.Seconds())
 }
 
-// Handler serves /metrics, /livez and /readyz; ready means that the database answers.
+// Handler serves /metrics, /livez and /readyz; ready means that the database answers and
+// can be written.
 func (m *Metrics) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok\n") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), statsTimeout)
-		defer cancel()
-		if _, err := m.stats(ctx); err != nil {
-			say(w, http.StatusServiceUnavailable, "the database does not answer\n")
-			return
-		}
-		say(w, http.StatusOK, "ok\n")
-	})
+	mux.HandleFunc("GET /readyz", m.readyz)
 	return mux
+}
+
+// readyz says what is wrong; with ?verbose what does not keep the broker from its work too.
+func (m *Metrics) readyz(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), statsTimeout)
+	defer cancel()
+	status, text := http.StatusOK, ""
+	if _, err := m.c.Stats(ctx); err != nil {
+		status, text = http.StatusServiceUnavailable, text+"- the database does not answer\n"
+	}
+	if reason := m.c.ReadOnly(); reason != "" {
+		status, text = http.StatusServiceUnavailable, text+"- read_only: "+protocol.ReadOnlyText(reason)+"; what only reads is answered\n"
+	}
+	c := m.c.Certificate()
+	if c.Problem != "" && r.URL.Query().Has("verbose") {
+		text += "- certificate: the one of before is served: " + c.Problem + "\n"
+	}
+	if !c.NotAfter.IsZero() && r.URL.Query().Has("verbose") {
+		text += "- certificate: good until " + c.NotAfter.UTC().Format(time.RFC3339) + "\n"
+	}
+	first := "ok\n"
+	if status != http.StatusOK {
+		first = "not ready\n"
+	}
+	say(w, status, first+text)
 }
 
 func say(w http.ResponseWriter, status int, text string) {
