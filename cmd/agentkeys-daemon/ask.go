@@ -5,12 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/checkup"
 	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/localclient"
+	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
@@ -70,4 +74,20 @@ func failed(w wallet.Wallet, state string, f *failure) protocol.Status {
 		Storage:    protocol.StatusStorage{Backend: "", KeychainState: ""},
 		Conditions: []protocol.StatusCondition{{Code: f.code, Severity: "error", Message: f.err.Error(), Hint: f.hint}},
 	}
+}
+
+// closedSocket is the first agent.sock of dirs that this user may not look at or connect
+// to; empty: there is none.
+func closedSocket(dirs []string) string {
+	for _, dir := range dirs {
+		path := filepath.Join(dir, paths.AgentSocket)
+		conn, err := (&net.Dialer{Timeout: askTime}).Dial("unix", path)
+		if err == nil {
+			_ = conn.Close() // it has begun to listen
+		}
+		if errors.Is(err, fs.ErrPermission) {
+			return path
+		}
+	}
+	return ""
 }

@@ -48,7 +48,7 @@ func (c *forgetCommand) run(ctx context.Context, p *program) error {
 	release, err := s.HoldRun(id)
 	switch {
 	case errors.Is(err, store.ErrBusy):
-		return p.busy(s.Store, w, fmt.Errorf("the daemon of %s is running: %w", w, err))
+		return p.busy(s.Store, w, fmt.Errorf("the daemon of %s is running", w))
 	case errors.Is(err, fs.ErrNotExist):
 		p.forgetUnit(ctx, w) // a pairing that was cut off may have left its drop-in
 		return fmt.Errorf("wallet %s is not paired on this machine: %w", w, store.ErrNoSession)
@@ -80,7 +80,10 @@ func (p *program) forgetSlot(ctx context.Context, s *storage, id session.ID, w w
 			err = nil
 		}
 	}
-	return errors.Join(err, s.RemoveFile(id, cacheFile))
+	if removed := s.RemoveFile(id, cacheFile); err == nil { // else it failed for the same reason
+		err = removed
+	}
+	return err
 }
 
 // forgetUnit removes the drop-in of pair --run-as, after the slot: a slot without it

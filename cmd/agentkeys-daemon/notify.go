@@ -38,6 +38,13 @@ func (n *notifier) again() {
 }
 
 func (n *notifier) tell() {
+	if words := n.words(); words != "" {
+		n.Notifier.Status(words)
+	}
+}
+
+// words is the line for systemctl status.
+func (n *notifier) words() string {
 	var parts []string
 	if n.line != "" { // else the agent has not looked yet
 		parts = append(parts, n.line)
@@ -45,7 +52,5 @@ func (n *notifier) tell() {
 	for _, c := range n.health.Unsaid(string(n.state)) {
 		parts = append(parts, c.Message)
 	}
-	if parts != nil {
-		n.Notifier.Status(strings.Join(parts, "; "))
-	}
+	return strings.Join(parts, "; ")
 }

@@ -176,6 +176,7 @@ func answers() []situation {
 		{"the keychain did not take it", daemonSays(in("online", "file", store.StatePromptsOnWrite), "prompts_on_write", condition.FellBackToFile)},
 		{"the settings are refused", daemonSays(online, "unknown key borker", condition.SettingsRefused)},
 		{"the clock of 1970", daemonSays(online, "", condition.ClockNotSet, condition.ClockWrong)},
+		{"the metrics have no address", daemonSays(online, "127.0.0.1:9479 is taken by nginx (pid 7)", condition.MetricsUnavailable)},
 		{"a credential is withheld", daemonSays(online, "openrouter", condition.RecordWithheld)},
 	}
 }

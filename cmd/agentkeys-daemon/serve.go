@@ -161,7 +161,10 @@ func (i *instance) explain(err error) error {
 			err: fmt.Errorf("wallet %s is not paired on this machine: %w", i.w, err),
 		}
 	}
-	if errors.Is(err, store.ErrBusy) || errors.Is(err, localapi.ErrInUse) {
+	switch {
+	case errors.Is(err, store.ErrBusy):
+		return i.p.busy(i.storage.Store, i.w, fmt.Errorf("another daemon runs for wallet %s", i.w))
+	case errors.Is(err, localapi.ErrInUse):
 		return i.p.busy(i.storage.Store, i.w, err)
 	}
 	return err

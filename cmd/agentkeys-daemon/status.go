@@ -128,6 +128,10 @@ func (p *program) slotStatus(ctx context.Context, s *store.Store, w wallet.Walle
 		}
 		return exitUnreachable, p.printStatus(st, paths.Owner(slot.Dir))
 	}
+	if path := closedSocket(paths.SocketDirs(p.getenv, s.Home(), w)); path != "" {
+		f := &failure{code: protocol.CodeDenied, hint: "sudo " + name + " status --wallet " + w.String(), err: errors.New(path + " is closed to this user")}
+		return exitDenied, p.printStatus(failed(w, stateNoAnswer, f), -1)
+	}
 	return 0, &failure{
 		exit: exitNoSession, code: "no_session", hint: name + " recover " + w.String() + " --broker URL",
 		err: errors.New("wallet " + w.String() + " is not paired on this machine (" + s.Home() + ")"),

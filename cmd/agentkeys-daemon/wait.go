@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -45,7 +46,7 @@ func (c *waitCommand) run(ctx context.Context, p *program) error {
 	if !p.known(s, w) {
 		return &failure{
 			exit: exitNoSession, code: "no_session", hint: name + " recover " + w.String() + " --broker URL",
-			err: fmt.Errorf("wallet %s is not paired on this machine", w),
+			err: fmt.Errorf("wallet %s is not paired on this machine (%s)", w, s.Home()),
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
@@ -77,7 +78,7 @@ func (p *program) known(s *store.Store, w wallet.Wallet) bool {
 		}
 	}
 	for _, dir := range paths.SocketDirs(p.getenv, s.Home(), w) {
-		if _, err := os.Stat(dir); err == nil {
+		if _, err := os.Stat(dir); err == nil || errors.Is(err, fs.ErrPermission) {
 			return true
 		}
 	}
@@ -94,7 +95,7 @@ func (p *program) isReady(ctx context.Context, s *store.Store, w wallet.Wallet) 
 		return true, nil
 	}
 	if st, err := client.Status(ctx); err == nil && st.State == "revoked" {
-		return true, &failure{exit: exitDenied, code: "session_revoked", hint: name + " recover " + w.String(), err: errors.New("the owner revoked this agent")}
+		return true, &failure{exit: exitDenied, code: "session_revoked", hint: name + " recover " + w.String() + " --broker URL", err: errors.New("the owner revoked this agent")}
 	}
 	return false, nil
 }

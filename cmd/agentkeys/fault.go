@@ -259,6 +259,8 @@ func daemonFault(err error, w wallet.Wallet) error {
 		return err
 	case p.CallerUnseen():
 		return hintedError{error: err, hint: condition.HintContainer}
+	case p.Detail == protocol.DetailRules:
+		return hintedError{error: err, hint: "agentkeys-daemon run --print-config --wallet " + w.String() + "   (who may ask: allow, allow_root)"}
 	}
 	return hintedError{error: err, hint: "agentkeys-daemon status --wallet " + w.String()}
 }

@@ -1,6 +1,12 @@
 package agent
 
-import "time"
+import (
+	"strconv"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/secret"
+	"github.com/agentkeys/agentkeys/internal/session"
+)
 
 // ParseCache lets the tests feed the cache's parser.
 func ParseCache(data []byte) error {
@@ -14,4 +20,34 @@ var ErrCache = errCache
 // LeaseUsed is the lease after a start at started, asked at now.
 func LeaseUsed(started, now time.Time, contact, usedSeconds int64, synchronised bool) time.Duration {
 	return newLease(started, contact, usedSeconds).used(now, synchronised)
+}
+
+// Seen is what the line for the service manager is made of.
+type Seen struct {
+	Phase                              State // while nothing is loaded; empty: a session is
+	Reason                             string
+	Ended, Parked, Online, Tried, Over bool
+	WithoutKeys, WithoutManifest       bool
+	Records                            int
+}
+
+// Line is that line.
+func (s Seen) Line() string {
+	v := view{
+		phase: s.Phase, reason: s.Reason, loaded: s.Phase == "", parked: s.Parked, online: s.Online, tried: s.Tried, over: s.Over,
+		records: map[string]held{},
+	}
+	if s.Ended {
+		v.session.Ended = &session.Ended{}
+	}
+	if !s.WithoutKeys {
+		v.session.DeviceKey, v.session.DeviceSignKey = secret.New("a"), secret.New("b")
+	}
+	if !s.WithoutManifest {
+		v.manifest = &signed{}
+	}
+	for i := range s.Records {
+		v.records[strconv.Itoa(i)] = held{}
+	}
+	return v.statusLine()
 }

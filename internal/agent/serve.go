@@ -36,7 +36,7 @@ func (d *Daemon) servable(now time.Time) error {
 	case v.session.Ended != nil:
 		return denied("the owner revoked this agent")
 	case !v.session.CanServe():
-		return unavailable("this session has no device keys: run `agentkeys-daemon recover " + d.c.Wallet.String() + "`")
+		return unavailable("this session has no device keys: run `agentkeys-daemon recover " + d.c.Wallet.String() + " --broker URL`")
 	case v.manifest == nil:
 		return unavailable("the broker has not been heard yet")
 	case v.expired(now, d.c.ClockSynced):
@@ -162,8 +162,10 @@ func (d *Daemon) Ready() (ok bool, reasons []string) {
 // statusLine is one line for `systemctl status`.
 func (v *view) statusLine() string {
 	switch v.state() {
-	case WaitingForKeychain, Blocked:
+	case WaitingForKeychain:
 		return v.reason
+	case Blocked:
+		return "blocked: " + v.reason
 	case Revoked:
 		return "revoked by the owner: nothing is served"
 	case Parked:

@@ -39,7 +39,7 @@ func askBroker(ctx context.Context, url string, floor time.Time) *doctor.Broker 
 	defer client.Close()
 	info, err := client.Info(ctx)
 	if err != nil {
-		b.Away, b.Certificate = err.Error(), errors.Is(err, protocol.ErrCertificate)
+		b.Away, b.Certificate = protocol.Reason(err), errors.Is(err, protocol.ErrCertificate)
 		return b
 	}
 	if info.ReadOnly {

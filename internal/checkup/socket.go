@@ -21,6 +21,9 @@ import (
 // askTimeout bounds one question to a daemon or broker.
 const askTimeout = 5 * time.Second
 
+// notPermitted: the system does not let this user connect.
+const notPermitted = "permission denied"
+
 // socketLimit is sun_path without its NUL: 107 bytes on Linux, 103 on macOS.
 const socketLimit = len(syscall.RawSockaddrUnix{}.Path) - 1
 
@@ -64,7 +67,7 @@ func dead(ctx context.Context, path string) *doctor.Socket {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		s.State = doctor.SocketStale
 	case errors.Is(err, fs.ErrPermission):
-		s.Err = err.Error()
+		s.Err = notPermitted
 	default:
 		s.State, s.Err = doctor.SocketSilent, err.Error()
 	}
@@ -77,13 +80,17 @@ func askDaemon(ctx context.Context, path string, w wallet.Wallet) *doctor.Socket
 	defer cancel()
 	status, err := localclient.New(path).Status(ctx)
 	var refused *protocol.Problem
+	var away *localclient.UnreachableError
 	switch {
 	case errors.As(err, &refused):
 		s.Err = cmp.Or(refused.Detail, err.Error())
 		s.Namespace = refused.CallerUnseen()
 		return s
 	case errors.Is(err, fs.ErrPermission):
-		s.Err = err.Error()
+		s.Err = notPermitted
+		return s
+	case errors.As(err, &away):
+		s.State, s.Err = doctor.SocketSilent, away.Reason()
 		return s
 	case err != nil:
 		s.State, s.Err = doctor.SocketSilent, err.Error()

@@ -79,8 +79,7 @@ func Follow(held []string, because func(string) []string) map[string]string {
 	return causes
 }
 
-// OfState lists the conditions that an instance's state tells already: it is in that
-// state because of one of them.
+// OfState lists the conditions that an instance may be in this state for.
 func OfState(state string) []Code {
 	switch state {
 	case "offline":

@@ -129,8 +129,17 @@ func (c *Conditions) Unsaid(state string) []Active {
 	causes := condition.Causes(held)
 	return slices.DeleteFunc(all, func(a Active) bool {
 		_, follows := causes[string(a.Code)]
-		return follows || a.Severity != condition.Error || slices.Contains(condition.OfState(state), a.Code)
+		return follows || a.Severity != condition.Error || slices.Contains(told(state), a.Code)
 	})
+}
+
+// told are the conditions of which a state's own line says all: why an instance is offline
+// it does not.
+func told(state string) []condition.Code {
+	if state == StateOffline {
+		return []condition.Code{condition.OfflineTooLong}
+	}
+	return condition.OfState(state)
 }
 
 func (c *Conditions) describe(code condition.Code, detail, hint string) (Active, bool) {

@@ -150,7 +150,7 @@ func writeCredential(w http.ResponseWriter, r *http.Request, c Credential) error
 // refused says why. A caller in a container of its own has the right user and is refused
 // all the same: that is logged once, and told to the caller.
 func (s *Server) refused(peer access.Peer) *protocol.Problem {
-	detail := "the daemon's rules do not let this caller ask"
+	detail := protocol.DetailRules
 	switch peer.Unseen() {
 	case access.OtherPIDs:
 		detail = protocol.DetailOtherPIDs

@@ -31,8 +31,11 @@ type UnreachableError struct {
 }
 
 func (e *UnreachableError) Error() string {
-	return "no daemon answers on " + e.Path + ": " + plain(e.Err.Error())
+	return "no daemon answers on " + e.Path + ": " + e.Reason()
 }
+
+// Reason is what the system said, without the path.
+func (e *UnreachableError) Reason() string { return plain(e.Err.Error()) }
 
 // Is makes errors.Is(err, protocol.ErrUnreachable) true.
 func (e *UnreachableError) Is(target error) bool { return target == protocol.ErrUnreachable }

@@ -5,8 +5,10 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// Reasons of a 403 `denied` of agent.sock whose caller the daemon cannot see.
+// Reasons of a 403 `denied` of agent.sock: the rules, or a caller that the daemon cannot see.
 const (
+	// DetailRules: no rule of the settings lets the caller ask.
+	DetailRules = "the daemon's rules do not let this caller ask"
 	// DetailOtherPIDs: the kernel told the daemon the caller's user and no process.
 	DetailOtherPIDs = "the caller is in another PID namespace (another container), so the daemon cannot see which process asks"
 	// DetailOtherUsers: the caller's user may be one that has no number where the daemon runs.

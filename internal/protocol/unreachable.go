@@ -1,6 +1,9 @@
 package protocol
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
 
 // Errors that a client makes itself when there is no broker's answer to act on.
 // None of them ever changes a slot.
@@ -14,3 +17,15 @@ var (
 	// the URL does not say by which key it is known. The whole URL must be given.
 	ErrUnpinned = errors.New("it was signed by the broker itself, and the URL has no key pin")
 )
+
+// Reason is the text of err for a sentence that says already that the broker could not
+// be used.
+func Reason(err error) string {
+	text := err.Error()
+	for _, said := range []error{ErrUnreachable, ErrCertificate} {
+		if rest, ok := strings.CutPrefix(text, said.Error()+": "); ok {
+			text = rest
+		}
+	}
+	return text
+}
