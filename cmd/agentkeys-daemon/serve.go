@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -52,6 +51,7 @@ type instance struct {
 	daemon  *agent.Daemon
 	server  *localapi.Server
 	hups    <-chan os.Signal
+	looks   chan struct{} // asks for a look at the sockets
 }
 
 // serve runs the daemon of w until a signal ends it.
@@ -72,15 +72,15 @@ func (p *program) serve(ctx context.Context, w wallet.Wallet) error {
 		return i.explain(err)
 	}
 	defer i.daemon.Close()
-	agentListener, metricsListener, err := i.listen()
+	sockets, err := i.open()
 	if err != nil {
 		return i.explain(err)
 	}
-	return i.explain(i.run(ctx, i.tasks(agentListener, metricsListener)))
+	return i.explain(i.run(ctx, i.tasks(sockets)))
 }
 
 func (p *program) newInstance(ctx context.Context, w wallet.Wallet) (*instance, error) {
-	i := &instance{p: p, w: w}
+	i := &instance{p: p, w: w, looks: make(chan struct{}, 1)}
 	set, origins, err := p.loadSettings(w.String())
 	if err != nil {
 		return nil, err
@@ -170,30 +170,11 @@ func (i *instance) explain(err error) error {
 	return err
 }
 
-// listen makes the sockets: open to all where systemd made a directory that all may pass
-// through and the peer check decides, and private in a user's own (a user's manager sets
-// RUNTIME_DIRECTORY too).
-func (i *instance) listen() (agentListener, metricsListener net.Listener, err error) {
-	dir := paths.SocketDir(i.p.getenv, i.storage.Home(), i.w)
-	mode := os.FileMode(0o600)
-	if made, err := os.Stat(dir); err == nil && i.p.getenv("RUNTIME_DIRECTORY") != "" && made.Mode().Perm()&0o001 != 0 {
-		mode = 0o666
-	}
-	if agentListener, err = localapi.Listen(dir, paths.AgentSocket, mode); err != nil {
-		return nil, nil, err
-	}
-	if metricsListener, err = localapi.Listen(dir, paths.MetricsSocket, mode); err != nil {
-		_ = agentListener.Close() // nobody was answered yet
-		return nil, nil, err
-	}
-	return agentListener, metricsListener, nil
-}
-
-func (i *instance) tasks(agentListener, metricsListener net.Listener) []supervise.Task {
+func (i *instance) tasks(sockets *localapi.Pair) []supervise.Task {
 	tasks := []supervise.Task{
 		supervise.Func("agent", i.daemon.Run),
 		supervise.Func("local interface", func(ctx context.Context) error {
-			return i.server.Serve(ctx, agentListener, metricsListener)
+			return i.server.Keep(ctx, sockets, i.open, i.looks)
 		}),
 		supervise.Func("signals", i.hangups),
 	}
@@ -214,6 +195,10 @@ func (i *instance) hangups(ctx context.Context) error {
 			return nil
 		case <-i.hups:
 			i.daemon.Reload()
+			select {
+			case i.looks <- struct{}{}: // are the sockets there?
+			default:
+			}
 		}
 	}
 }

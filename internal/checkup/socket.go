@@ -29,9 +29,13 @@ const socketLimit = len(syscall.RawSockaddrUnix{}.Path) - 1
 
 // socket finds the daemon's interface, or what lies in its place.
 func (m *machine) socket(ctx context.Context, w wallet.Wallet) *doctor.Socket {
+	own, skipped := m.place(w)
 	if path, live := paths.FindSocket(m.cfg.Getenv, m.home, w); live {
 		s := askDaemon(ctx, path, w)
 		s.UID = paths.Owner(path)
+		if filepath.Dir(path) == own {
+			s.Skipped = skipped
+		}
 		return s
 	}
 	for _, dir := range paths.SocketDirs(m.cfg.Getenv, m.home, w) {
@@ -39,8 +43,7 @@ func (m *machine) socket(ctx context.Context, w wallet.Wallet) *doctor.Socket {
 			return s
 		}
 	}
-	own := filepath.Join(paths.SocketDir(m.cfg.Getenv, m.home, w), paths.AgentSocket)
-	return &doctor.Socket{Path: own, Limit: socketLimit, State: doctor.SocketAbsent, UID: -1}
+	return &doctor.Socket{Path: filepath.Join(own, paths.AgentSocket), Skipped: skipped, Limit: socketLimit, State: doctor.SocketAbsent, UID: -1}
 }
 
 // dead says what lies at path where no daemon answers; nil: nothing.

@@ -121,9 +121,9 @@ func (f Facts) socket() []finding {
 	case s == nil:
 		return nil
 	case s.State == SocketAnswers && s.Daemon != nil && s.Daemon.State != stateOnline:
-		return one(ok(name, "%s answers: %s", s.Path, s.Daemon.State)) // why is said on another line
+		return one(ok(name, "%s answers: %s%s", s.Path, s.Daemon.State, s.skipped())) // why is said on another line
 	case s.State == SocketAnswers:
-		return one(ok(name, "%s answers", s.Path))
+		return one(ok(name, "%s answers%s", s.Path, s.skipped()))
 	case len(s.Path) > s.Limit:
 		return one(fail(name, "export XDG_RUNTIME_DIR=/run/user/$(id -u)",
 			"%s has %d bytes, the system allows %d: a shorter XDG_RUNTIME_DIR or AGENTKEYS_HOME is needed", s.Path, len(s.Path), s.Limit))
@@ -140,7 +140,15 @@ func (f Facts) socket() []finding {
 	case s.State == SocketClosed:
 		return one(warn(name, "sudo agentkeys-daemon doctor --wallet "+f.Wallet, "%s is closed to this user: %s", s.Path, s.Err))
 	}
-	return one(ok(name, "%s is free", s.Path))
+	return one(ok(name, "%s is free%s", s.Path, s.skipped()))
+}
+
+// skipped says why the socket is not in a better place.
+func (s *Socket) skipped() string {
+	if s.Skipped == "" {
+		return ""
+	}
+	return "; " + s.Skipped
 }
 
 // by names the daemon that runs, where it was seen.

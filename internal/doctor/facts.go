@@ -129,6 +129,8 @@ type Socket struct {
 	State SocketState
 	UID   int // whose daemon answers; -1: none does
 	Err   string
+	// Skipped is why Path is not in a better place; empty: it is in the best.
+	Skipped string
 
 	Namespace bool    // SocketClosed because the daemon cannot see who asks, being in another container
 	Daemon    *Daemon // where State is SocketAnswers

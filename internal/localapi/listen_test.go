@@ -2,38 +2,14 @@ package localapi_test
 
 import (
 	"errors"
-	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/agentkeys/agentkeys/internal/localapi"
 )
-
-// Not parallel: the umask belongs to the process.
-func TestListenGivesExactlyTheMode(t *testing.T) { //nolint:paralleltest // umask
-	old := syscall.Umask(0o027)
-	defer syscall.Umask(old)
-	for _, mode := range []fs.FileMode{0o666, 0o600} {
-		l, err := localapi.Listen(t.TempDir(), "a.sock", mode)
-		if err != nil {
-			t.Fatal(err)
-		}
-		info, err := os.Stat(l.Addr().String())
-		if err != nil || info.Mode().Perm() != mode {
-			t.Fatalf("%v %v", info.Mode(), err)
-		}
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got := syscall.Umask(0o027); got != 0o027 {
-		t.Fatalf("the umask stayed at %o", got)
-	}
-}
 
 func TestListenLeavesWhatIsNotStale(t *testing.T) {
 	t.Parallel()

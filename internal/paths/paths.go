@@ -51,16 +51,30 @@ func home(getenv func(string) string, euid int, system string) (string, error) {
 	return filepath.Join(user, ".agentkeys"), nil
 }
 
-// SocketDir is where the daemon of w makes its sockets: the directory that systemd
-// made for it, else one below XDG_RUNTIME_DIR, else the slot's own.
-func SocketDir(getenv func(string) string, home string, w wallet.Wallet) string {
+// SocketPlace is a directory where a daemon may make its sockets. Base is what the system
+// must have made before, empty where there is nothing of the kind.
+type SocketPlace struct {
+	Dir, Base string
+	Unit      bool // systemd made it for this unit
+}
+
+// SocketPlaces is where the daemon of w makes its sockets, the best first: the directory
+// that systemd made for it, else one below XDG_RUNTIME_DIR, else the slot's own. A later
+// one is for where an earlier one is gone or cannot be written.
+func SocketPlaces(getenv func(string) string, home string, w wallet.Wallet) []SocketPlace {
+	var all []SocketPlace
 	if dir := runtimeDirectory(getenv, w); dir != "" {
-		return dir
+		all = append(all, SocketPlace{Dir: dir, Unit: true})
 	}
 	if dir := userRun(getenv); dir != "" {
-		return filepath.Join(dir, w.String())
+		all = append(all, SocketPlace{Dir: filepath.Join(dir, w.String()), Base: filepath.Dir(dir)})
 	}
-	return slotDir(home, w)
+	return append(all, SocketPlace{Dir: slotDir(home, w)})
+}
+
+// SocketDir is the first of SocketPlaces.
+func SocketDir(getenv func(string) string, home string, w wallet.Wallet) string {
+	return SocketPlaces(getenv, home, w)[0].Dir
 }
 
 // SocketDirs is where clients look for the daemon of w, in this order. A program

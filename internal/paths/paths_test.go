@@ -81,6 +81,10 @@ func TestSocketDirs(t *testing.T) {
 			if got := paths.SocketDir(tt.getenv, "/home/pi/.agentkeys", w); got != tt.daemon {
 				t.Errorf("daemon: %q, want %q", got, tt.daemon)
 			}
+			places := paths.SocketPlaces(tt.getenv, "/home/pi/.agentkeys", w)
+			if last := places[len(places)-1]; last.Dir != slot || last.Base != "" { // whatever else is lost
+				t.Errorf("the last place: %+v", last)
+			}
 			if diff := cmp.Diff(tt.clients, paths.SocketDirs(tt.getenv, "/home/pi/.agentkeys", w)); diff != "" {
 				t.Error(diff)
 			}

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"io/fs"
+	"os"
+
+	"github.com/agentkeys/agentkeys/internal/localapi"
+	"github.com/agentkeys/agentkeys/internal/paths"
+)
+
+// open makes the sockets in the first place that takes them. They are open to all where
+// systemd made a directory that all may pass through and the peer check decides, and
+// private in a user's own (a user's manager sets RUNTIME_DIRECTORY too).
+func (i *instance) open() (*localapi.Pair, error) {
+	var places []localapi.Place
+	for _, p := range paths.SocketPlaces(i.p.getenv, i.storage.Home(), i.w) {
+		mode := fs.FileMode(0o600)
+		if made, err := os.Stat(p.Dir); err == nil && p.Unit && made.Mode().Perm()&0o001 != 0 {
+			mode = 0o666
+		}
+		places = append(places, localapi.Place{Dir: p.Dir, Base: p.Base, Mode: mode})
+	}
+	sockets, skipped, err := localapi.Open(places)
+	if err != nil {
+		return nil, err
+	}
+	if skipped != nil {
+		i.log.Warn("sockets are in another place", "directory", sockets.Dir, "error", skipped)
+	}
+	return sockets, nil
+}

@@ -1,0 +1,44 @@
+package checkup
+
+import (
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/agentkeys/agentkeys/internal/paths"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+// place is the first directory in which a daemon of this environment could make its
+// sockets, and what is the matter with those before it.
+func (m *machine) place(w wallet.Wallet) (dir, skipped string) {
+	var wrong []string
+	for _, p := range paths.SocketPlaces(m.cfg.Getenv, m.home, w) {
+		dir = p.Dir
+		why := unusable(p)
+		if why == "" {
+			break
+		}
+		wrong = append(wrong, why)
+	}
+	return dir, strings.Join(wrong, "; ")
+}
+
+// unusable looks at what the system must have made; the slot's own directory is always one.
+func unusable(p paths.SocketPlace) string {
+	dir := p.Base
+	if p.Unit {
+		dir = p.Dir
+	}
+	if dir == "" {
+		return ""
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return "the runtime directory " + dir + " is not there"
+	}
+	if unix.Access(dir, unix.W_OK) != nil {
+		return "the runtime directory " + dir + " cannot be written"
+	}
+	return ""
+}

@@ -1,0 +1,67 @@
+package localapi
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+)
+
+// Place is a directory for an instance's sockets.
+type Place struct {
+	Dir string
+	// Base must be there already, and Dir is made below it: a runtime directory is the
+	// system's to make. Empty: no such directory is needed.
+	Base string
+	Mode fs.FileMode // of the sockets
+}
+
+// Pair is both sockets of an instance, in one place.
+type Pair struct {
+	Agent, Metrics *Socket
+	Dir            string
+}
+
+// Open makes both sockets in the first of the places that takes them; skipped says why
+// those before it did not. A socket that another program answers on (ErrInUse), or that
+// can be made in no directory (ErrPath), is a fault to mend and no reason to go elsewhere.
+func Open(places []Place) (p *Pair, skipped, err error) {
+	for _, place := range places {
+		p, err := place.open()
+		if err == nil {
+			return p, skipped, nil
+		}
+		if skipped == nil {
+			skipped = err
+		} else {
+			skipped = fmt.Errorf("%w; %w", skipped, err)
+		}
+		if errors.Is(err, ErrInUse) || errors.Is(err, ErrPath) {
+			break
+		}
+	}
+	return nil, nil, skipped
+}
+
+func (p Place) open() (*Pair, error) {
+	if p.Base != "" {
+		if info, err := os.Stat(p.Base); err != nil || !info.IsDir() {
+			return nil, fmt.Errorf("runtime directory %s: %w", p.Base, fs.ErrNotExist)
+		}
+	}
+	agent, err := Listen(p.Dir, AgentSocket, p.Mode)
+	if err != nil {
+		return nil, err
+	}
+	metrics, err := Listen(p.Dir, MetricsSocket, p.Mode)
+	if err != nil {
+		return nil, errors.Join(err, agent.Close())
+	}
+	return &Pair{Agent: agent, Metrics: metrics, Dir: p.Dir}, nil
+}
+
+// Intact reports whether both files are in their place.
+func (p *Pair) Intact() bool { return p.Agent.Intact() && p.Metrics.Intact() }
+
+// Close closes both.
+func (p *Pair) Close() error { return errors.Join(p.Agent.Close(), p.Metrics.Close()) }
