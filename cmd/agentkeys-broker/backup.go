@@ -73,9 +73,12 @@ func restoreCommand(ctx context.Context, args []string, stdout io.Writer) (err e
 	if err != nil {
 		return fmt.Errorf("%s: %w", file[0], err)
 	}
-	dir, err := datadir.Open(*data)
+	dir, warning, err := openData(*data)
 	if err != nil {
 		return err
+	}
+	if warning != "" {
+		fmt.Fprintln(stdout, "warning:", warning)
 	}
 	unlock, err := dir.Lock()
 	if err != nil {

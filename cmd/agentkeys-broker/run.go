@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/agentkeys/agentkeys/internal/atomicfile"
 	"github.com/agentkeys/agentkeys/internal/broker"
 	"github.com/agentkeys/agentkeys/internal/broker/datadir"
 	"github.com/agentkeys/agentkeys/internal/broker/sqlite"
@@ -93,6 +94,7 @@ func run(ctx context.Context, args, env []string, _ io.Reader, stdout, stderr io
 func hintFor(err error) string {
 	var m *mistake
 	var full *broker.Unwritable
+	var insecure *datadir.InsecureError
 	switch {
 	case errors.As(err, &m):
 		return m.hint
@@ -100,8 +102,16 @@ func hintFor(err error) string {
 		return "stop the other one, or give another --data"
 	case errors.Is(err, datadir.ErrTLSKey):
 		return "chmod 600 it, or put it back from a copy; only if it is lost, remove it: then owners and boards need the new URL"
-	case errors.Is(err, datadir.ErrInsecure):
-		return "chown and chmod 700 the directory, or give another --data"
+	case errors.As(err, &insecure):
+		return insecure.Fix
+	case errors.Is(err, atomicfile.ErrUnfit):
+		return "give another --data DIR, on a file system with owners and modes, as ext4, btrfs, xfs and apfs"
+	case errors.Is(err, errNetwork):
+		return "give a --data DIR on a disk of this machine; what is there moves with agentkeys-broker backup FILE and restore FILE"
+	case errors.Is(err, errOthersData):
+		return "the same command without sudo, or a --data DIR outside of homes"
+	case errors.Is(err, syscall.ESTALE):
+		return "mount the file server's directory again: sudo umount -l DIR; sudo mount DIR"
 	case errors.Is(err, errHoldsAccounts):
 		return "agentkeys-broker restore FILE --replace --data DIR   (the database there stays beside it)"
 	case errors.Is(err, fs.ErrExist):

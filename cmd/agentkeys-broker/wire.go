@@ -32,9 +32,12 @@ type wired struct {
 }
 
 func wire(ctx context.Context, o options, log *slog.Logger) (*wired, error) {
-	dir, err := datadir.Open(o.data)
+	dir, warning, err := openData(o.data)
 	if err != nil {
 		return nil, err
+	}
+	if warning != "" {
+		log.Warn("the data directory does not stay", "reason", warning)
 	}
 	unlock, err := dir.Lock()
 	if err != nil {
@@ -189,7 +192,7 @@ func acceptClock(ctx context.Context, data string) error {
 }
 
 func withBroker(ctx context.Context, data string, f func(datadir.Dir, *broker.Broker) error) error {
-	dir, err := datadir.Open(data)
+	dir, _, err := openData(data)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"time"
 
@@ -36,10 +37,24 @@ type pairedEvent struct {
 	Lingering      *bool    `json:"lingering,omitempty"` // of RunAs, where that is a desktop user
 }
 
+type warningEvent struct {
+	Event   string `json:"event"` // warning
+	Message string `json:"message"`
+}
+
 type failedEvent struct {
 	Event   string `json:"event"` // failed
 	Code    string `json:"code"`
 	Message string `json:"message"`
+}
+
+// warn says what a person should know before the owner is asked.
+func (a announcer) warn(text string) {
+	if a.p.flags.JSON {
+		_ = a.p.writeJSON(warningEvent{"warning", text}) // plain fields: cannot fail
+		return
+	}
+	_, _ = fmt.Fprintf(a.p.stderr, "%s: warning: %s\n", name, text)
 }
 
 // code shows what the owner types. An error: it was not shown, and waiting is in vain.

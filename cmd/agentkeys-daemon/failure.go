@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/agentkeys/agentkeys/internal/agent"
+	"github.com/agentkeys/agentkeys/internal/atomicfile"
 	"github.com/agentkeys/agentkeys/internal/brokerclient"
 	"github.com/agentkeys/agentkeys/internal/checkup"
 	"github.com/agentkeys/agentkeys/internal/condition"
@@ -157,6 +158,8 @@ func decisions() []decision {
 		{store.ErrInDoubt, exitFault, "store_in_doubt", name + " probe"},
 		{localapi.ErrInUse, exitFault, "busy", name + " status"},
 		{localapi.ErrPath, exitFault, "socket", ""},
+		{atomicfile.ErrUnfit, exitFault, "home_unfit", "export AGENTKEYS_HOME=DIR   (DIR on a file system with owners and modes)"},
+		{syscall.ESTALE, exitFault, "home_stale", "mount the file server's directory again: sudo umount -l DIR; sudo mount DIR"},
 		{syscall.ENOSPC, exitFault, string(condition.NoSpace), "df -h"},
 		{syscall.EROFS, exitFault, string(condition.StateReadOnly), name + " doctor"},
 		{protocol.ErrUnpinned, exitUnreachable, protocol.CodeCertificate, "give the whole URL that the broker printed: --broker https://HOST:8420#spki-sha256-..."},

@@ -35,6 +35,9 @@ func (c *forgetCommand) run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
+	if err := p.mayMake(); err != nil {
+		return err
+	}
 	set, _, err := p.loadSettings(w.String())
 	if err != nil {
 		return err

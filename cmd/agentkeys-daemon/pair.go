@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"os"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/agent"
+	"github.com/agentkeys/agentkeys/internal/checkup"
 	"github.com/agentkeys/agentkeys/internal/pairing"
+	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/scope"
 	"github.com/agentkeys/agentkeys/internal/seal"
@@ -122,6 +125,9 @@ func (p *program) pairWith(ctx context.Context, set settings.Settings, r agent.P
 	if err != nil {
 		return agent.Paired{}, err
 	}
+	if err := p.tryHome(s); err != nil {
+		return agent.Paired{}, err
+	}
 	if err := s.mayKeep(ctx); err != nil {
 		return agent.Paired{}, err
 	}
@@ -134,6 +140,32 @@ func (p *program) pairWith(ctx context.Context, set settings.Settings, r agent.P
 		c.Unit = u
 	}
 	return agent.Pair(ctx, c, r)
+}
+
+// mayMake refuses root to work in a home that sudo did not take away.
+func (p *program) mayMake() error {
+	err := paths.MayMake(p.getenv, os.Geteuid())
+	var others *paths.OthersHomeError
+	if errors.As(err, &others) {
+		return usage(err, others.Command(p.getenv, p.args))
+	}
+	return err
+}
+
+// tryHome refuses to begin where the home's file system cannot keep a session, and warns
+// of one that will not keep it for long.
+func (p *program) tryHome(s *storage) error {
+	if err := p.mayMake(); err != nil {
+		return err
+	}
+	look, err := checkup.TryHome(s.Store, p.getenv)
+	if err != nil && look.Hint != "" {
+		return &failure{exit: exitFault, code: "home_unfit", hint: look.Hint, err: err}
+	}
+	for _, text := range look.Warnings {
+		p.announcer().warn(text)
+	}
+	return err
 }
 
 // mayKeep refuses to begin where the session could not be kept at the end: in

@@ -14,6 +14,7 @@ import (
 
 // program is one run of the command line.
 type program struct {
+	args   []string // as typed, the program first
 	env    map[string]string
 	stdin  io.Reader
 	stdout *stdio.Output
@@ -30,7 +31,7 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	if len(args) > 1 && args[1] == keychain.ChildCommand {
 		return keychain.Child(stdin, stdout)
 	}
-	p := &program{env: parseEnv(environ), stdin: stdin, stdout: stdio.NewOutput(stdout), stderr: stderr}
+	p := &program{args: args, env: parseEnv(environ), stdin: stdin, stdout: stdio.NewOutput(stdout), stderr: stderr}
 	if err := harden.Process(); err != nil {
 		_, _ = fmt.Fprintf(stderr, "%s: warning: %v\n", name, err)
 	}

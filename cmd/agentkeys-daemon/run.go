@@ -39,6 +39,9 @@ func (c *runCommand) run(ctx context.Context, p *program) error {
 	if p.flags.printConfig {
 		return p.printConfig(c.walletText)
 	}
+	if err := p.mayMake(); err != nil {
+		return err
+	}
 	w, err := c.wallet(ctx, p)
 	if err != nil {
 		return err

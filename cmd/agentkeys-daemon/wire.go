@@ -90,7 +90,7 @@ func (p *program) openStore(set settings.Settings, log *slog.Logger, metrics *he
 	if p.slotUser != nil {
 		cfg.SlotUser = p.slotUser
 	}
-	out.others = cfg.SlotUser != nil
+	out.others = cfg.SlotUser != nil || paths.Foreign(home, os.Geteuid())
 	if out.others && cfg.Mode == store.ModeAuto {
 		cfg.Mode = store.ModeFile
 	}

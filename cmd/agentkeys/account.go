@@ -27,6 +27,12 @@ func whoText(w owner.Who) string {
 	return fmt.Sprintf("wallet   %s\nsession  %s (%s)\nbroker   %s", w.Wallet.Display(), w.SessionID, w.Backend, w.Broker)
 }
 
+// begun is who, and what should be known of the home that keeps it.
+type begun struct {
+	who
+	Warnings []string `json:"warnings,omitempty"`
+}
+
 type initCmd struct {
 	SetupTokenFile string `help:"File with the broker's set-up token; - is standard input." placeholder:"FILE"`
 	RecoveryKey    string `help:"- reads the recovery key from standard input, and opens that account here." placeholder:"-"`
@@ -48,6 +54,11 @@ func (c initCmd) Run(a *app) error {
 	if _, agent := cfg.ID.Wallet(); agent {
 		return usageError{message: "an account is never in a daemon's slot", hint: hintInit}
 	}
+	if c.SetupTokenFile != "" || c.RecoveryKey != "" { // else there is nothing to make
+		if err := a.tryHome(); err != nil {
+			return err
+		}
+	}
 	in, err := c.secrets(a)
 	gone := errors.Is(err, fs.ErrNotExist) // the broker removes the file when it was used
 	if err != nil && !gone {
@@ -60,7 +71,7 @@ func (c initCmd) Run(a *app) error {
 	if err != nil || opened.New {
 		return err
 	}
-	return a.print(whoOf(opened.Who), "%s", whoText(opened.Who))
+	return a.print(begun{whoOf(opened.Who), a.warnings}, "%s", whoText(opened.Who))
 }
 
 func (c initCmd) secrets(a *app) (owner.Init, error) {
@@ -82,9 +93,9 @@ func (c initCmd) secrets(a *app) (owner.Init, error) {
 // showNew prints the new account with its recovery key, before it counts as open.
 func (a *app) showNew(o owner.Opened) error {
 	return a.print(struct {
-		who
+		begun
 		RecoveryKey string `json:"recovery_key"`
-	}{whoOf(o.Who), o.RecoveryKey.Reveal()},
+	}{begun{whoOf(o.Who), a.warnings}, o.RecoveryKey.Reveal()},
 		"%s\n\nRecovery key, shown only now. Write it down and keep it off this machine:\n\n%s\n\nNext: agentkeys-daemon pair --broker %s   (on the board)",
 		whoText(o.Who), o.RecoveryKey.Reveal(), o.Broker)
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"syscall"
 
+	"github.com/agentkeys/agentkeys/internal/atomicfile"
 	"github.com/agentkeys/agentkeys/internal/brokerclient"
 	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/doctor"
@@ -176,6 +178,8 @@ func knownFaults() []knownFault {
 		{store.ErrUnavailable, "keychain_unavailable", exitFault, "unlock the keychain, or set AGENTKEYS_SESSION_STORE=file before `agentkeys init`"},
 		{store.ErrInDoubt, "store_in_doubt", exitFault, ""},
 		{store.ErrInconsistent, "slot_inconsistent", exitFault, "agentkeys init --recovery-key -"},
+		{atomicfile.ErrUnfit, "home_unfit", exitFault, "export AGENTKEYS_HOME=DIR   (DIR on a file system with owners and modes)"},
+		{syscall.ESTALE, "home_stale", exitFault, "mount the file server's directory again: sudo umount -l DIR; sudo mount DIR"},
 		{store.ErrInsecure, "slot_insecure", exitFault, ""},
 		{store.ErrCorrupt, "slot_corrupt", exitFault, "agentkeys init --recovery-key -"},
 		{store.ErrBusy, "busy", exitFault, ""},

@@ -22,6 +22,7 @@ import (
 // app is one call of the program: what it was told and where it may speak.
 type app struct {
 	ctx     context.Context
+	args    []string // as typed, the program first
 	global  global
 	environ []string
 	stdin   io.Reader
@@ -30,7 +31,8 @@ type app struct {
 	stderr  io.Writer
 	log     *slog.Logger
 
-	interrupted bool // a signal ended ctx
+	warnings    []string // of the home that init found
+	interrupted bool     // a signal ended ctx
 }
 
 // run is the whole program; it returns the exit code (design 5, manners).
@@ -41,7 +43,7 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	}
 	hardenErr := harden.Process()
 	a := &app{
-		ctx: ctx, environ: environ, stdin: stdin, lines: bufio.NewReader(stdin),
+		ctx: ctx, args: args, environ: environ, stdin: stdin, lines: bufio.NewReader(stdin),
 		stdout: stdio.NewOutput(stdout), stderr: stderr, log: slog.New(slog.DiscardHandler),
 	}
 	err := a.parseAndRun(args, hardenErr)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/brokerclient"
 	"github.com/agentkeys/agentkeys/internal/buildinfo"
+	"github.com/agentkeys/agentkeys/internal/checkup"
 	"github.com/agentkeys/agentkeys/internal/localclient"
 	"github.com/agentkeys/agentkeys/internal/owner"
 	"github.com/agentkeys/agentkeys/internal/paths"
@@ -36,6 +38,9 @@ func (a *app) slots() (*store.Store, error) {
 	timeout, err := keychainTimeout(a.getenv)
 	if err != nil {
 		return nil, err
+	}
+	if mode == store.ModeAuto && paths.Foreign(home, os.Geteuid()) {
+		mode = store.ModeFile // root reaches no other user's keychain
 	}
 	cfg := store.Config{Home: home, Mode: mode, KeychainTimeout: timeout, Logger: a.log}
 	if mode != store.ModeFile {
@@ -63,11 +68,47 @@ func (a *app) config() (owner.Config, error) {
 	if err != nil {
 		return owner.Config{}, err
 	}
+	if err := a.mayMake(); err != nil {
+		return owner.Config{}, err
+	}
 	s, err := a.slots()
 	if err != nil {
 		return owner.Config{}, err
 	}
 	return owner.Config{ID: id, BrokerURL: a.global.Broker, Slots: s, Dial: dial, Now: time.Now, Log: a.log, Reopened: a.reopened}, nil
+}
+
+// mayMake refuses root to work in a home that sudo did not take away.
+func (a *app) mayMake() error {
+	err := paths.MayMake(a.getenv, os.Geteuid())
+	var others *paths.OthersHomeError
+	if errors.As(err, &others) {
+		return usageError{message: err.Error(), hint: others.Command(a.getenv, a.args)}
+	}
+	return err
+}
+
+// tryHome refuses to make or open an account where the home's file system cannot keep
+// its keys, and warns of one that will not keep them for long.
+func (a *app) tryHome() error {
+	if err := a.mayMake(); err != nil {
+		return err
+	}
+	s, err := a.slots()
+	if err != nil {
+		return err
+	}
+	look, err := checkup.TryHome(s, a.getenv)
+	if err != nil && look.Hint != "" {
+		return hintedError{error: err, hint: look.Hint}
+	}
+	if a.warnings = look.Warnings; a.global.JSON {
+		return err // they are part of the answer
+	}
+	for _, text := range look.Warnings {
+		_, _ = fmt.Fprintln(a.stderr, "agentkeys: warning:", text) // nowhere left to complain
+	}
+	return err
 }
 
 func dial(brokerURL string) (owner.Broker, error) {

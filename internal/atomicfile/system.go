@@ -23,7 +23,8 @@ func (System) OpenDir(path string) (Dir, error) {
 	return systemDir{root}, nil
 }
 
-// MakeDir syncs the parent of every directory that it made. The parent of one that
+// MakeDir syncs the parent of every directory that it made, and makes it the parent's
+// owner's. The parent of one that
 // is there is synced too, if we may: its maker may have been cut off before that.
 func (s System) MakeDir(path string, perm fs.FileMode) error {
 	parent := filepath.Dir(path)
@@ -40,7 +41,39 @@ func (s System) MakeDir(path string, perm fs.FileMode) error {
 	if err := os.Mkdir(path, perm); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
+	if err := s.give(parent, filepath.Base(path)); err != nil {
+		return err
+	}
 	return syncDir(os.Open(parent))
+}
+
+// give hands a directory that root just made in somebody's directory to that somebody.
+func (s System) give(parent, name string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	dir, err := s.OpenDir(parent)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = dir.Close() }() // synced by the caller
+	owner, err := dir.Stat()
+	if err != nil || owner.UID == 0 {
+		return err
+	}
+	made, err := dir.OpenDir(name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = made.Close() }() // as above
+	if info, err := made.Stat(); err != nil || info.UID != 0 {
+		return err
+	}
+	// The owner may have put another of root's directories in its place.
+	if names, err := made.Names(); err != nil || len(names) > 0 {
+		return err
+	}
+	return made.Chown(owner.UID, owner.GID)
 }
 
 func syncDir(dir *os.File, err error) error {

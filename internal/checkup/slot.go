@@ -19,6 +19,9 @@ func (m *machine) slot(ctx context.Context, f *doctor.Facts, p *patient, id sess
 		return
 	}
 	f.Slot = slotFacts(found, m.euid)
+	if found.Saved {
+		f.Slot.Volatile, f.Slot.NoSync = lasting(found.Dir)
+	}
 	if !found.Saved || found.Tombstone || found.Err != nil {
 		return
 	}

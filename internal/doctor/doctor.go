@@ -54,7 +54,7 @@ type Report struct {
 func Examine(f Facts) Report {
 	r := Report{Wallet: f.Wallet, SessionID: f.SessionID, Worst: OK}
 	r.Checks = fold(slices.Concat(
-		f.settings(), f.memory(), f.clock(), f.keychain(), f.permissions(), f.slot(), f.disk(), f.fence(),
+		f.settings(), f.memory(), f.clock(), f.keychain(), f.permissions(), f.slot(), f.disk(), f.powerCut(), f.fence(),
 		f.session(), f.sessionAtBoot(), f.startAtBoot(), f.runsAs(), f.readers(), f.socket(), f.daemon(), f.metrics(), f.broker(),
 	))
 	for _, c := range r.Checks {

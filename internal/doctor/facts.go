@@ -83,6 +83,9 @@ type Slot struct {
 	Where      string // file, keychain
 	SavedAt    time.Time
 	Doubt      *Doubt
+
+	Volatile string // why its file system does not keep it; empty: it does
+	NoSync   string // the file system, where it cannot sync directories; empty: it can
 }
 
 // Insecure is one wrong thing and the command that mends it.

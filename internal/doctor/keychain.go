@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/agentkeys/agentkeys/internal/condition"
 )
@@ -125,9 +126,23 @@ func (k Keychain) say() string {
 	return text
 }
 
-// sessionAtBoot: would the session open with nobody beside the machine?
+// hintLasting leads to a home that stays.
+const hintLasting = "export AGENTKEYS_HOME=DIR   (DIR on a disk; then pair or init anew, before the session is gone)"
+
+const sessionAtBoot = "session_at_boot"
+
+// sessionAtBoot: would the session be there, and open, with nobody beside the machine?
 func (f Facts) sessionAtBoot() []finding {
-	const name = "session_at_boot"
+	opens := f.sessionOpens()
+	if !f.Slot.live() || f.Slot.Volatile == "" {
+		return opens
+	}
+	opens = slices.DeleteFunc(opens, func(c finding) bool { return c.Status == OK })
+	return append(opens, warn(sessionAtBoot, hintLasting, "no: %s", f.Slot.Volatile))
+}
+
+func (f Facts) sessionOpens() []finding {
+	const name = sessionAtBoot
 	if f.Boot == nil || !f.Slot.live() {
 		return nil
 	}

@@ -81,6 +81,14 @@ func quoted(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
+// powerCut: is what was saved last on the disk?
+func (f Facts) powerCut() []finding {
+	if !f.Slot.live() || f.Slot.NoSync == "" {
+		return nil
+	}
+	return one(warn("power_cut", "", "%s cannot sync directories: a power cut may take back the last change", f.Slot.NoSync))
+}
+
 func (f Facts) fence() []finding {
 	const name = "fence"
 	if f.Slot == nil || !f.Slot.Saved {

@@ -137,6 +137,8 @@ func keychainVerdicts() map[string]verdict {
 		"set to file, session in the file":   {state("disabled", "file", "file"), "keychain", doctor.OK, "session_store is file", ""},
 		"set to file, session in it":         {state("disabled", "keychain", "file"), "keychain", doctor.Fail, "not to be used", "agentkeys-daemon run --wallet " + name + " --session-store auto"},
 		"an owner's, set to file":            {func(f *doctor.Facts) { state("disabled", "keychain", "file")(f); owner(f) }, "keychain", doctor.Fail, "not to be used", "AGENTKEYS_SESSION_STORE=auto agentkeys whoami"},
+		"a home in memory":                   {inMemory, "session_at_boot", doctor.Warn, "no: /run/h lies on tmpfs at /run", "export AGENTKEYS_HOME=DIR   (DIR on a disk; then pair or init anew, before the session is gone)"},
+		"no sync of directories":             {noDirSync, "power_cut", doctor.Warn, "vboxsf at /media/sf cannot sync directories", ""},
 		"another user's, after a reboot":     {anothers("unlocked"), "session_at_boot", doctor.Warn, "uid 1000", as},
 		"settings broken":                    {func(f *doctor.Facts) { f.Keychain = doctor.Keychain{Why: "settings"} }, "keychain", doctor.Warn, "settings", ""},
 		"settings broken, session in it":     {func(f *doctor.Facts) { f.Keychain = doctor.Keychain{Why: "settings"}; f.Slot.Where = "keychain" }, "keychain", doctor.Fail, "settings", ""},

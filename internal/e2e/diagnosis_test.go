@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/agentkeys/agentkeys/internal/mounts"
 )
 
 // finding is one check of `doctor --json`.
@@ -111,6 +113,20 @@ func (d diagnosis) has(name, status, says string) finding {
 	}
 	d.t.Errorf("no check %s that says %q: %+v", name, says, d.Checks)
 	return finding{}
+}
+
+// atBoot is what doctor says of a session in the file: where the tests' own directory does
+// not stay, it says that.
+func (m *machine) atBoot() (status, says string) {
+	m.t.Helper()
+	at, err := mounts.Of(m.dir)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	if at.Life != mounts.Stays {
+		return "warn", "no: "
+	}
+	return "ok", "yes: it is in the file"
 }
 
 // hasNot wants no line of this name: another one says it.

@@ -129,7 +129,8 @@ func TestDoctorOfKWallet(t *testing.T) {
 	unasked(t, address, display, func() {
 		d := m.doctor("agentkeys-daemon")[0]
 		d.has("keychain", "warn", "locked (kwallet)")
-		d.has("session_at_boot", "ok", "in the file")
+		status, says := m.atBoot()
+		d.has("session_at_boot", status, says)
 	})
 	k.Open()
 	k.Prompt() // another program has used it

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -28,7 +29,8 @@ func TestDoctorOfAHealthyMachine(t *testing.T) {
 	d.has("slot", "ok", "in the file")
 	d.has("fence", "ok", "")
 	d.has("session", "ok", "good until")
-	d.has("session_at_boot", "ok", "yes")
+	status, says := pi.atBoot()
+	d.has("session_at_boot", status, says)
 	d.has("socket", "ok", pi.socket(w, "agent.sock"))
 	d.has("daemon", "ok", "online")
 	d.has("broker", "ok", b.url)
@@ -36,7 +38,7 @@ func TestDoctorOfAHealthyMachine(t *testing.T) {
 	if own := o.doctor("agentkeys")[0]; own.SessionID != "master" || own.Wallet != "" || own.Worst == "fail" {
 		t.Errorf("%+v", own)
 	}
-	if r := pi.run("", "agentkeys-daemon", "doctor"); r.code != exitOK || !strings.Contains(r.stdout, "\n  ok    session_at_boot  yes") {
+	if r := pi.run("", "agentkeys-daemon", "doctor"); r.code != exitOK || !strings.Contains(r.stdout, fmt.Sprintf("\n  %-4s  session_at_boot  %s", status, says)) {
 		t.Errorf("exit %d: %s", r.code, r.stdout)
 	}
 }

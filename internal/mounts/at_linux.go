@@ -2,7 +2,6 @@ package mounts
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 
@@ -44,10 +43,6 @@ func listed(fd int) Mount {
 	if m.Type == "" {
 		return m
 	}
-	if m.Point == "/" && inContainer() {
-		m.Life = WithLayer
-		return m
-	}
 	m.Life = lifeOf(m, upper, func(path string) (Mount, error) {
 		if _, err := os.Stat(path); err != nil {
 			return Mount{}, err
@@ -65,17 +60,6 @@ func mountID(fdinfo []byte) string {
 		}
 	}
 	return ""
-}
-
-// inContainer reports whether Docker or Podman made this root directory: it goes with
-// the container, whatever the storage driver is.
-func inContainer() bool {
-	for _, mark := range []string{"/.dockerenv", "/run/.containerenv"} {
-		if _, err := os.Stat(mark); err == nil || !errors.Is(err, os.ErrNotExist) {
-			return true
-		}
-	}
-	return false
 }
 
 // typeName is the type by the number of statfs(2), for where nothing better is known.

@@ -47,6 +47,11 @@ func (s *Store) openSlotIn(home atomicfile.Dir, homeInfo atomicfile.Info, id ses
 	path := s.Dir(id)
 	dir, err := home.OpenDir(id.String())
 	if err != nil {
+		if info, e := home.Lstat(id.String()); e == nil && errors.Is(err, fs.ErrPermission) {
+			if insecure := s.checkDir(id, info, homeInfo); insecure != nil {
+				return nil, insecure
+			}
+		}
 		return nil, s.pathError(path, homeInfo, err)
 	}
 	info, err := dir.Stat()
@@ -63,7 +68,7 @@ func (s *Store) openSlotIn(home atomicfile.Dir, homeInfo atomicfile.Info, id ses
 func (s *Store) openHome() (atomicfile.Dir, atomicfile.Info, error) {
 	home, err := s.cfg.FS.OpenDir(s.cfg.Home)
 	if err != nil {
-		return nil, atomicfile.Info{}, s.pathError(s.cfg.Home, atomicfile.Info{}, err)
+		return nil, atomicfile.Info{}, s.homeError(s.cfg.Home, err)
 	}
 	info, err := home.Stat()
 	if err == nil {
@@ -114,6 +119,9 @@ func (s *Store) homeMode() fs.FileMode {
 // been cut off before his own sync.
 func (s *Store) makeSlotIn(home atomicfile.Dir, homeInfo atomicfile.Info, id session.ID) error {
 	if err := home.Mkdir(id.String()); err != nil && !errors.Is(err, fs.ErrExist) {
+		if errors.Is(err, fs.ErrPermission) {
+			err = s.homeError(s.cfg.Home, err)
+		}
 		return fmt.Errorf("make %s: %w", s.Dir(id), err)
 	}
 	if err := s.giveSlot(home, homeInfo, id); err != nil {
@@ -162,6 +170,11 @@ func (t *slot) read(name string, limit int64) ([]byte, atomicfile.Info, error) {
 func (s *Store) readStrict(dir atomicfile.Dir, dirInfo atomicfile.Info, path, name string, limit int64) ([]byte, atomicfile.Info, error) {
 	f, err := dir.Open(name)
 	if err != nil {
+		if info, e := dir.Lstat(name); e == nil && errors.Is(err, fs.ErrPermission) {
+			if insecure := s.checkFile(path, info, dirInfo); insecure != nil {
+				return nil, info, insecure
+			}
+		}
 		return nil, atomicfile.Info{}, s.pathError(path, dirInfo, err)
 	}
 	defer func() { _ = f.Close() }() // read only

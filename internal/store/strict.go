@@ -45,10 +45,11 @@ func (s *Store) checkDir(id session.ID, info, home atomicfile.Info) error {
 	if s.euid == 0 && s.cfg.SlotUser != nil && !id.IsPending() {
 		owner = s.cfg.SlotUser.UID
 	}
-	return &InsecureError{
-		Path: path, What: fmt.Sprintf("belongs to uid %d, must be uid %d", info.UID, owner),
-		Fix: fmt.Sprintf("chown -R %d %s", owner, quote(path)),
+	fix := fmt.Sprintf("chown -R %d %s", owner, quote(path))
+	if s.euid != 0 {
+		fix = s.takeOver(path)
 	}
+	return &InsecureError{Path: path, What: fmt.Sprintf("belongs to uid %d, must be uid %d", info.UID, owner), Fix: fix}
 }
 
 // mayOwn: each user works on slots of his own. Root works on its own, on those of
@@ -80,6 +81,9 @@ func (s *Store) checkFile(path string, info, dir atomicfile.Info) error {
 	case info.UID != dir.UID:
 		what = fmt.Sprintf("belongs to uid %d, must be uid %d", info.UID, dir.UID)
 		fix = fmt.Sprintf("chown %d:%d %s", dir.UID, dir.GID, quote(path))
+		if s.euid != 0 {
+			fix = s.takeOver(path)
+		}
 		if s.foreign(dir) { // whose file it is cannot be told: it may be a second name of any
 			fix = moveAway(path)
 		}

@@ -22,7 +22,7 @@ var (
 	// ErrBusy: another broker runs on this directory. Stop it first.
 	ErrBusy = errors.New("another agentkeys-broker runs on this directory")
 	// ErrInsecure: the directory is somebody else's or others may look into it; a
-	// person must mend that.
+	// person must mend that. See InsecureError.
 	ErrInsecure = errors.New("the data directory must belong to this user and have mode 0700")
 )
 
@@ -49,10 +49,18 @@ func Existing(path string) (Dir, error) {
 	if err := unix.Stat(path, &st); err != nil {
 		return Dir{}, fmt.Errorf("open data directory: %w", err)
 	}
-	if !info.IsDir() || info.Mode().Perm()&0o077 != 0 || int(st.Uid) != os.Geteuid() {
-		return Dir{}, fmt.Errorf("%s: %w", path, ErrInsecure)
+	fix := ""
+	switch uid := int(st.Uid); {
+	case !info.IsDir():
+		fix = "give another --data: this is no directory"
+	case uid != os.Geteuid():
+		fix = othersFix(path, uid)
+	case info.Mode().Perm()&0o077 != 0:
+		fix = "chmod 700 " + path
+	default:
+		return Dir{path: path}, nil
 	}
-	return Dir{path: path}, nil
+	return Dir{}, &InsecureError{Path: path, Fix: fix}
 }
 
 // Database is the path of the SQLite file.

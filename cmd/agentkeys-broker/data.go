@@ -1,0 +1,75 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"github.com/agentkeys/agentkeys/internal/atomicfile"
+	"github.com/agentkeys/agentkeys/internal/broker/datadir"
+	"github.com/agentkeys/agentkeys/internal/mounts"
+)
+
+// Errors of a --data that is not to be used.
+var (
+	// errNetwork: SQLite's write-ahead log shares memory between the programs that have the
+	// database open, and its locks are only as good as the server's (sqlite.org/wal.html).
+	errNetwork = errors.New("the database is not safe on another machine's files")
+	// errOthersData: sudo would leave root's directory in a user's own.
+	errOthersData = errors.New("root would make this directory in another user's")
+)
+
+// openData opens the data directory for what will write there, and makes it. First the
+// file system is tried: no account may be made that cannot be kept. warning is what a
+// person should know; empty: nothing.
+func openData(path string) (dir datadir.Dir, warning string, err error) {
+	full, err := filepath.Abs(path)
+	if err != nil {
+		return dir, "", fmt.Errorf("data directory: %w", err)
+	}
+	if err := mayMake(full, os.Getenv("SUDO_UID")); err != nil {
+		return dir, "", err
+	}
+	m, mountErr := mounts.Of(full)
+	if mountErr == nil && m.Network() {
+		return dir, "", fmt.Errorf("%s lies on %s: %w", full, m, errNetwork)
+	}
+	if err := datadir.Try(full); errors.Is(err, atomicfile.ErrUnfit) {
+		return dir, "", err // a disk that is full or read-only is for the broker to judge
+	}
+	if dir, err = datadir.Open(path); err != nil {
+		return dir, "", err
+	}
+	if mountErr == nil && m.Life != mounts.Stays {
+		warning = fmt.Sprintf("%s lies on %s: what is kept there is %s", full, m, m.Life)
+	}
+	return dir, warning, nil
+}
+
+// mayMake refuses to make a directory as root in one of the user who typed sudo.
+func mayMake(path, sudoUID string) error {
+	uid, err := strconv.Atoi(sudoUID)
+	if err != nil || uid == 0 || os.Geteuid() != 0 {
+		return nil
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for parent := filepath.Dir(path); ; parent = filepath.Dir(parent) {
+		info, err := os.Stat(parent)
+		if errors.Is(err, fs.ErrNotExist) && parent != "/" {
+			continue
+		}
+		if err != nil {
+			return nil // making it will say why
+		}
+		if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) == uid {
+			return fmt.Errorf("%s, in %s: %w", path, parent, errOthersData)
+		}
+		return nil
+	}
+}

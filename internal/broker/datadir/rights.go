@@ -1,0 +1,60 @@
+package datadir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/agentkeys/agentkeys/internal/atomicfile"
+)
+
+// InsecureError names the command that mends it. Is ErrInsecure.
+type InsecureError struct{ Path, Fix string }
+
+func (e *InsecureError) Error() string { return fmt.Sprintf("%s: %v", e.Path, ErrInsecure) }
+
+// Is makes errors.Is(err, ErrInsecure) true.
+func (e *InsecureError) Is(target error) bool { return target == ErrInsecure }
+
+// othersFix is for a directory of user uid. What root left in a directory of ours, by a
+// program that ran with sudo, is ours; anybody else's stays his.
+func othersFix(path string, uid int) string {
+	var above unix.Stat_t
+	euid := os.Geteuid()
+	if uid == 0 && unix.Stat(filepath.Dir(path), &above) == nil && int(above.Uid) == euid {
+		return fmt.Sprintf("sudo chown -R %s: %s", userName(euid), path)
+	}
+	return fmt.Sprintf("run it as the directory's owner: sudo -u %s agentkeys-broker ...", userName(uid))
+}
+
+func userName(uid int) string {
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		return u.Username
+	}
+	return "#" + strconv.Itoa(uid)
+}
+
+// Try finds out by a trial whether the directory's file system can keep what is secret;
+// of one that is not there, the file system where it would be made. Nothing is changed.
+// atomicfile.ErrUnfit: it cannot.
+func Try(path string) error {
+	dir, err := atomicfile.System{}.OpenDir(path)
+	if parent := filepath.Dir(path); errors.Is(err, fs.ErrNotExist) && parent != path {
+		return Try(parent)
+	}
+	if err != nil {
+		return fmt.Errorf("open data directory: %w", err)
+	}
+	defer func() { _ = dir.Close() }() // all that was written is removed
+	trial := atomicfile.Trial{Path: path, EUID: os.Geteuid(), UID: os.Geteuid()}
+	if _, err := trial.Try(dir); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	return nil
+}

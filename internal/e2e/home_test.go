@@ -1,0 +1,195 @@
+package e2e_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// unfit is a home on a file system in which no directory can be made.
+const unfit = "/dev/pts/agentkeys"
+
+// Nothing is committed elsewhere for a session that this machine could not keep: no
+// account, and no request to an owner.
+func TestAHomeThatCannotKeepASessionIsRefusedFirst(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat(filepath.Dir(unfit)); err != nil {
+		t.Skip("no /dev/pts here")
+	}
+	b := startBroker(t)
+	m := newMachine(t)
+	bad := m.with("AGENTKEYS_BROKER", b.url, "AGENTKEYS_HOME", unfit)
+	refused := func(program string, args ...string) {
+		t.Helper()
+		r := bad.run("", program, args...)
+		if r.code != exitFault || strings.Contains(r.stdout, "pair_code") || !strings.Contains(r.stderr, filepath.Dir(unfit)) {
+			t.Errorf("%s %v: exit %d\n%s%s", program, args, r.code, r.stdout, r.stderr)
+		}
+		if os.Geteuid() == 0 && !strings.Contains(r.stderr, "export AGENTKEYS_HOME=") {
+			t.Errorf("%s %v has no hint: %s", program, args, r.stderr)
+		}
+	}
+	token := filepath.Join(b.data, "setup-token")
+	refused("agentkeys", "init", "--setup-token-file", token)
+	o := initOwner(m, b) // so the token was not used
+	refused("agentkeys-daemon", "pair", "--broker", b.url, "--json")
+	refused("agentkeys-daemon", "run", "--pair", "--broker", b.url, "--json")
+	wallet := o.adopt(newMachine(t), "bot", "none")
+	refused("agentkeys-daemon", "recover", wallet, "--broker", b.url, "--json")
+	if got := o.agentCount(); got != 1 {
+		t.Errorf("%d agents", got)
+	}
+}
+
+// What root makes where AGENTKEYS_HOME says so belongs to the user whose directory it is.
+func TestRootLeavesNothingOfItsOwnInAUsersDirectory(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	b := startBroker(t)
+	o := newOwner(t, b)
+	m := newMachine(t)
+	home := filepath.Join(m.dir, "pi")
+	if err := os.Mkdir(home, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	const uid, gid = 54321, 54322
+	if err := os.Chown(home, uid, gid); err != nil {
+		t.Fatal(err)
+	}
+	slots := filepath.Join(home, "new", ".agentkeys")
+	o.adopt(m.with("AGENTKEYS_HOME", slots), "bot", "none")
+	for _, path := range append(pathsBelow(t, home), slots) {
+		if info := owns(t, path); info != fmt.Sprintf("%d:%d", uid, gid) {
+			t.Errorf("%s belongs to %s", path, info)
+		}
+	}
+}
+
+// sudo that keeps HOME: root would lock the user out of what it makes there.
+func TestRootIsRefusedInAHomeThatSudoKept(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	if _, err := os.Stat("/var/lib/agentkeys"); err == nil {
+		t.Skip("with the package root has a home of its own")
+	}
+	b := startBroker(t)
+	m := newMachine(t)
+	home := filepath.Join(m.dir, "pi")
+	if err := os.Mkdir(home, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(home, 54321, 54322); err != nil {
+		t.Fatal(err)
+	}
+	sudo := m.with("AGENTKEYS_HOME", "", "HOME", home, "SUDO_UID", "54321", "AGENTKEYS_BROKER", b.url)
+	for _, args := range [][]string{
+		{"agentkeys", "init", "--setup-token-file", filepath.Join(b.data, "setup-token")},
+		{"agentkeys", "agents"},
+		{"agentkeys-daemon", "pair", "--broker", b.url},
+		{"agentkeys-daemon", "recover", "bot", "--broker", b.url},
+		{"agentkeys-daemon", "run", "--pair", "--broker", b.url},
+	} {
+		r := sudo.run("", args[0], args[1:]...)
+		if r.code != exitUsage || !strings.Contains(r.stderr, "hint: "+strings.Join(args, " ")) {
+			t.Errorf("%v: exit %d, %s", args, r.code, r.stderr)
+		}
+	}
+	if left := pathsBelow(t, home); len(left) > 0 {
+		t.Errorf("left in the home: %v", left)
+	}
+	data := filepath.Join(home, "broker")
+	r := sudo.run("", "agentkeys-broker", "serve", "--data", data, "--listen", "127.0.0.1:0")
+	if r.code != exitFault || !strings.Contains(r.stderr, "without sudo") {
+		t.Errorf("broker: exit %d, %s", r.code, r.stderr)
+	}
+}
+
+func pathsBelow(t testing.TB, dir string) []string {
+	t.Helper()
+	var all []string
+	err := filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
+		if path != dir {
+			all = append(all, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func owns(t testing.TB, path string) string {
+	t.Helper()
+	info, err := os.Lstat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		t.Fatalf("no owner of %s", path)
+	}
+	return fmt.Sprintf("%d:%d", st.Uid, st.Gid)
+}
+
+// What a program that ran with sudo left in a user's home is named, with the command that
+// gives it back; and a directory that is root's on purpose is not given away.
+func TestAHomeThatRootLeftBehindIsNamed(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	if _, err := os.Stat("/usr/bin/setpriv"); err != nil {
+		t.Skip("needs setpriv")
+	}
+	const uid, gid = 54321, 54322
+	for name, c := range map[string]struct {
+		home, slot os.FileMode // of what root left; 0: not there
+		parent     int         // whose directory the home lies in
+		hint       string      // what the chown is of; empty: none is named
+	}{
+		"a home":                           {0o700, 0, uid, ".agentkeys"},
+		"a home that may be read":          {0o755, 0, uid, ".agentkeys"},
+		"a slot in it":                     {0o755, 0o700, uid, ".agentkeys"},
+		"a directory that is root's alone": {0o700, 0, 0, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t)
+			above := filepath.Join(m.dir, "pi")
+			home := filepath.Join(above, ".agentkeys")
+			if err := os.MkdirAll(home, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if c.slot != 0 {
+				if err := os.Mkdir(filepath.Join(home, "master"), c.slot); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := errors.Join(os.Chmod(home, c.home), os.Chown(above, c.parent, gid), os.Chmod(m.dir, 0o755), os.Chmod(filepath.Join(m.dir, "conf"), 0o755)); err != nil {
+				t.Fatal(err)
+			}
+			pi := m.with("AGENTKEYS_HOME", home, "AGENTKEYS_BROKER", "http://127.0.0.1:9")
+			user := []string{fmt.Sprintf("--reuid=%d", uid), fmt.Sprintf("--regid=%d", gid), "--clear-groups"}
+			for _, args := range [][]string{{"agentkeys-daemon", "pair"}, {"agentkeys", "init", "--recovery-key", "-"}} {
+				args[0] = filepath.Join(bin, args[0])
+				r := pi.run("x", "/usr/bin/setpriv", append(user, args...)...)
+				want := fmt.Sprintf("sudo chown -R %d:%d %s\n", uid, gid, filepath.Join(above, c.hint))
+				if named := strings.Contains(r.stderr, want); named != (c.hint != "") || r.code != exitFault {
+					t.Errorf("%v: exit %d, %s\nwant %s", args, r.code, r.stderr, want)
+				}
+				if c.hint == "" && strings.Contains(r.stderr, "chown") {
+					t.Errorf("%v would give root's own away: %s", args, r.stderr)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,92 @@
+package paths
+
+import (
+	"errors"
+	"fmt"
+	"os/user"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// ErrOthersHome: root would work in another user's home, because sudo kept HOME. What it
+// made there would lock that user out. See OthersHomeError.
+var ErrOthersHome = errors.New("HOME belongs to another user")
+
+// OthersHomeError names the user. Is ErrOthersHome.
+type OthersHomeError struct {
+	Home string
+	User string // name, or number where there is no name
+}
+
+func (e *OthersHomeError) Error() string {
+	return fmt.Sprintf("root would keep its own things in %s, which belongs to %s", e.Home, e.User)
+}
+
+// Is makes errors.Is(err, ErrOthersHome) true.
+func (e *OthersHomeError) Is(target error) bool { return target == ErrOthersHome }
+
+// Command is what that user types instead, given what was typed: a program and its
+// arguments.
+func (e *OthersHomeError) Command(getenv func(string) string, args []string) string {
+	words := make([]string, 0, len(args)+3)
+	if getenv("SUDO_UID") == "" { // su, or a root that borrowed HOME
+		words = append(words, "sudo", "-u", e.User)
+	}
+	for i, arg := range args {
+		if i == 0 {
+			arg = filepath.Base(arg)
+		}
+		if !plainWord.MatchString(arg) {
+			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+		}
+		words = append(words, arg)
+	}
+	return strings.Join(words, " ")
+}
+
+var plainWord = regexp.MustCompile(`\A[A-Za-z0-9/._@%+=:,#-]+\z`)
+
+// MayMake refuses root a home that is only meant because sudo, or su, kept another user's
+// HOME. AGENTKEYS_HOME is what a person says on purpose: there root's files are given to
+// the directory's owner. ErrOthersHome.
+func MayMake(getenv func(string) string, euid int) error {
+	return mayMake(getenv, euid, Owner, systemHome)
+}
+
+// Foreign reports whether root would work in a home of another user's, whose keychain it
+// does not reach: where AGENTKEYS_HOME says so.
+func Foreign(home string, euid int) bool {
+	for euid == 0 {
+		if uid := Owner(home); uid >= 0 {
+			return uid > 0
+		}
+		parent := filepath.Dir(home)
+		if parent == home {
+			break
+		}
+		home = parent
+	}
+	return false
+}
+
+func mayMake(getenv func(string) string, euid int, owner func(string) int, system string) error {
+	dir, err := home(getenv, euid, system)
+	if err != nil || euid != 0 || getenv("AGENTKEYS_HOME") != "" || dir == system {
+		return err
+	}
+	above := filepath.Dir(dir)
+	if resolved, err := filepath.EvalSymlinks(above); err == nil {
+		above = resolved
+	}
+	uid := owner(above)
+	if uid <= 0 {
+		return nil
+	}
+	name := strconv.Itoa(uid)
+	if u, err := user.LookupId(name); err == nil {
+		name = u.Username
+	}
+	return &OthersHomeError{Home: above, User: name}
+}
