@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/broker"
@@ -23,6 +24,7 @@ type wired struct {
 	unlock   func() error
 	identity identity
 	mark     broker.Mark // that is kept
+	behind   bool        // it could not be kept, and that was said
 	store    *sqlite.Store
 	broker   *broker.Broker
 	api      http.Handler
@@ -60,7 +62,12 @@ func wire(ctx context.Context, o options, log *slog.Logger) (*wired, error) {
 	if kept != nil {
 		w.mark = *kept
 	}
-	if err := w.raise(ctx); err != nil {
+	err = w.raise(ctx)
+	if errors.Is(err, syscall.ENOSPC) && w.broker.Info().Epoch == w.mark.Epoch {
+		log.Error("keep the highwater mark", "error", err) // the next change tries again
+		w.behind, err = true, nil
+	}
+	if err != nil {
 		return nil, errors.Join(err, w.store.Close(), unlock())
 	}
 	if err := w.setup(ctx); err != nil {
@@ -101,7 +108,6 @@ func (w *wired) run(ctx context.Context) {
 	go func() { defer close(done); w.broker.Run(ctx) }()
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
-	behind := false // the mark, and it was said
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
@@ -109,10 +115,10 @@ func (w *wired) run(ctx context.Context) {
 			w.tidySetup(ctx)
 		case <-w.broker.Changed():
 			err := w.raise(ctx)
-			if err != nil && !behind && ctx.Err() == nil {
+			if err != nil && !w.behind && ctx.Err() == nil {
 				w.log.Error("keep the highwater mark", "error", err)
 			}
-			behind = err != nil
+			w.behind = err != nil
 			pause(ctx, raiseEvery)
 		}
 	}

@@ -61,7 +61,7 @@ func New(ctx context.Context, c Config) (*Broker, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	changed := make(chan struct{}, 1)
-	d := &disk{Store: c.Store, log: c.Log}
+	d := &disk{Store: c.Store, log: c.Log, fell: make(chan struct{}, 1)}
 	b := &Broker{
 		store: noted{d, changed}, disk: d, changed: changed, now: c.Now, log: c.Log, version: c.Version,
 		challenges: newChallenges(), wake: newWake(), limits: newLimits(), done: make(chan struct{}),

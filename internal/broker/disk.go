@@ -44,7 +44,8 @@ func (u *Unwritable) Problem() *protocol.Problem {
 // only reads is answered all the same.
 type disk struct {
 	Store
-	log *slog.Logger
+	log  *slog.Logger
+	fell chan struct{} // told when the first write fails; buffered
 
 	mu   sync.Mutex
 	last *Unwritable // of the last write; nil: nothing is wrong
@@ -75,6 +76,10 @@ func (d *disk) note(u *Unwritable) {
 	switch {
 	case u != nil && (before == nil || before.Reason != u.Reason):
 		d.log.Error("the database cannot be written: only what reads is answered", "reason", u.Reason, "error", u.Error())
+		select {
+		case d.fell <- struct{}{}:
+		default: // told already
+		}
 	case u == nil && before != nil:
 		d.log.Info("the database can be written again")
 	}

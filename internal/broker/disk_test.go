@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/broker"
 	"github.com/agentkeys/agentkeys/internal/broker/brokertest"
+	"github.com/agentkeys/agentkeys/internal/broker/sqlite"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/scope"
 	"github.com/agentkeys/agentkeys/internal/session"
@@ -201,12 +203,46 @@ func TestHowOftenADiskIsTried(t *testing.T) {
 		if b.ReadOnly() != "" || d.reserved != 1 {
 			t.Errorf("with room again: %q, reserves made: %d", b.ReadOnly(), d.reserved)
 		}
+		d.set(true, nil)
+		if _, err := b.Session(t.Context(), brokertest.As(session.NewToken())); err == nil {
+			t.Error("a request that writes")
+		}
+		d.set(false, nil)
+		time.Sleep(11 * time.Second)
+		if b.ReadOnly() != "" {
+			t.Error("what a request met is not looked after until the next sweep")
+		}
 		stop()
 		<-done
-		if n := strings.Count(log.String(), "\n"); n != 2 {
+		if n := strings.Count(log.String(), "\n"); n != 4 {
 			t.Errorf("%d lines of log:\n%s", n, log)
 		}
 	})
+}
+
+// unwritableStore is a disk that is full already.
+type unwritableStore struct{ broker.Store }
+
+func (unwritableStore) Update(context.Context, func(broker.Tx) error) error {
+	return &broker.Unwritable{Reason: protocol.ReadOnlyNoSpace}
+}
+
+func TestABrokerStartsOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	store := brokertest.Must(sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "broker.db")))(t)
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := broker.New(t.Context(), broker.Config{Store: unwritableStore{store}}); err == nil {
+		t.Error("a database without an epoch was opened")
+	}
+	before := brokertest.Must(broker.New(t.Context(), broker.Config{Store: store}))(t).Info().Epoch
+	b := brokertest.Must(broker.New(t.Context(), broker.Config{Store: unwritableStore{store}}))(t)
+	if info := b.Info(); info.Epoch != before || info.ReadOnlyReason != protocol.ReadOnlyNoSpace {
+		t.Errorf("%+v, and the epoch before was %s", info, before)
+	}
 }
 
 func TestAFileSystemThatIsFullIsToldBeforeAnyWriteFails(t *testing.T) {

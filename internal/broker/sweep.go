@@ -61,6 +61,9 @@ func (b *Broker) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-b.disk.fell:
+			timer.Reset(writableEvery)
+			continue
 		case <-timer.C:
 		}
 		err := b.Sweep(ctx)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -94,6 +95,17 @@ func TestOnlyABrokersAnswerIsOne(t *testing.T) {
 				t.Errorf("the token is in %v", err)
 			}
 		})
+	}
+}
+
+// A proxy's limit is named with the size that it refused: its own page says nothing.
+func TestAProxyThatTakesNoLargeRequest(t *testing.T) {
+	t.Parallel()
+	c := client(t, brokerclient.Config{URL: serve(t, reply(413, "text/html", "<h1>413 Request Entity Too Large</h1>"))})
+	err := c.Report(t.Context(), session.NewToken(), protocol.Report{Host: strings.Repeat("x", 5000)})
+	check(t, err, "")
+	if !regexp.MustCompile(`no request of 5\d\d\d bytes`).MatchString(err.Error()) || !strings.Contains(err.Error(), "client_max_body_size 9m") {
+		t.Error(err)
 	}
 }
 

@@ -63,6 +63,7 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
+	sent   int64 // bytes of the request's body
 }
 
 // into decodes the answer to a request that asked for a document.
@@ -137,7 +138,7 @@ func (c *Client) attempt(ctx context.Context, cl call) (answer, error) {
 	if err != nil {
 		return answer{}, unreachable(err)
 	}
-	a, err := c.judge(answer{resp.StatusCode, resp.Header, body})
+	a, err := c.judge(answer{resp.StatusCode, resp.Header, body, resp.Request.ContentLength})
 	if !errors.Is(err, protocol.ErrUnreachable) {
 		c.observeDate(resp.Header, arrived)
 		c.observeEpoch(resp.Header.Get(protocol.EpochHeader))
@@ -212,6 +213,9 @@ func (c *Client) judge(a answer) (answer, error) {
 		return a, nil
 	case a.status >= 200 && a.status < 300 && kind == typeJSON:
 		return a, nil
+	case a.status == http.StatusRequestEntityTooLarge:
+		return answer{}, unreachable(fmt.Errorf("%w: HTTP 413: a proxy on the way takes no request of %d bytes, and the broker takes up to %d (nginx: client_max_body_size 9m)",
+			errForeign, a.sent, protocol.MaxApproveBody))
 	}
 	return answer{}, unreachable(fmt.Errorf("%w: HTTP %d", errForeign, a.status))
 }

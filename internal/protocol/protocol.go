@@ -51,7 +51,7 @@ type Info struct {
 	Epoch   string `json:"epoch"` // 32 hex digits, new after every restore
 	Time    int64  `json:"time"`
 
-	ReadOnly       bool   `json:"read_only"`                  // it answers what reads, and can write nothing
+	ReadOnly       bool   `json:"read_only,omitempty"`        // it answers what reads, and can write nothing; earlier brokers never say it
 	ReadOnlyReason string `json:"read_only_reason,omitempty"` // one of ReadOnlyReasons
 }
 

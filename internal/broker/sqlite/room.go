@@ -68,8 +68,24 @@ func (s *Store) unwritable(err error) error {
 		return err
 	}
 	var seen *broker.Unwritable
-	if errors.As(s.Room(), &seen) {
+	switch err := s.tryFile(); {
+	case errors.As(s.Room(), &seen):
 		u.Reason = seen.Reason
+	case errors.Is(err, unix.EROFS):
+		u.Reason = protocol.ReadOnlyMount
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		u.Reason = protocol.ReadOnlyNoSpace
 	}
 	return u
+}
+
+// tryFile makes a file and removes it: a file system that an error made read-only says so
+// there and nowhere else, and so does a quota.
+func (s *Store) tryFile() error {
+	f, err := os.CreateTemp(s.dir, ".broker.db-try-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(make([]byte, 4096))
+	return errors.Join(err, f.Close(), os.Remove(f.Name()))
 }
