@@ -58,8 +58,7 @@ func (a *app) source(agent string) (source, error) {
 		return nil, whichFault(err)
 	}
 	if !choice.Daemon.IsZero() {
-		client, err := a.daemon(choice.Daemon)
-		return daemonSource{client: client, wallet: choice.Daemon}, err
+		return daemonSource{client: a.daemon(choice.Daemon), wallet: choice.Daemon}, nil
 	}
 	acc, err := a.access()
 	if err != nil {

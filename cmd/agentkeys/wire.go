@@ -144,25 +144,34 @@ func (a *app) settle(id session.ID) {
 	}
 }
 
-// daemon is the client of the daemon of w.
-func (a *app) daemon(w wallet.Wallet) (*localclient.Client, error) {
-	home, homeless := paths.Home(a.getenv, os.Geteuid())
-	if path, ok := paths.FindSocket(a.getenv, home, w); ok {
-		return localclient.New(path), nil
-	}
+// daemon is the client of the daemon of w. It waits for one that is being started again.
+func (a *app) daemon(w wallet.Wallet) *localclient.Client {
+	return localclient.NewPatient(func() (path string, coming bool, err error) {
+		home, homeless := paths.Home(a.getenv, os.Geteuid())
+		if path, ok := paths.FindSocket(a.getenv, home, w); ok {
+			return path, false, nil
+		}
+		path, err = a.notListening(w, home, homeless == nil)
+		coming = !errors.Is(err, fs.ErrPermission) && paths.Expected(a.getenv, home, w) // home may be empty
+		return path, coming, err
+	})
+}
+
+// notListening says why none answers for w; a path without an error: one does by now.
+func (a *app) notListening(w wallet.Wallet, home string, homed bool) (string, error) {
 	var dialer net.Dialer
 	dirs := paths.SocketDirs(a.getenv, home, w)
 	for _, dir := range dirs {
 		path := filepath.Join(dir, paths.AgentSocket)
 		if conn, err := dialer.DialContext(a.ctx, "unix", path); errors.Is(err, fs.ErrPermission) {
-			return nil, &localclient.UnreachableError{Path: path, Err: fs.ErrPermission}
+			return "", &localclient.UnreachableError{Path: path, Err: fs.ErrPermission}
 		} else if err == nil {
 			_ = conn.Close() // it has begun to listen
-			return localclient.New(path), nil
+			return path, nil
 		}
 	}
 	where := dirs[0]
-	if homeless == nil {
+	if homed {
 		where = paths.SocketDir(a.getenv, home, w)
 	}
 	err := &localclient.UnreachableError{Path: filepath.Join(where, paths.AgentSocket), Err: errors.New("nobody listens")}
@@ -170,14 +179,14 @@ func (a *app) daemon(w wallet.Wallet) (*localclient.Client, error) {
 	if machine := (systemd.Machine{}); machine.Running() && machine.Installed() {
 		hint = "sudo systemctl start agentkeys-daemon@" + w.String() + "   (or, an agent of your own: " + hint + ")"
 	}
-	return nil, hintedError{error: err, hint: hint}
+	return "", hintedError{error: err, hint: hint}
 }
 
 // present is what this machine has: live sockets, and slots whose daemon may be down.
 func (a *app) present() (owner.Present, error) {
 	s, err := a.slots()
 	if errors.Is(err, paths.ErrHome) {
-		return owner.Present{Daemons: paths.FindSockets(a.getenv, "")}, nil
+		return a.orExpected(owner.Present{Daemons: paths.FindSockets(a.getenv, "")}, ""), nil
 	}
 	if err != nil {
 		return owner.Present{}, err
@@ -196,5 +205,14 @@ func (a *app) present() (owner.Present, error) {
 			p.Daemons = append(p.Daemons, w)
 		}
 	}
-	return p, nil
+	return a.orExpected(p, s.Home()), nil
+}
+
+// orExpected names the daemons that are being started again where there is nothing else:
+// for a program that may look at no slot, one that ended a moment ago is not there at all.
+func (a *app) orExpected(p owner.Present, home string) owner.Present {
+	if !p.Master && len(p.Daemons) == 0 {
+		p.Daemons = paths.ExpectedDaemons(a.getenv, home)
+	}
+	return p
 }

@@ -20,6 +20,7 @@ type Place struct {
 type Pair struct {
 	Agent, Metrics *Socket
 	Dir            string
+	own            bool // Dir is nobody else's, and ends with the sockets
 }
 
 // Open makes both sockets in the first of the places that takes them; skipped says why
@@ -57,11 +58,18 @@ func (p Place) open() (*Pair, error) {
 	if err != nil {
 		return nil, errors.Join(err, agent.Close())
 	}
-	return &Pair{Agent: agent, Metrics: metrics, Dir: p.Dir}, nil
+	return &Pair{Agent: agent, Metrics: metrics, Dir: p.Dir, own: p.Base != ""}, nil
 }
 
 // Intact reports whether both files are in their place.
 func (p *Pair) Intact() bool { return p.Agent.Intact() && p.Metrics.Intact() }
 
-// Close closes both.
-func (p *Pair) Close() error { return errors.Join(p.Agent.Close(), p.Metrics.Close()) }
+// Close closes both. A directory that was made for them goes too: one that stays says that
+// a daemon ended without wanting to, and clients wait for it.
+func (p *Pair) Close() error {
+	err := errors.Join(p.Agent.Close(), p.Metrics.Close())
+	if p.own {
+		_ = os.Remove(p.Dir) // where it is empty
+	}
+	return err
+}

@@ -47,34 +47,22 @@ func (e *UnreachableError) Unwrap() error { return e.Err }
 // errors are *protocol.Problem (the daemon's own answer; the code decides) and
 // *UnreachableError.
 type Client struct {
-	path string
-	http *http.Client
+	where    func() (path string, coming bool, err error)
+	patience time.Duration // how long a call is repeated
 }
 
-// New makes a client for the agent.sock at socketPath. Nothing is dialled yet.
+// New makes a client for the agent.sock at socketPath. Nothing is dialled yet, and no call
+// is repeated.
 func New(socketPath string) *Client {
-	var d net.Dialer
-	return &Client{path: socketPath, http: &http.Client{
-		Timeout:       timeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return d.DialContext(ctx, "unix", socketPath)
-			},
-			DisableKeepAlives:  true, // a client asks once or twice and ends
-			DisableCompression: true,
-		},
-	}}
+	return &Client{where: func() (string, bool, error) { return socketPath, false, nil }}
 }
 
 // Credentials lists what this caller may read.
 func (c *Client) Credentials(ctx context.Context) ([]protocol.LocalCredential, error) {
 	var reply protocol.LocalCredentials
-	if err := c.get(ctx, "/v1/credentials", &reply); err != nil {
+	err := c.get(ctx, "/v1/credentials", &reply, func() error { return plainCredentials(reply.Credentials) })
+	if err != nil {
 		return nil, err
-	}
-	if err := plainCredentials(reply.Credentials); err != nil {
-		return nil, c.foreign(err)
 	}
 	return reply.Credentials, nil
 }
@@ -107,48 +95,56 @@ func (c *Client) Status(ctx context.Context) (protocol.Status, error) {
 // Ready reports whether the daemon can serve. An answer that is neither yes (200)
 // nor no (503) is an *UnreachableError.
 func (c *Client) Ready(ctx context.Context) (bool, error) {
-	resp, err := c.send(ctx, "/readyz")
-	if err != nil {
-		return false, err
-	}
-	defer func() { _ = resp.Body.Close() }() // read only
-	_, _ = io.CopyN(io.Discard, resp.Body, readyMax)
-	switch resp.StatusCode {
-	case http.StatusOK:
-		return true, nil
-	case http.StatusServiceUnavailable:
-		return false, nil
-	}
-	return false, c.foreign(fmt.Errorf("HTTP %d from /readyz", resp.StatusCode))
+	ready := false
+	err := c.patiently(ctx, func(socket string) error {
+		resp, err := send(ctx, socket, "/readyz")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = resp.Body.Close() }() // read only
+		_, _ = io.CopyN(io.Discard, resp.Body, readyMax)
+		ready = resp.StatusCode == http.StatusOK
+		if !ready && resp.StatusCode != http.StatusServiceUnavailable {
+			return fmt.Errorf("HTTP %d from /readyz", resp.StatusCode)
+		}
+		return nil
+	})
+	return ready, err
 }
 
-func (c *Client) get(ctx context.Context, path string, reply any) error {
-	resp, err := c.send(ctx, path)
-	if err != nil {
+// get decodes an answer, which must pass the checks.
+func (c *Client) get(ctx context.Context, path string, reply any, checks ...func() error) error {
+	return c.patiently(ctx, func(socket string) error {
+		resp, err := send(ctx, socket, path)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = resp.Body.Close() }() // read only
+		body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
+		switch {
+		case err != nil:
+			return err
+		case len(body) > maxReply:
+			return errors.New("the answer is too large")
+		case resp.StatusCode != http.StatusOK:
+			return problem(resp, body)
+		}
+		err = strictjson.DecodeLenient(body, reply)
+		for _, check := range checks {
+			if err == nil {
+				err = check()
+			}
+		}
 		return err
-	}
-	defer func() { _ = resp.Body.Close() }() // read only
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
-	switch {
-	case err != nil:
-		return c.foreign(err)
-	case len(body) > maxReply:
-		return c.foreign(errors.New("the answer is too large"))
-	case resp.StatusCode != http.StatusOK:
-		return c.problem(resp, body)
-	}
-	if err := strictjson.DecodeLenient(body, reply); err != nil {
-		return c.foreign(err)
-	}
-	return nil
+	})
 }
 
-func (c *Client) send(ctx context.Context, path string) (*http.Response, error) {
+func send(ctx context.Context, socket, path string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+path, http.NoBody)
 	if err != nil {
 		return nil, fmt.Errorf("ask the daemon: %w", err)
 	}
-	resp, err := c.http.Do(req)
+	resp, err := client(socket).Do(req)
 	if err == nil {
 		return resp, nil
 	}
@@ -156,17 +152,30 @@ func (c *Client) send(ctx context.Context, path string) (*http.Response, error) 
 	if errors.As(err, &outer) {
 		err = outer.Err
 	}
-	return nil, c.foreign(err)
+	return nil, err
 }
 
-func (c *Client) problem(resp *http.Response, body []byte) error {
+func client(socket string) *http.Client {
+	var d net.Dialer
+	return &http.Client{
+		Timeout:       timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return d.DialContext(ctx, "unix", socket)
+			},
+			DisableKeepAlives:  true, // a client asks once or twice and ends
+			DisableCompression: true,
+		},
+	}
+}
+
+func problem(resp *http.Response, body []byte) error {
 	var p protocol.Problem
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if kind != protocol.ProblemType || strictjson.DecodeLenient(body, &p) != nil || !plainProblem(&p) {
-		return c.foreign(fmt.Errorf("HTTP %d that is not a daemon's", resp.StatusCode))
+		return fmt.Errorf("HTTP %d that is not a daemon's", resp.StatusCode)
 	}
 	p.Status = resp.StatusCode
 	return &p
 }
-
-func (c *Client) foreign(err error) error { return &UnreachableError{Path: c.path, Err: err} }

@@ -23,6 +23,12 @@ const someWallet = "0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed"
 // daemon listens on a socket of its own and answers by h.
 func daemon(t *testing.T, h http.HandlerFunc) *localclient.Client {
 	t.Helper()
+	return localclient.New(listen(t, h))
+}
+
+// listen is the path of a socket on which h answers.
+func listen(t *testing.T, h http.HandlerFunc) string {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "ak") // t.TempDir is too long for a socket on macOS
 	if err != nil {
 		t.Fatal(err)
@@ -36,7 +42,7 @@ func daemon(t *testing.T, h http.HandlerFunc) *localclient.Client {
 	s := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
 	go func() { _ = s.Serve(l) }()
 	t.Cleanup(func() { _ = s.Close() })
-	return localclient.New(path)
+	return path
 }
 
 func reply(status int, kind, body string) http.HandlerFunc {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -187,6 +188,32 @@ func TestOnlyLiveSocketsAreFound(t *testing.T) {
 	}
 	if path, ok := paths.FindSocket(getenv, home, stale); ok {
 		t.Errorf("a stale socket was found: %q", path)
+	}
+}
+
+// What says that a daemon ended without wanting to, and is worth a moment's wait.
+func TestADaemonIsExpectedWhereItHasItsPlace(t *testing.T) {
+	t.Parallel()
+	run, home := shortDir(t), shortDir(t)
+	getenv := env("XDG_RUNTIME_DIR", run)
+	crashed, kept, slot, never := wallet.New(), wallet.New(), wallet.New(), wallet.New()
+	l := listen(t, filepath.Join(home, "daemon-"+crashed.String()))
+	l.SetUnlinkOnClose(false)
+	_ = l.Close()
+	mkdir(t, filepath.Join(run, "agentkeys", kept.String()))
+	mkdir(t, filepath.Join(home, "daemon-"+slot.String()))
+	for w, want := range map[wallet.Wallet]bool{crashed: true, kept: true, slot: false, never: false} {
+		if got := paths.Expected(getenv, home, w); got != want {
+			t.Errorf("%v, want %v", got, want)
+		}
+	}
+	for place, want := range map[string][]bool{home: {true, true, false}, "": {false, true, false}} { // "": no home
+		got := paths.ExpectedDaemons(getenv, place)
+		for i, w := range []wallet.Wallet{crashed, kept, slot} {
+			if slices.Contains(got, w) != want[i] {
+				t.Errorf("home %q, wallet %d: %v", place, i, got)
+			}
+		}
 	}
 }
 

@@ -52,13 +52,50 @@ func findSockets(getenv func(string) string, home, system string) []wallet.Walle
 	for _, p := range places(getenv, home, system) {
 		found = append(found, p.live()...)
 	}
+	return sorted(found)
+}
+
+func sorted(found []wallet.Wallet) []wallet.Wallet {
 	slices.SortFunc(found, func(a, b wallet.Wallet) int { return strings.Compare(a.String(), b.String()) })
 	return slices.Compact(found)
 }
 
-// live lists the wallets of one place. A directory that cannot be read holds
-// nothing for this user.
+// Expected reports whether the daemon of w, which does not listen now, has its place here:
+// the file of a socket (it crashed), or a directory that is kept over a restart and goes
+// with a stop. Whatever starts it has it back in a moment. A slot's own directory is there
+// without a daemon, so only a socket in it counts.
+func Expected(getenv func(string) string, home string, w wallet.Wallet) bool {
+	return slices.ContainsFunc(places(getenv, home, systemRun), func(p place) bool { return p.expects(w) })
+}
+
+// ExpectedDaemons lists the wallets of which that is so, sorted, each once.
+func ExpectedDaemons(getenv func(string) string, home string) []wallet.Wallet {
+	var found []wallet.Wallet
+	for _, p := range places(getenv, home, systemRun) {
+		found = append(found, p.wallets(p.expects)...)
+	}
+	return sorted(found)
+}
+
+func (p place) expects(w wallet.Wallet) bool {
+	dir := filepath.Join(p.dir, p.prefix+w.String())
+	if p.prefix == "" {
+		return isDir(dir)
+	}
+	info, err := os.Lstat(filepath.Join(dir, AgentSocket))
+	return err == nil && info.Mode().Type() == os.ModeSocket
+}
+
+// live lists the wallets of one place whose daemon listens.
 func (p place) live() []wallet.Wallet {
+	return p.wallets(func(w wallet.Wallet) bool {
+		return listens(filepath.Join(p.dir, p.prefix+w.String(), AgentSocket))
+	})
+}
+
+// wallets lists those of one place that is says so of. A directory that cannot be read
+// holds nothing for this user.
+func (p place) wallets(is func(wallet.Wallet) bool) []wallet.Wallet {
 	entries, err := os.ReadDir(p.dir)
 	if err != nil {
 		return nil
@@ -70,7 +107,7 @@ func (p place) live() []wallet.Wallet {
 		if !ok || err != nil || w.String() != name { // only the canonical form names a directory
 			continue
 		}
-		if listens(filepath.Join(p.dir, e.Name(), AgentSocket)) {
+		if is(w) {
 			found = append(found, w)
 		}
 	}
