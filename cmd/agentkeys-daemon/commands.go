@@ -51,7 +51,7 @@ type globals struct {
 func (g *globals) define(fs *flag.FlagSet) {
 	fs.BoolVar(&g.JSON, "json", g.JSON, "print JSON, and errors as one JSON object on standard error")
 	fs.BoolVar(&g.printConfig, "print-config", g.printConfig, "print each setting and where it came from, and end")
-	g.setting(fs, "broker", "base `URL` of the broker, with its key pin if it has one")
+	g.setting(fs, "broker", "base `URL` of the broker, with its key pin if it has one, instead of the session's own")
 	g.setting(fs, "session_store", "where sessions are kept, `MODE`: auto, file or keychain")
 	g.setting(fs, "keychain_timeout", "bound of one keychain operation, `TIME` like 2s")
 	g.setting(fs, "allow", "who may ask, `RULES`: user=NAME, group=NAME or unit=NAME.service, separated by commas")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/agentkeys/agentkeys/internal/brokerclient"
 	"github.com/agentkeys/agentkeys/internal/manual"
 	"github.com/agentkeys/agentkeys/internal/manual/manualtest"
 	"github.com/agentkeys/agentkeys/internal/settings"
@@ -123,7 +124,7 @@ func TestSettingsExamplesAreGood(t *testing.T) {
 func load(t *testing.T, file string) (settings.Settings, settings.Origins) {
 	t.Helper()
 	set, origins, err := settings.Load(settings.Source{
-		Dir: "/etc/agentkeys", Getenv: func(string) string { return "" },
+		Dir: "/etc/agentkeys", Getenv: func(string) string { return "" }, CheckURL: brokerclient.CheckURL,
 		ReadFile: func(string) ([]byte, error) {
 			if file == "" {
 				return nil, fs.ErrNotExist

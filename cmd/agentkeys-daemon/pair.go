@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/settings"
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
 // patience is how long a broker that does not answer the first request is asked.
@@ -111,7 +113,19 @@ func (p *program) pair(ctx context.Context, r agent.PairRequest, wait time.Durat
 		return out, err
 	}
 	say.paired(out, u)
+	p.noteOverruled(out.Wallet, set.Broker)
 	return out, nil
+}
+
+// noteOverruled says that the files of w name another broker than the one that it was
+// paired at. They win, so its daemon would not be known there.
+func (p *program) noteOverruled(w wallet.Wallet, paired string) {
+	set, origins, err := p.loadFiles(w.String())
+	if err != nil || session.BrokerURL(set.Broker, paired) == paired {
+		return
+	}
+	p.notef("%s names another broker, and wins: take `broker` out of it, or put the one of this pairing into %s",
+		origins["broker"], filepath.Join(paths.ConfigDir(p.getenv), w.String()+".toml"))
 }
 
 func (p *program) pairWith(ctx context.Context, set settings.Settings, r agent.PairRequest, wait time.Duration, u *unit) (agent.Paired, error) {

@@ -20,6 +20,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/health"
 	"github.com/agentkeys/agentkeys/internal/localapi"
 	"github.com/agentkeys/agentkeys/internal/paths"
+	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/sdnotify"
 	"github.com/agentkeys/agentkeys/internal/settings"
 	"github.com/agentkeys/agentkeys/internal/store"
@@ -43,6 +44,7 @@ type instance struct {
 	log     *slog.Logger
 	level   *slog.LevelVar
 	set     settings.Settings
+	broker  protocol.StatusBroker // of the settings; only the agent's main loop reads and changes it
 	policy  atomic.Pointer[access.Policy]
 	health  *health.Conditions
 	metrics *health.Metrics
@@ -106,11 +108,11 @@ func (p *program) newInstance(ctx context.Context, w wallet.Wallet) (*instance, 
 }
 
 func (i *instance) agentConfig(conditions *health.Conditions) agent.Config {
-	d := &dialer{metrics: i.metrics, conditions: conditions, fallback: i.set.Broker}
+	d := &dialer{metrics: i.metrics, conditions: conditions}
 	words := &notifier{Notifier: i.notify, health: conditions}
 	conditions.OnChange(words.again)
 	c := agent.Config{
-		Wallet: i.w, Store: i.storage, Dial: d.dial, KeychainState: i.storage.keychainState,
+		Wallet: i.w, Store: i.storage, Dial: d.dial, Named: i.named, KeychainState: i.storage.keychainState,
 		Conditions: conditions, Observer: i.metrics, Notifier: words, Logger: i.log,
 		Host: hostName(), Version: buildinfo.Version(), BootID: bootID(), ClockSynced: clockSynced,
 		Floor: func() time.Time { return time.Unix(d.floor.Load(), 0) }, SetFloor: d.setFloor,
@@ -129,8 +131,12 @@ func (i *instance) agentConfig(conditions *health.Conditions) agent.Config {
 	return c
 }
 
-// adopt makes what may change while the daemon runs true: rules and log level.
+// named is the broker of the settings, and who says so.
+func (i *instance) named() (url, from string) { return i.broker.URL, i.broker.From }
+
+// adopt makes what may change while the daemon runs true: rules, log level and broker.
 func (i *instance) adopt(set settings.Settings, origins settings.Origins) {
+	i.broker = protocol.StatusBroker{URL: set.Broker, From: origins["broker"]}
 	policy := i.p.policy(set, origins, i.log)
 	i.policy.Store(&policy)
 	i.level.Set(levelOf(set.LogLevel))

@@ -119,6 +119,10 @@ func (p *program) slotStatus(ctx context.Context, s *store.Store, w wallet.Walle
 			continue
 		}
 		st := offlineStatus(ctx, s, slot, w)
+		if st.Broker, err = p.brokerOf(ctx, s, w); err != nil {
+			f := classify(err)
+			st.Conditions = append(st.Conditions, protocol.StatusCondition{Code: f.code, Severity: "error", Message: err.Error(), Hint: f.hint})
+		}
 		if h := p.holder(s, w); h.Seen() {
 			st.State = stateNoAnswer
 			st.Conditions = append(st.Conditions, protocol.StatusCondition{
@@ -136,6 +140,24 @@ func (p *program) slotStatus(ctx context.Context, s *store.Store, w wallet.Walle
 		exit: exitNoSession, code: "no_session", hint: name + " recover " + w.String() + " --broker URL",
 		err: errors.New("wallet " + w.String() + " is not paired on this machine (" + s.Home() + ")"),
 	}
+}
+
+// brokerOf is the broker that a daemon of w would work with if it were started from here.
+// A session that cannot be read names none.
+func (p *program) brokerOf(ctx context.Context, s *store.Store, w wallet.Wallet) (protocol.StatusBroker, error) {
+	set, origins, err := p.loadSettings(w.String())
+	if err != nil {
+		return protocol.StatusBroker{}, err
+	}
+	named := protocol.StatusBroker{URL: set.Broker, From: origins["broker"]}
+	v, _, err := s.Peek(ctx, session.DaemonID(w))
+	switch _, url := v.At(set.Broker); {
+	case err == nil && url != set.Broker:
+		named = protocol.StatusBroker{URL: url, From: protocol.BrokerOfSession}
+	case set.Broker == "":
+		named = protocol.StatusBroker{}
+	}
+	return named, nil
 }
 
 // offlineStatus is what the slot's directory tells. The keychain is not asked: a

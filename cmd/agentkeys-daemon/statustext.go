@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/checkup"
@@ -29,6 +30,10 @@ func (p *program) printStatus(st protocol.Status, uid int) error {
 	p.printf("%s\n  state    %s\n", st.Wallet.Display(), st.State)
 	if st.Session != nil {
 		p.printf("  scope    %s\n  expires  %s\n", st.Session.Scope, stamp(st.Session.ExpiresAt))
+	}
+	if st.Broker.URL != "" {
+		base, _, _ := strings.Cut(st.Broker.URL, "#") // the pins are long and say nothing to a person
+		p.printf("  broker   %s (from %s)\n", base, st.Broker.From)
 	}
 	if where := whereSession(st); where != "" {
 		p.printf("  session  %s\n", where)

@@ -28,6 +28,16 @@ import (
 func (p *program) loadSettings(w string) (settings.Settings, settings.Origins, error) {
 	return settings.Load(settings.Source{
 		Wallet: w, Dir: paths.ConfigDir(p.getenv), Getenv: p.getenv, Flags: p.flags.given, ReadFile: os.ReadFile,
+		CheckURL: brokerclient.CheckURL,
+	})
+}
+
+// loadFiles reads the files alone: a daemon that systemd starts has neither the flags nor
+// the variables of this process.
+func (p *program) loadFiles(w string) (settings.Settings, settings.Origins, error) {
+	return settings.Load(settings.Source{
+		Wallet: w, Dir: paths.ConfigDir(p.getenv), Getenv: func(string) string { return "" }, ReadFile: os.ReadFile,
+		CheckURL: brokerclient.CheckURL,
 	})
 }
 
@@ -134,7 +144,6 @@ type dialer struct {
 	floor      atomic.Int64 // Unix seconds
 	metrics    *health.Metrics
 	conditions *health.Conditions
-	fallback   string // broker of the settings, for a session that names none
 
 	url  string // of last
 	last *brokerclient.Client
@@ -145,9 +154,6 @@ const clockSlack = 5 * time.Minute
 
 // dial is called by the agent's main loop alone.
 func (d *dialer) dial(url string) (agent.Broker, error) {
-	if url == "" {
-		url = d.fallback
-	}
 	if d.last != nil && d.url == url {
 		return d.last, nil
 	}

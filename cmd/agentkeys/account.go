@@ -17,14 +17,24 @@ type who struct {
 	SessionID      string `json:"session_id"`
 	StorageBackend string `json:"storage_backend"`
 	Broker         string `json:"broker"`
+	Remembered     string `json:"remembered_broker,omitempty"` // by the session, where another one was named
+	MovedFrom      string `json:"moved_from,omitempty"`        // by init
 }
 
 func whoOf(w owner.Who) who {
-	return who{Wallet: w.Wallet.String(), SessionID: w.SessionID.String(), StorageBackend: string(w.Backend), Broker: w.Broker}
+	out := who{Wallet: w.Wallet.String(), SessionID: w.SessionID.String(), StorageBackend: string(w.Backend), Broker: w.Broker}
+	if w.Remembered != w.Broker {
+		out.Remembered = w.Remembered
+	}
+	return out
 }
 
 func whoText(w owner.Who) string {
-	return fmt.Sprintf("wallet   %s\nsession  %s (%s)\nbroker   %s", w.Wallet.Display(), w.SessionID, w.Backend, w.Broker)
+	text := fmt.Sprintf("wallet   %s\nsession  %s (%s)\nbroker   %s", w.Wallet.Display(), w.SessionID, w.Backend, w.Broker)
+	if w.Remembered != w.Broker {
+		text += "\n         the session remembers " + w.Remembered
+	}
+	return text
 }
 
 // begun is who, and what should be known of the home that keeps it.
@@ -71,7 +81,11 @@ func (c initCmd) Run(a *app) error {
 	if err != nil || opened.New {
 		return err
 	}
-	return a.print(begun{whoOf(opened.Who), a.warnings}, "%s", whoText(opened.Who))
+	w, text := whoOf(opened.Who), whoText(opened.Who)
+	if w.MovedFrom = opened.MovedFrom; w.MovedFrom != "" {
+		text += "\n\nThe account was moved there from " + w.MovedFrom
+	}
+	return a.print(begun{w, a.warnings}, "%s", text)
 }
 
 func (c initCmd) secrets(a *app) (owner.Init, error) {

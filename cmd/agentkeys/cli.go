@@ -4,7 +4,7 @@ const description = "AgentKeys gives every agent a wallet, a session and only th
 
 // global holds the flags of every command.
 type global struct {
-	Broker    string  `help:"Address of the broker ($$AGENTKEYS_BROKER)." placeholder:"URL"`
+	Broker    string  `help:"Address of the broker, instead of the one that the session remembers ($$AGENTKEYS_BROKER)." placeholder:"URL"`
 	SessionID *string `name:"session-id" help:"Slot to work with, master by default; daemon-<wallet> acts as that agent ($$AGENTKEYS_SESSION_ID)." placeholder:"ID"`
 	Wallet    string  `help:"Ask the daemon of this wallet: read, list, run ($$AGENTKEYS_WALLET)." placeholder:"WALLET"`
 	JSON      bool    `name:"json" help:"Print JSON, errors too."`
@@ -34,7 +34,7 @@ func (g global) withEnvironment(getenv func(string) string) global {
 type cli struct {
 	global `embed:""`
 
-	Init     initCmd     `cmd:"" help:"Make an account, bring it back with the recovery key, or say who you are."`
+	Init     initCmd     `cmd:"" help:"Make an account, bring it back with the recovery key, move it to another broker, or say who you are."`
 	Whoami   whoamiCmd   `cmd:"" help:"Say whose session this is and where it is stored."`
 	Approve  approveCmd  `cmd:"" help:"Approve the board that shows CODE."`
 	Deny     denyCmd     `cmd:"" help:"Deny the board that shows CODE."`

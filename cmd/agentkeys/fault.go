@@ -20,6 +20,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/scope"
 	"github.com/agentkeys/agentkeys/internal/seal"
 	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/settings"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
@@ -37,6 +38,8 @@ const (
 const (
 	hintInit   = "agentkeys init"
 	hintDoctor = "agentkeys doctor"
+
+	hintRestore = "agentkeys-broker restore FILE --data DIR   (on that broker's machine, with a backup of the broker that knows it)"
 
 	hintCertificate = "compare with the URL that agentkeys-broker prints when it starts; another key is another broker"
 )
@@ -152,9 +155,11 @@ func knownFaults() []knownFault {
 		{errKept, codeNotConfirmed, exitFault, ""},
 		{errInterrupted, "interrupted", exitFault, ""},
 		{errProgram, protocol.CodeNotFound, exitFault, ""},
+		{owner.ErrUnknownAccount, "account_unknown", exitFault, hintRestore},
 		{owner.ErrKind, "usage", exitUsage, ""},
 		{owner.BothError{}, "usage", exitUsage, ""},
 		{brokerclient.ErrURL, "usage", exitUsage, ""},
+		{settings.ErrSettings, "usage", exitUsage, "agentkeys-daemon run --print-config"},
 		{pairing.ErrForged, protocol.CodePairingForged, exitFault, "compare the code with the board's screen; if it is right, do not trust this broker"},
 		{pairing.ErrCode, "usage", exitUsage, ""},
 		{owner.ErrWithheld, protocol.CodeRecordWithheld, exitFault, ""},

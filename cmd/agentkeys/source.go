@@ -24,8 +24,12 @@ func (a *app) access() (access, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, agent := cfg.ID.Wallet(); !agent {
+	w, agent := cfg.ID.Wallet()
+	if !agent {
 		return owner.Open(a.ctx, cfg)
+	}
+	if cfg.BrokerURL, err = a.deviceBroker(w); err != nil {
+		return nil, err
 	}
 	d, err := owner.OpenDevice(a.ctx, cfg)
 	if err != nil {

@@ -111,6 +111,24 @@ func (a *app) tryHome() error {
 	return err
 }
 
+// deviceBroker is the broker that the settings of an agent of this machine name, as its
+// daemon reads them; empty: none.
+func (a *app) deviceBroker(w wallet.Wallet) (string, error) {
+	src := settings.Source{
+		Wallet: w.String(), Dir: paths.ConfigDir(a.getenv), Getenv: a.getenv, Flags: map[string]string{},
+		ReadFile: os.ReadFile, CheckURL: brokerclient.CheckURL,
+	}
+	if a.global.Broker != "" {
+		src.Flags["broker"] = a.global.Broker
+	}
+	set, _, err := settings.Load(src)
+	var unread *settings.UnreadableError
+	if errors.As(err, &unread) {
+		return "", fmt.Errorf("read the agent's settings: %w", unread.Err) // no mistake in what was typed
+	}
+	return set.Broker, err
+}
+
 func dial(brokerURL string) (owner.Broker, error) {
 	return brokerclient.New(brokerclient.Config{URL: brokerURL, Version: buildinfo.Version()})
 }

@@ -25,12 +25,13 @@ type Notifier interface {
 	Ping()
 }
 
-// Config is what a Daemon needs. Only Keychain may be nil: the keychain is then
-// never used.
+// Config is what a Daemon needs. Two may be nil: Keychain (it is never used) and
+// Named (no settings name a broker).
 type Config struct {
 	Wallet        wallet.Wallet
 	Store         Store
 	Dial          func(url string) (Broker, error) // url is empty in an adopted session
+	Named         func() (url, from string)        // the broker of the settings, and who says so; url is empty where none does
 	Keychain      Keychain
 	KeychainState func() string // of the last probe
 	KeychainHint  string        // what mends a keychain that cannot be read; empty: as declared

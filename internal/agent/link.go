@@ -123,8 +123,8 @@ func (l *link) away(err error) {
 	d.setView(func(v *view) { v.online, v.tried, v.fetched = false, true, true })
 	d.c.Observer.BrokerUp(false)
 	certificate := errors.Is(err, protocol.ErrCertificate)
-	d.c.Conditions.Set(condition.BrokerCertificateChanged, certificate, protocol.Reason(err))
-	d.c.Conditions.Set(condition.BrokerAway, !certificate, protocol.Reason(err))
+	d.c.Conditions.Set(condition.BrokerCertificateChanged, certificate, d.told(err))
+	d.c.Conditions.Set(condition.BrokerAway, !certificate, d.told(err))
 	d.noteLease()
 }
 

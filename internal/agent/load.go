@@ -16,17 +16,21 @@ func (d *Daemon) attempt(ctx context.Context) error {
 	if err := d.hold(); err != nil {
 		return err
 	}
+	seen, _ := d.entry() // before the load: a save after it is one to be noticed
 	s, info, err := d.c.Store.Load(ctx, d.id)
 	if err == nil {
 		if err := d.hold(); err != nil { // an adopted session made the directory just now
 			return err
 		}
-		return d.adoptSession(s, info)
+		d.setView(func(v *view) { v.head = seen.Generation })
+		d.adoptSession(s, info)
+		return nil
 	}
 	if errors.Is(err, store.ErrNoSession) || ctx.Err() != nil {
 		return err
 	}
 	d.notLoaded(err)
+	d.followSettings()
 	return nil
 }
 
@@ -108,18 +112,15 @@ func (d *Daemon) loaded() bool {
 	return d.v.loaded
 }
 
-// adoptSession makes a loaded session the daemon's. Another token or device key
-// than the one in memory is another session: nothing of the old one is kept.
-func (d *Daemon) adoptSession(s session.Session, info store.Info) error {
+// adoptSession makes a loaded session the daemon's, with everything in it: token, keys,
+// owner and broker. Another device key than the one in memory is another session:
+// nothing of the old one is kept.
+func (d *Daemon) adoptSession(s session.Session, info store.Info) {
 	d.noteLoad(nil)
 	d.setWaiting(false)
-	broker, err := d.c.Dial(s.Broker)
-	if err != nil {
-		d.mu.Lock()
-		d.broker = nil
-		d.mu.Unlock()
-		d.setView(func(v *view) { v.loaded, v.phase, v.reason = false, Blocked, err.Error() })
-		return nil
+	s, at := d.keptAt(s)
+	if !d.connect(at) {
+		return
 	}
 	old, _, _ := d.snapshot()
 	same := d.loaded() && old.DeviceKey.Equal(s.DeviceKey)
@@ -131,15 +132,11 @@ func (d *Daemon) adoptSession(s session.Session, info store.Info) error {
 			v.online, v.tried, v.lease = false, false, newLease(time.Now(), 0, 0)
 		}
 	})
-	d.mu.Lock()
-	d.broker = broker
-	d.mu.Unlock()
 	d.noteInfo(info)
 	d.noteSession(s)
 	if !same {
 		d.loadCache(s)
 	}
-	return nil
 }
 
 // noteSession sets the conditions that the payload itself tells.

@@ -41,7 +41,8 @@ func (l *link) refused(ctx context.Context, err error) error {
 // end drops the plaintext and the cached records at once and remembers over
 // restarts that the owner ended this session.
 func (l *link) end(ctx context.Context, code string) error {
-	ended := &session.Ended{Code: code, At: time.Now().Unix()}
+	s, _, _ := l.d.snapshot()
+	ended := s.EndedAt(l.d.keeper().URL, code, time.Now().Unix())
 	l.d.setView(func(v *view) {
 		v.session.Ended, v.records, v.online, v.parked = ended, map[string]held{}, false, false
 		v.endedAt = time.Now()

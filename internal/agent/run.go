@@ -15,8 +15,9 @@ const (
 	busyRetry      = time.Second
 	reloadPause    = 200 * time.Millisecond // a slot that changes all the time must not keep the board busy
 	reconcileEvery = 30 * time.Second
-	replacedEvery  = 10 * time.Second // revoked or parked: was the slot recovered meanwhile?
-	replacedSoon   = time.Second      // in the first minute, when a recovery is about to save its slot
+	replacedEvery  = 10 * time.Second // was the slot saved by another program meanwhile?
+	replacedOnline = time.Minute      // the same where the broker answers, and would refuse an old token
+	replacedSoon   = time.Second      // in the first minute of a revocation, when a recovery is about to save its slot
 	justEnded      = time.Minute
 )
 
@@ -26,6 +27,8 @@ type loop struct {
 	timer  *time.Timer
 	cancel context.CancelFunc // of the link; nil while none runs
 	done   chan error         // how the link ended
+
+	reconciled time.Time // when the keychain was last given its turn
 }
 
 // Run works until ctx ends; Start came before it. It returns nil then, or
@@ -118,13 +121,13 @@ func (l *loop) look(ctx context.Context, keychainChanged bool) error {
 		if l.cancel == nil {
 			return l.loadAgain(ctx)
 		}
-	case Revoked, Parked:
-		if l.d.replaced() {
-			return l.loadAgain(ctx)
-		}
 	}
-	if l.d.unsettled() || keychainChanged {
+	if l.d.loaded() && l.d.replaced() {
+		return l.loadAgain(ctx)
+	}
+	if keychainChanged || l.d.unsettled() && time.Since(l.reconciled) >= reconcileEvery {
 		l.d.reconcile(ctx)
+		l.reconciled = time.Now()
 	}
 	l.arm()
 	return nil
@@ -170,16 +173,20 @@ func (l *loop) linkEnded(ctx context.Context, err error) error {
 	return l.loadAgain(ctx)
 }
 
-// arm sets the timer for the present state; an idle daemon has none.
+// arm sets the timer for the present state.
 func (l *loop) arm() {
-	after := time.Duration(0)
+	after := replacedEvery
 	switch l.d.state() {
 	case Blocked:
 		after = blockedRetry
 	case WaitingForKeychain:
 		after = waitingRetry
-	case Revoked, Parked:
-		after = replacedEvery
+	case Online:
+		after = replacedOnline
+		if l.d.unsettled() {
+			after = reconcileEvery
+		}
+	case Revoked:
 		if l.d.endedWithin(justEnded) {
 			after = replacedSoon
 		}
@@ -191,11 +198,5 @@ func (l *loop) arm() {
 	if l.d.again() {
 		after = blockedRetry
 	}
-	if after == 0 && l.d.unsettled() {
-		after = reconcileEvery
-	}
-	l.timer.Stop()
-	if after > 0 {
-		l.timer.Reset(after)
-	}
+	l.timer.Reset(after)
 }

@@ -118,7 +118,7 @@ func (d *Daemon) Status() protocol.Status {
 	defer d.mu.RUnlock()
 	v := &d.v
 	out := protocol.Status{
-		Wallet: d.c.Wallet, State: string(v.state()),
+		Wallet: d.c.Wallet, State: string(v.state()), Broker: v.broker,
 		Storage:    protocol.StatusStorage{Backend: d.backend(), KeychainState: d.c.KeychainState()},
 		Sync:       protocol.StatusSync{Last: v.lease.contact, AgeSeconds: v.lease.age(now), Online: v.online},
 		Conditions: []protocol.StatusCondition{},

@@ -35,7 +35,7 @@ func (d *Daemon) save(ctx context.Context, change func(*session.Session)) error 
 	if err != nil {
 		return fmt.Errorf("save session: %w", err)
 	}
-	d.setView(func(v *view) { v.session, v.info = s, info })
+	d.setView(func(v *view) { v.session, v.info, v.head = s, info, info.Generation })
 	d.noteInfo(info)
 	return nil
 }
@@ -81,11 +81,17 @@ func (d *Daemon) entry() (store.Slot, bool) {
 	return store.Slot{}, false
 }
 
-// replaced reports whether another program saved the slot since it was loaded.
+// replaced reports whether another program saved the slot since it was loaded. A save of
+// our own that is under way is none.
 func (d *Daemon) replaced() bool {
-	_, info, _ := d.snapshot()
+	if !d.slot.TryLock() {
+		return false
+	}
+	defer d.slot.Unlock()
 	s, ok := d.entry()
-	return ok && s.Generation != info.Generation
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return ok && s.Generation != d.v.head
 }
 
 func (d *Daemon) endedWithin(t time.Duration) bool {
@@ -129,6 +135,6 @@ func (d *Daemon) reconcile(ctx context.Context) {
 	if !held {
 		return // another session by now: the next save finds it stale
 	}
-	d.setView(func(v *view) { v.info = now })
+	d.setView(func(v *view) { v.info, v.head = now, s.Generation })
 	d.noteInfo(now)
 }

@@ -27,7 +27,9 @@ type view struct {
 	loaded   bool
 	again    bool // a later load failed; memory goes on being served
 	session  session.Session
-	bearer   secret.String // the token in use: session.Token, or Next where the card could not be written
+	broker   protocol.StatusBroker // whom the session is kept at
+	head     uint64                // generation of the slot's head when it was loaded or saved
+	bearer   secret.String         // the token in use: session.Token, or Next where the card could not be written
 	info     store.Info
 	manifest *signed
 	etag     string

@@ -29,6 +29,9 @@ type world struct {
 	broker *fakeBroker
 	owner  *owner
 
+	named  string                 // the broker of the settings
+	others map[string]*fakeBroker // by URL; every other URL is broker's
+
 	wrap     func(agent.Store) agent.Store // nil: none
 	keychain agent.Keychain                // nil: never used
 
@@ -91,13 +94,21 @@ func (w *world) config() agent.Config {
 		s = w.wrap(s)
 	}
 	return agent.Config{
-		Keychain: w.keychain, Wallet: w.wallet, Store: s, Dial: func(string) (agent.Broker, error) { return w.broker, nil },
+		Keychain: w.keychain, Wallet: w.wallet, Store: s, Dial: w.dial,
+		Named:         func() (string, string) { return w.named, "/etc/agentkeys/daemon.toml" },
 		KeychainState: func() string { return cmp.Or(w.keychainState, "disabled") }, Conditions: conditions,
 		Observer: observer{}, Notifier: quiet{}, Logger: slog.New(slog.DiscardHandler),
 		Host: "pi", Version: "test", ClockSynced: func() bool { return w.synced },
 		Floor: func() time.Time { return time.Time{} }, SetFloor: func(time.Time) {},
 		Random: func() float64 { return 0.5 }, Settings: func() {},
 	}
+}
+
+func (w *world) dial(url string) (agent.Broker, error) {
+	if b, ok := w.others[url]; ok {
+		return b, nil
+	}
+	return w.broker, nil
 }
 
 // start runs a daemon inside a synctest bubble until the test or stop ends it.

@@ -30,6 +30,12 @@ type endpoint struct {
 	pins     []pin
 }
 
+// CheckURL says why text is no URL that New takes: ErrURL.
+func CheckURL(text string) error {
+	_, err := parseURL(text)
+	return err
+}
+
 // parseURL accepts https://host[:port][/path][#spki-sha256-..,..], http:// to this
 // machine only, and unix:///path/of/the/socket.
 func parseURL(text string) (endpoint, error) {

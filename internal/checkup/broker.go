@@ -14,14 +14,16 @@ import (
 
 // broker asks who the broker is, once for each address; without a token. nil: no
 // session and no settings name one, and none is expected to.
-func (m *machine) broker(ctx context.Context, f doctor.Facts, url string) *doctor.Broker {
-	if url == "" && (f.Slot == nil || !f.Slot.Saved || f.Slot.Removed) {
+func (m *machine) broker(ctx context.Context, f doctor.Facts, at protocol.StatusBroker) *doctor.Broker {
+	if at.URL == "" && (f.Slot == nil || !f.Slot.Saved || f.Slot.Removed) {
 		return nil
 	}
-	if m.brokers[url] == nil {
-		m.brokers[url] = askBroker(ctx, url, f.Clock.Floor)
+	if m.brokers[at.URL] == nil {
+		m.brokers[at.URL] = askBroker(ctx, at.URL, f.Clock.Floor)
 	}
-	return m.brokers[url]
+	b := *m.brokers[at.URL]
+	b.From = at.From
+	return &b
 }
 
 func askBroker(ctx context.Context, url string, floor time.Time) *doctor.Broker {

@@ -12,8 +12,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/agentkeys/agentkeys/internal/brokerclient"
 	"github.com/agentkeys/agentkeys/internal/doctor"
 	"github.com/agentkeys/agentkeys/internal/paths"
+	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/settings"
 	"github.com/agentkeys/agentkeys/internal/store"
@@ -102,10 +104,11 @@ func (m *machine) facts(ctx context.Context, id session.ID) doctor.Facts {
 	if agent {
 		f.Wallet = w.String()
 	}
-	set, problems := m.settings(&f)
+	set, broker, problems := m.settings(&f)
 	f.Clock.Known, f.Clock.Synced = ClockSynced()
 	f.Clock.Floor = buildDate()
 	p := m.lookAtKeychain(ctx, &f, set, problems)
+	p.named = broker
 	if !id.IsZero() && p.store != nil {
 		m.slot(ctx, &f, p, id)
 	}
@@ -119,24 +122,30 @@ func (m *machine) facts(ctx context.Context, id session.ID) doctor.Facts {
 		f.Boot = m.boot(f, w)
 		m.metrics(ctx, &f)
 	}
-	f.Broker = m.broker(ctx, f, p.url(set))
+	f.Broker = m.broker(ctx, f, p.broker())
 	return f
 }
 
-// settings loads the layers; with problems nothing may be believed of them.
-func (m *machine) settings(f *doctor.Facts) (set settings.Settings, problems bool) {
+// settings loads the layers; with problems nothing may be believed of them. The files are
+// the daemons': of an owner's broker they say nothing.
+func (m *machine) settings(f *doctor.Facts) (set settings.Settings, broker protocol.StatusBroker, problems bool) {
 	set, origins, err := settings.Load(settings.Source{
 		Wallet: f.Wallet, Dir: paths.ConfigDir(m.cfg.Getenv), Getenv: m.cfg.Getenv, Flags: m.cfg.Flags, ReadFile: os.ReadFile,
+		CheckURL: brokerclient.CheckURL,
 	})
 	if err != nil {
 		f.Settings.Problems = strings.Split(err.Error(), "\n") // errors.Join puts one on a line
-		return settings.Settings{SessionStore: store.ModeFile}, true
+		return settings.Settings{SessionStore: store.ModeFile}, broker, true
+	}
+	from := origins["broker"]
+	if owner := f.SessionID != "" && f.Wallet == ""; set.Broker != "" && !(owner && filepath.IsAbs(from)) {
+		broker = protocol.StatusBroker{URL: set.Broker, From: from}
 	}
 	f.Settings.Store, f.Settings.StoreFrom = string(set.SessionStore), origins["session_store"]
 	if set.MetricsListen != "" && f.Wallet != "" {
 		f.Metrics = &doctor.Listener{Address: set.MetricsListen, From: origins["metrics_listen"]}
 	}
-	return set, false
+	return set, broker, false
 }
 
 // at is a path of the system.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/agentkeys/agentkeys/internal/doctor"
+	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/settings"
 	"github.com/agentkeys/agentkeys/internal/store"
@@ -19,15 +20,19 @@ import (
 type patient struct {
 	store   *store.Store // nil: it could not be set up
 	probe   store.Probe
-	session *session.Session // nil: not read
+	session *session.Session      // nil: not read
+	named   protocol.StatusBroker // of the settings; no URL: none
 }
 
-// url is the broker that a session names, else the settings'.
-func (p patient) url(set settings.Settings) string {
-	if p.session != nil && p.session.Broker != "" {
-		return p.session.Broker
+// broker is the one that is named, else the one that the session remembers.
+func (p patient) broker() protocol.StatusBroker {
+	if p.session == nil {
+		return p.named
 	}
-	return set.Broker
+	if _, url := p.session.At(p.named.URL); p.named.URL == "" || url != p.named.URL {
+		return protocol.StatusBroker{URL: url, From: protocol.BrokerOfSession}
+	}
+	return p.named
 }
 
 // lookAtKeychain opens the store as the settings say and probes once. In file mode,

@@ -67,7 +67,7 @@ func (m *machine) session(ctx context.Context, p *patient, id session.ID) *docto
 	p.session = &v
 	_, agent := id.Wallet()
 	s := &doctor.Session{Servable: v.CanServe() || !agent, ExpiresAt: time.Unix(v.ExpiresAt(), 0)}
-	if v.Ended != nil {
+	if v, _ := v.At(p.named.URL); v.Ended != nil {
 		s.Ended = v.Ended.Code
 	}
 	return s

@@ -174,6 +174,7 @@ type Condition struct{ Code, Severity, Message, Hint string }
 // Broker is one question without authentication.
 type Broker struct {
 	URL         string // empty: not known
+	From        string // who names it: `session`, or a setting's file, variable or flag
 	Pinned      bool   // known by its key, not by an authority
 	Bad         string // why URL is none
 	Away        string // why it did not answer

@@ -79,15 +79,15 @@ func (f Facts) broker() []finding {
 		return one(warn("broker", "", "not known: no settings name it and the session cannot be read").
 			follows("settings", "keychain", "permissions", "slot", "session"))
 	case b.Bad != "":
-		return one(fail("broker", f.renew(), "%s", b.Bad))
+		return one(fail("broker", f.rename(), "%s", b.Bad))
 	case b.Certificate:
-		return one(fail("broker", f.renew(), "%s: its certificate is refused: %s", b.URL, b.Away).says(condition.BrokerCertificateChanged))
+		return one(fail("broker", f.rename(), "%s: its certificate is refused: %s", b.name(), b.Away).says(condition.BrokerCertificateChanged))
 	case b.Away != "":
-		return one(warn("broker", b.ask(), "%s: %s", b.URL, b.Away).says(condition.BrokerAway))
+		return one(warn("broker", b.ask(), "%s: %s", b.name(), b.Away).says(condition.BrokerAway))
 	}
-	checks := one(ok("broker", "%s answers, version %s", b.URL, b.Version))
+	checks := one(ok("broker", "%s answers, version %s", b.name(), b.Version))
 	if b.ReadOnly != "" {
-		checks = one(warn("broker", HintBrokerDisk, "%s answers, version %s, and is read_only: %s; it refuses what it would have to write", b.URL, b.Version, b.ReadOnly))
+		checks = one(warn("broker", HintBrokerDisk, "%s answers, version %s, and is read_only: %s; it refuses what it would have to write", b.name(), b.Version, b.ReadOnly))
 	}
 	if b.Offset.Abs() > clockSlack {
 		return append(checks, warn("broker_clock", hintClock, "the broker's clock differs by %s", b.Offset.Round(time.Second)).
@@ -95,6 +95,26 @@ func (f Facts) broker() []finding {
 	}
 	return append(checks, ok("broker_clock", "within %s of the broker's", clockSlack))
 }
+
+// name is the address, and who names it.
+func (b *Broker) name() string {
+	if b.From == "" {
+		return b.URL
+	}
+	return b.URL + " (from " + b.From + ")"
+}
+
+// rename is the command for a broker that is not the session's: a setting that names it is
+// to be looked at, else the session is made anew.
+func (f Facts) rename() string {
+	if from := f.Broker.From; f.owner() || from == "" || from == brokerOfSession {
+		return f.renew()
+	}
+	return strings.TrimSuffix("agentkeys-daemon run --print-config --wallet "+f.Wallet, " --wallet ")
+}
+
+// brokerOfSession is Broker.From where no setting names it.
+const brokerOfSession = "session"
 
 // ask is the command that asks the broker as any program does.
 func (b *Broker) ask() string {

@@ -68,8 +68,20 @@ func plainKeychain(word string) string {
 func plainStatus(s protocol.Status) protocol.Status {
 	s.State = plainState(s.State)
 	s.Storage.Backend, s.Storage.KeychainState = plainBackend(s.Storage.Backend), plainKeychain(s.Storage.KeychainState)
+	s.Broker = plainBroker(s.Broker)
 	s.Conditions = plainConditions(s.Conditions, s.Wallet.String())
 	return s
+}
+
+// plainBroker takes addresses and names of settings, which have no blank in them, and no
+// sentence in their place.
+func plainBroker(b protocol.StatusBroker) protocol.StatusBroker {
+	for _, text := range []*string{&b.URL, &b.From} {
+		if *text = plain(*text); strings.ContainsFunc(*text, unicode.IsSpace) {
+			*text = unknown
+		}
+	}
+	return b
 }
 
 // plainConditions takes of each condition the code, once, and what exactly: the rest

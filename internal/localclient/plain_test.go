@@ -82,6 +82,21 @@ func TestAWordIsOfItsSet(t *testing.T) {
 	}
 }
 
+// An address and a setting's name have no blank in them.
+func TestABrokerIsNoSentence(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ told, want protocol.StatusBroker }{
+		"an address":   {protocol.StatusBroker{URL: "https://mini.local:8420#spki-sha256-x", From: "/etc/agentkeys/daemon.toml"}, protocol.StatusBroker{URL: "https://mini.local:8420#spki-sha256-x", From: "/etc/agentkeys/daemon.toml"}},
+		"advice":       {protocol.StatusBroker{URL: advice, From: advice}, protocol.StatusBroker{URL: "unknown", From: "unknown"}},
+		"control":      {protocol.StatusBroker{URL: "a\x1b[2Jb", From: "\u202e"}, protocol.StatusBroker{URL: "a?[2Jb", From: "?"}},
+		"nothing said": {},
+	} {
+		if diff := cmp.Diff(test.want, told(t, protocol.Status{Broker: test.told}).Broker); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
 func TestAnErrorOfTheDaemonIsOneShortLine(t *testing.T) {
 	t.Parallel()
 	problem := func(code, detail string) string {

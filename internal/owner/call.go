@@ -33,7 +33,11 @@ func (o *Owner) call(ctx context.Context, request func(token secret.String) erro
 			return err
 		}
 	case p.Challenge != "" && (p.Code == protocol.CodeSessionExpired || p.Code == protocol.CodeTokenUnknown && o.inNewEpoch(ctx)):
-		if err := o.resume(ctx, p.Challenge); err != nil {
+		back := o.resume
+		if o.moves() && p.Code == protocol.CodeTokenUnknown {
+			back = o.introduce // the wrong broker must not change the slot
+		}
+		if err := back(ctx, p.Challenge); err != nil {
 			return fmt.Errorf("resume session: %w", err)
 		}
 		if o.closed && !o.opening {

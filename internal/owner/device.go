@@ -35,7 +35,7 @@ func OpenDevice(ctx context.Context, cfg Config) (*Device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w", cfg.ID, err)
 	}
-	b, err := cfg.Dial(brokerURL(cfg.BrokerURL, sess.Broker))
+	b, err := cfg.Dial(session.BrokerURL(cfg.BrokerURL, sess.Broker))
 	if err != nil {
 		return nil, err
 	}
@@ -43,9 +43,7 @@ func OpenDevice(ctx context.Context, cfg Config) (*Device, error) {
 }
 
 // Who describes the agent's session; it asks nobody.
-func (d *Device) Who() Who {
-	return Who{Wallet: d.sess.Wallet, SessionID: d.cfg.ID, Backend: d.info.Backend, Broker: brokerURL(d.cfg.BrokerURL, d.sess.Broker)}
-}
+func (d *Device) Who() Who { return d.cfg.who(d.sess, d.info) }
 
 // Wallet is the agent's own.
 func (d *Device) Wallet() wallet.Wallet { return d.sess.Wallet }

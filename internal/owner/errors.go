@@ -18,6 +18,9 @@ var (
 	ErrSetupToken = errors.New("a new account needs the broker's set-up token")
 	// ErrSetupRefused: the broker does not accept the set-up token (exit 77).
 	ErrSetupRefused = errors.New("the broker does not accept this set-up token")
+	// ErrUnknownAccount: the broker that was named does not know the account that is open
+	// on this machine; nothing was changed.
+	ErrUnknownAccount = errors.New("that broker does not know this account, so nothing was changed")
 	// ErrBrokerURL: nobody said which broker (usage).
 	ErrBrokerURL = errors.New("no broker is named")
 	// ErrNotFound: no such agent or identity.

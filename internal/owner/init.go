@@ -36,10 +36,12 @@ type Opened struct {
 	Who
 	New         bool          // an account was made: show RecoveryKey, now or never
 	Restored    bool          // the session was brought back by the owner's keys
+	MovedFrom   string        // URL of the broker that the session remembered; empty: it stayed
 	RecoveryKey secret.String // only when New
 }
 
-// Start makes the account, brings it back by its keys, or says who it is. Tokens and
+// Start makes the account, brings it back by its keys, moves it to the broker that is
+// named, or says who it is. Tokens and
 // keys are saved before the broker hears of them, and a repetition after a crash goes
 // on with the same ones. shown is called with the recovery key of a new account
 // before the account counts as open: a crash shows it twice rather than never.
@@ -109,6 +111,9 @@ func (o *Owner) checkRecoveryKey(key secret.String) error {
 // goOn asks the broker what the saved session is worth.
 func (o *Owner) goOn(ctx context.Context, in Init, shown func(Opened) error) (Opened, error) {
 	registered := o.sess.CreatedAt != 0
+	if registered && o.moves() {
+		return o.move(ctx)
+	}
 	if err := o.moveUnregistered(ctx, registered); err != nil {
 		return Opened{}, err
 	}

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/seal"
@@ -44,6 +43,8 @@ type Owner struct {
 
 	closed  bool // the broker was put back, and this account is not open in its epoch
 	opening bool // it is being put in order
+
+	moveTo string // what the next save that opens the account makes the remembered broker; empty: it stays
 
 	signingKey string // public, of sess.SigningSeed
 	recipient  string // public, of sess.Identity
@@ -96,33 +97,29 @@ func build(cfg Config, sess session.Session, info store.Info) (*Owner, error) {
 	if o.known, err = readKnown(cfg.Slots, cfg.ID); err != nil {
 		return nil, err
 	}
-	if o.broker, err = cfg.Dial(brokerURL(cfg.BrokerURL, sess.Broker)); err != nil {
+	if o.broker, err = cfg.Dial(session.BrokerURL(cfg.BrokerURL, sess.Broker)); err != nil {
 		return nil, err
 	}
 	return o, nil
 }
 
-// brokerURL prefers what the person named; but the same address without a pin does
-// not take away the pin that the slot keeps.
-func brokerURL(named, kept string) string {
-	base, _, pinned := strings.Cut(kept, "#")
-	if named == "" || pinned && strings.TrimRight(named, "/") == strings.TrimRight(base, "/") {
-		return kept
-	}
-	return named
-}
-
 // Who says who the session belongs to and where it lies.
 type Who struct {
-	Wallet    wallet.Wallet
-	SessionID session.ID
-	Backend   store.Backend
-	Broker    string
+	Wallet     wallet.Wallet
+	SessionID  session.ID
+	Backend    store.Backend
+	Broker     string // the one in use: what the person named, else Remembered
+	Remembered string
 }
 
 // Who describes the open account; it asks nobody.
-func (o *Owner) Who() Who {
-	return Who{Wallet: o.sess.Wallet, SessionID: o.cfg.ID, Backend: o.info.Backend, Broker: brokerURL(o.cfg.BrokerURL, o.sess.Broker)}
+func (o *Owner) Who() Who { return o.cfg.who(o.sess, o.info) }
+
+func (c Config) who(s session.Session, info store.Info) Who {
+	return Who{
+		Wallet: s.Wallet, SessionID: c.ID, Backend: info.Backend,
+		Broker: session.BrokerURL(c.BrokerURL, s.Broker), Remembered: s.Broker,
+	}
 }
 
 // Wallet is the owner's own wallet.

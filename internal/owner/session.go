@@ -42,9 +42,10 @@ func (o *Owner) resume(ctx context.Context, challenge string) error {
 }
 
 // renewIfDue finishes an interrupted renewal and renews a session that is older than
-// a day. A failure is only logged: the session lives for 30 days.
+// a day. A failure is only logged: the session lives for 30 days. It is renewed at the
+// broker that it remembers alone: another one that a command names may be the wrong one.
 func (o *Owner) renewIfDue(ctx context.Context) {
-	if o.sess.Next.IsZero() && session.RenewIn(o.sess.CreatedAt, o.cfg.Now().Unix(), 0.5) > 0 {
+	if o.moves() || o.sess.Next.IsZero() && session.RenewIn(o.sess.CreatedAt, o.cfg.Now().Unix(), 0.5) > 0 {
 		return
 	}
 	if err := o.renew(ctx); err != nil {
@@ -124,6 +125,9 @@ func (o *Owner) ask(ctx context.Context, token secret.String) (protocol.SessionI
 // saveOpen saves s as the broker confirmed it.
 func (o *Owner) saveOpen(ctx context.Context, s session.Session, info protocol.SessionInfo) error {
 	s.CreatedAt, s.TTLSeconds, s.Ended = max(info.Time, 1), int64(session.TTL/time.Second), nil
+	if o.moveTo != "" {
+		s.Broker = o.moveTo
+	}
 	if err := o.save(ctx, s); err != nil {
 		return err
 	}
@@ -147,7 +151,8 @@ func (o *Owner) save(ctx context.Context, s session.Session) error {
 // the session would go on without this machine.
 func (o *Owner) End(ctx context.Context, wipeKeys bool) error {
 	err := o.call(ctx, func(token secret.String) error { return o.broker.EndSession(ctx, token) })
-	if err != nil && !isProblem(err, protocol.CodeSessionRevoked, protocol.CodeTokenRetired, protocol.CodeTokenUnknown, protocol.CodeSessionExpired) {
+	over := !o.moves() // another broker than the session's knows nothing of its end
+	if err != nil && !(over && isProblem(err, protocol.CodeSessionRevoked, protocol.CodeTokenRetired, protocol.CodeTokenUnknown, protocol.CodeSessionExpired)) {
 		return fmt.Errorf("end session: %w", err)
 	}
 	if wipeKeys {

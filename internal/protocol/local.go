@@ -62,6 +62,7 @@ type Status struct {
 	Session    *StatusSession    `json:"session"`
 	Storage    StatusStorage     `json:"storage"`
 	Sync       StatusSync        `json:"sync"`
+	Broker     StatusBroker      `json:"broker,omitzero"` // not known, or not told by an older daemon
 	Conditions []StatusCondition `json:"conditions"`
 }
 
@@ -72,6 +73,16 @@ type StatusSession struct {
 	ExpiresAt  int64       `json:"expires_at"`
 	Generation uint64      `json:"generation"`
 }
+
+// StatusBroker says which broker the daemon works with, and who named it: `session` (the
+// broker of pair or recover), or the setting's file, variable or flag.
+type StatusBroker struct {
+	URL  string `json:"url"` // with its key pins; empty: not known
+	From string `json:"from"`
+}
+
+// BrokerOfSession is From where no setting names a broker.
+const BrokerOfSession = "session"
 
 // StatusStorage says where the session lies and how the keychain is.
 type StatusStorage struct {

@@ -45,8 +45,9 @@ type Owner struct {
 
 // Ended records that the broker ended the session; it holds over restarts.
 type Ended struct {
-	Code string `json:"code"`
-	At   int64  `json:"at"` // Unix seconds
+	Code   string `json:"code"`
+	At     int64  `json:"at"`               // Unix seconds
+	Broker string `json:"broker,omitempty"` // URL of who said so; empty: the one that the session remembers
 }
 
 // Pairing is what a pairing under way must remember over a power cut.

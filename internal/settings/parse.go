@@ -19,7 +19,7 @@ const (
 	maxKeychainTimeout = time.Minute
 )
 
-func (r *raw) parse() (Settings, []error) {
+func (r *raw) parse(checkURL func(string) error) (Settings, []error) {
 	s := Settings{
 		Broker: r.values["broker"], MetricsListen: r.values["metrics_listen"],
 		Credentials: map[string][]access.Rule{},
@@ -29,6 +29,9 @@ func (r *raw) parse() (Settings, []error) {
 		if err != nil {
 			problems = append(problems, problem(r.origins[key], "%s: %v", key, err))
 		}
+	}
+	if s.Broker != "" {
+		check("broker", checkURL(s.Broker))
 	}
 	var err error
 	s.SessionStore, err = oneOf(r.values["session_store"], store.ModeAuto, store.ModeFile, store.ModeKeychain)

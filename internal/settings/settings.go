@@ -35,7 +35,7 @@ func (e *UnreadableError) Unwrap() error { return e.Err }
 
 // Settings are the checked values.
 type Settings struct {
-	Broker          string // base URL; empty: the session's own
+	Broker          string // base URL; empty: the one that the session remembers
 	SessionStore    store.Mode
 	KeychainTimeout time.Duration // of one keychain operation
 	Allow           []access.Rule
@@ -53,6 +53,8 @@ type Source struct {
 	Getenv   func(string) string
 	Flags    map[string]string
 	ReadFile func(path string) ([]byte, error) // os.ReadFile
+	// CheckURL says why a text is no broker's URL, without repeating it (brokerclient.CheckURL).
+	CheckURL func(text string) error
 }
 
 // Origins says for each key where its value came from: `default`, a path, a
@@ -91,7 +93,7 @@ func Load(src Source) (Settings, Origins, error) {
 	}
 	r.addEnv(src.Getenv)
 	problems = append(problems, r.addFlags(src.Flags)...)
-	s, bad := r.parse()
+	s, bad := r.parse(src.CheckURL)
 	if err := errors.Join(append(problems, bad...)...); err != nil {
 		return Settings{}, nil, err
 	}

@@ -17,6 +17,12 @@ func source(files, env, flags map[string]string) settings.Source {
 	return settings.Source{
 		Wallet: wallet, Dir: "/etc/agentkeys", Flags: flags,
 		Getenv: func(k string) string { return env[k] },
+		CheckURL: func(text string) error {
+			if strings.HasPrefix(text, "https://") {
+				return nil
+			}
+			return errors.New("no URL")
+		},
 		ReadFile: func(path string) ([]byte, error) {
 			if text, ok := files[path]; ok {
 				return []byte(text), nil
@@ -82,6 +88,28 @@ func TestAllProblemsAreReportedTogether(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in:\n%v", want, err)
 		}
+	}
+}
+
+// One wrong address on the way to a broker is told with where it stands, and is not repeated:
+// it may be anything that a person pasted.
+func TestABrokerThatIsNoURLIsAProblemOfItsLayer(t *testing.T) {
+	t.Parallel()
+	const wrong, file = "http://hunter2", "/etc/agentkeys/" + wallet + ".toml"
+	for from, src := range map[string]settings.Source{
+		file:               source(map[string]string{file: "broker = \"" + wrong + "\"\n"}, nil, nil),
+		"AGENTKEYS_BROKER": source(nil, map[string]string{"AGENTKEYS_BROKER": wrong}, nil),
+		"--broker":         source(nil, nil, map[string]string{"broker": wrong}),
+	} {
+		_, _, err := settings.Load(src)
+		if !errors.Is(err, settings.ErrSettings) || !strings.Contains(err.Error(), from+": broker: no URL") || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", from, err)
+		}
+	}
+	// What a stronger layer replaces is never used.
+	s, origins, err := settings.Load(source(map[string]string{file: "broker = \"" + wrong + "\"\n"}, nil, map[string]string{"broker": "https://b"}))
+	if err != nil || s.Broker != "https://b" || origins["broker"] != "--broker" {
+		t.Errorf("%+v %v %v", s, origins, err)
 	}
 }
 

@@ -29,7 +29,7 @@ complete -c agentkeys-daemon -f
 complete -c agentkeys-daemon -l help -d 'Say what the program or the command takes'
 complete -c agentkeys-daemon -l allow -x -d 'Who may ask, RULES: user=NAME, group=NAME or unit=NAME.service, separated by commas'
 complete -c agentkeys-daemon -l allow-root -x -a 'true false' -d 'Whether root may ask, BOOL: true or false'
-complete -c agentkeys-daemon -l broker -x -d 'Base URL of the broker, with its key pin if it has one'
+complete -c agentkeys-daemon -l broker -x -d 'Base URL of the broker, with its key pin if it has one, instead of the session\'s own'
 complete -c agentkeys-daemon -l json -d 'Print JSON, and errors as one JSON object on standard error'
 complete -c agentkeys-daemon -l keychain-timeout -x -d 'Bound of one keychain operation, TIME like 2s'
 complete -c agentkeys-daemon -l log-format -x -a 'text json' -d 'FORMAT: text or json'

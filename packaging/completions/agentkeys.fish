@@ -36,13 +36,13 @@ end
 
 complete -c agentkeys -f
 complete -c agentkeys -l help -d 'Say what the program or the command takes'
-complete -c agentkeys -l broker -x -d 'Address of the broker ($AGENTKEYS_BROKER)'
+complete -c agentkeys -l broker -x -d 'Address of the broker, instead of the one that the session remembers ($AGENTKEYS_BROKER)'
 complete -c agentkeys -l session-id -x -d 'Slot to work with, master by default; daemon-<wallet> acts as that agent ($AGENTKEYS_SESSION_ID)'
 complete -c agentkeys -l wallet -x -d 'Ask the daemon of this wallet: read, list, run ($AGENTKEYS_WALLET)'
 complete -c agentkeys -l json -d 'Print JSON, errors too'
 complete -c agentkeys -l verbose -d 'Say on standard error what happens'
 
-complete -c agentkeys -n 'not __agentkeys_command >/dev/null' -a init -d 'Make an account, bring it back with the recovery key, or say who you are'
+complete -c agentkeys -n 'not __agentkeys_command >/dev/null' -a init -d 'Make an account, bring it back with the recovery key, move it to another broker, or say who you are'
 complete -c agentkeys -n '__agentkeys_in init' -l setup-token-file -r -F -d 'File with the broker\'s set-up token; - is standard input'
 complete -c agentkeys -n '__agentkeys_in init' -l recovery-key -x -d '- reads the recovery key from standard input, and opens that account here'
 

@@ -37,8 +37,9 @@ func (m *Manager) Reload(ctx context.Context) error {
 	return nil
 }
 
-// Start is `systemctl enable --now`: it enables the unit, starts it (again, with
-// restart, if it runs) and waits for the result. It returns what the unit says of
+// Start is `systemctl enable --now`: it enables the unit, starts it and waits for the
+// result. One that runs is reloaded, so that it looks at its settings and slot again;
+// with restart it is started again. It returns what the unit says of
 // itself (STATUS=). ErrNotStarted: it failed.
 func (m *Manager) Start(ctx context.Context, unit string, restart bool) (status string, err error) {
 	if _, _, err := m.conn.EnableUnitFilesContext(ctx, []string{unit}, false, false); err != nil {
@@ -47,7 +48,7 @@ func (m *Manager) Start(ctx context.Context, unit string, restart bool) (status 
 	if err := m.Reload(ctx); err != nil {
 		return "", err
 	}
-	queue := m.conn.StartUnitContext
+	queue := m.conn.ReloadOrRestartUnitContext
 	if restart {
 		queue = m.conn.RestartUnitContext
 	}

@@ -37,7 +37,7 @@ func TestStartEnablesReloadsAndWaits(t *testing.T) {
 			t.Errorf("%q, %v", status, err)
 		}
 	}
-	want := []string{"enable " + unit, "reload", "start " + unit + " replace", "enable " + unit, "reload", "restart " + unit + " replace"}
+	want := []string{"enable " + unit, "reload", "reload-or-restart " + unit + " replace", "enable " + unit, "reload", "restart " + unit + " replace"}
 	if diff := cmp.Diff(want, s.Calls()); diff != "" {
 		t.Error(diff)
 	}
@@ -55,7 +55,7 @@ func TestAJobThatNeverEndsIsWaitedForOnlySoLong(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { // the deadline comes while the job runs, however long the way there took
 		defer cancel()
-		for !slices.Contains(s.Calls(), "start "+unit+" replace") && t.Context().Err() == nil {
+		for !slices.Contains(s.Calls(), "reload-or-restart "+unit+" replace") && t.Context().Err() == nil {
 			time.Sleep(time.Millisecond)
 		}
 	}()

@@ -82,9 +82,9 @@ func (m *methods) EnableUnitFiles(files []string, _, _ bool) (bool, []change, *d
 	return true, nil, nil
 }
 
-// StartUnit is systemd's.
-func (m *methods) StartUnit(name, mode string) (dbus.ObjectPath, *dbus.Error) {
-	return m.job("start", name, mode), nil
+// ReloadOrRestartUnit is systemd's: it starts a unit that does not run.
+func (m *methods) ReloadOrRestartUnit(name, mode string) (dbus.ObjectPath, *dbus.Error) {
+	return m.job("reload-or-restart", name, mode), nil
 }
 
 // RestartUnit is systemd's.

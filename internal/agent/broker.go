@@ -1,0 +1,76 @@
+package agent
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/session"
+)
+
+// keptAt is the session as it stands at its broker, and which one that is: the broker of
+// the settings, else the one that the session remembers.
+func (d *Daemon) keptAt(s session.Session) (session.Session, protocol.StatusBroker) {
+	at := protocol.StatusBroker{}
+	named := ""
+	if d.c.Named != nil {
+		named, at.From = d.c.Named()
+	}
+	if s, at.URL = s.At(named); named == "" || at.URL != named {
+		at.From = protocol.BrokerOfSession
+	}
+	return s, at
+}
+
+// connect dials the session's broker. At another one than before the lease goes on, but
+// nobody was heard there yet, and what is known of the manifest is not that broker's word.
+func (d *Daemon) connect(at protocol.StatusBroker) bool {
+	broker, err := d.c.Dial(at.URL)
+	d.mu.Lock()
+	d.broker = broker
+	d.mu.Unlock()
+	if err != nil {
+		d.setView(func(v *view) { v.loaded, v.phase, v.reason, v.broker = false, Blocked, err.Error(), at })
+		return false
+	}
+	d.setView(func(v *view) {
+		if v.broker.URL != at.URL {
+			v.online, v.tried, v.parked, v.etag = false, false, false, ""
+		}
+		v.broker = at
+	})
+	return true
+}
+
+// followSettings is for a slot that cannot be read now: the session in memory goes to the
+// broker that the settings name by now.
+func (d *Daemon) followSettings() {
+	if !d.loaded() {
+		return
+	}
+	s, _, _ := d.snapshot()
+	s, at := d.keptAt(s)
+	if at == d.keeper() || !d.connect(at) {
+		return
+	}
+	d.setView(func(v *view) { v.session = s })
+	d.noteSession(s)
+}
+
+// keeper is whom the session in memory is kept at.
+func (d *Daemon) keeper() protocol.StatusBroker {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.v.broker
+}
+
+// told is why the broker does not serve the session, for people. A broker that a setting
+// names is named with it: that may be the wrong one.
+func (d *Daemon) told(err error) string {
+	at := d.keeper()
+	if at.From == protocol.BrokerOfSession {
+		return protocol.Reason(err)
+	}
+	base, _, _ := strings.Cut(at.URL, "#") // the pins are long and say nothing to a person
+	return fmt.Sprintf("%s, named by %s: %s", base, at.From, protocol.Reason(err))
+}
