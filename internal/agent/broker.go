@@ -22,24 +22,23 @@ func (d *Daemon) keptAt(s session.Session) (session.Session, protocol.StatusBrok
 	return s, at
 }
 
-// connect dials the session's broker. At another one than before the lease goes on, but
-// nobody was heard there yet, and what is known of the manifest is not that broker's word.
-func (d *Daemon) connect(at protocol.StatusBroker) bool {
+// connect dials the session's broker and makes change with it, in one step: no token is
+// ever shown to the broker of another session. At another broker than before the lease goes
+// on, but nobody was heard there yet, and what is known of the manifest is not its word.
+func (d *Daemon) connect(at protocol.StatusBroker, change func(*view)) bool {
 	broker, err := d.c.Dial(at.URL)
-	d.mu.Lock()
-	d.broker = broker
-	d.mu.Unlock()
-	if err != nil {
-		d.setView(func(v *view) { v.loaded, v.phase, v.reason, v.broker = false, Blocked, err.Error(), at })
-		return false
-	}
 	d.setView(func(v *view) {
+		d.broker = broker
 		if v.broker.URL != at.URL {
 			v.online, v.tried, v.parked, v.etag = false, false, false, ""
 		}
-		v.broker = at
+		if v.broker = at; err != nil {
+			v.loaded, v.phase, v.reason = false, Blocked, err.Error()
+			return
+		}
+		change(v)
 	})
-	return true
+	return err == nil
 }
 
 // followSettings is for a slot that cannot be read now: the session in memory goes to the
@@ -50,11 +49,12 @@ func (d *Daemon) followSettings() {
 	}
 	s, _, _ := d.snapshot()
 	s, at := d.keptAt(s)
-	if at == d.keeper() || !d.connect(at) {
+	if at == d.keeper() {
 		return
 	}
-	d.setView(func(v *view) { v.session = s })
-	d.noteSession(s)
+	if d.connect(at, func(v *view) { v.session = s }) {
+		d.noteSession(s)
+	}
 }
 
 // keeper is whom the session in memory is kept at.

@@ -119,12 +119,9 @@ func (d *Daemon) adoptSession(s session.Session, info store.Info) {
 	d.noteLoad(nil)
 	d.setWaiting(false)
 	s, at := d.keptAt(s)
-	if !d.connect(at) {
-		return
-	}
 	old, _, _ := d.snapshot()
 	same := d.loaded() && old.DeviceKey.Equal(s.DeviceKey)
-	d.setView(func(v *view) {
+	dialed := d.connect(at, func(v *view) {
 		v.session, v.bearer, v.info = s, s.Token, info
 		v.loaded, v.parked, v.again = true, false, false
 		if !same {
@@ -132,6 +129,9 @@ func (d *Daemon) adoptSession(s session.Session, info store.Info) {
 			v.online, v.tried, v.lease = false, false, newLease(time.Now(), 0, 0)
 		}
 	})
+	if !dialed {
+		return
+	}
 	d.noteInfo(info)
 	d.noteSession(s)
 	if !same {

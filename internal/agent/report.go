@@ -89,11 +89,13 @@ func (r *reporter) until(now, next time.Time) time.Duration {
 
 // send removes the events that the broker took, or refuses for ever.
 func (r *reporter) send(ctx context.Context, body protocol.Report) error {
-	_, _, broker := r.d.snapshot()
+	r.d.mu.RLock()
+	broker, token := r.d.broker, r.d.v.bearer // of one session, whatever is loaded meanwhile
+	r.d.mu.RUnlock()
 	if broker == nil {
 		return protocol.ErrUnreachable
 	}
-	err := broker.Report(ctx, r.d.bearer(), body)
+	err := broker.Report(ctx, token, body)
 	if hasCode(err, protocol.CodeBadRequest) {
 		r.d.c.Logger.Warn("report refused", "error", err)
 		err = nil
