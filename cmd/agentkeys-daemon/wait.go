@@ -95,7 +95,10 @@ func (p *program) isReady(ctx context.Context, s *store.Store, w wallet.Wallet) 
 		return true, nil
 	}
 	if st, err := client.Status(ctx); err == nil && st.State == "revoked" {
-		return true, &failure{exit: exitDenied, code: "session_revoked", hint: name + " recover " + w.String() + " --broker URL", err: errors.New("the owner revoked this agent")}
+		return true, &failure{
+			exit: exitDenied, code: "session_revoked", hint: name + " recover " + w.String() + " --broker URL",
+			err: errors.New("the owner revoked this agent"),
+		}
 	}
 	return false, nil
 }

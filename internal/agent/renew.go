@@ -37,7 +37,11 @@ func (l *link) renewal(ctx context.Context) error {
 		l.failing = time.Now()
 	}
 	if time.Since(l.failing) >= session.RenewEvery {
-		l.d.c.Conditions.Set(condition.RenewalFailing, true, protocol.Reason(err))
+		hint := ""
+		if hasCode(err, protocol.CodeDenied) {
+			hint = condition.HintRecover
+		}
+		l.d.c.Conditions.SetHint(condition.RenewalFailing, protocol.Reason(err), hint)
 	}
 	var p *protocol.Problem
 	if errors.As(err, &p) && (p.Code == protocol.CodeDenied || p.Code == protocol.CodeConflict || p.Code == protocol.CodeReadOnly) || errors.Is(err, errDisk) {

@@ -82,7 +82,7 @@ func Declared() []Declaration {
 		{BrokerCertificateChanged, Error, "the broker's certificate is not the expected one", hintRecover},
 		{SessionRevoked, Error, "the owner ended this session", hintRecover},
 		{SessionExpired, Error, "the broker does not accept this session any more", hintRecover},
-		{RenewalFailing, Warning, "the session could not be renewed for more than a day", hintRecover},
+		{RenewalFailing, Warning, "the session could not be renewed for more than a day", hintDoctor},
 		{CloneSuspected, Error, "another device uses a copy of this session; nothing new is given to either", hintRecover},
 		{ManifestRefused, Error, "a manifest was refused: not signed by the owner, or older than the one in use", "agentkeys scope --agent <wallet>"},
 		{RecordWithheld, Error, "the broker does not deliver a credential that the owner listed", "agentkeys list --agent <wallet>"},
@@ -103,7 +103,8 @@ func Of(code, told, wallet string) (Declaration, bool) {
 			continue
 		}
 		d.Hint = fill(d.Hint)
-		if told != "" && (told == fill(otherHint(d.Code)) || told == AsRoot(d.Hint)) {
+		other := fill(otherHint(d.Code))
+		if told != "" && (told == other || told == AsRoot(other) || told == AsRoot(d.Hint)) {
 			d.Hint = told
 		}
 		return d, true
@@ -125,14 +126,21 @@ const HintContainer = "run this in the daemon's container (docker exec CONTAINER
 // HintUpgrade is for a slot that a newer version wrote.
 const HintUpgrade = "upgrade agentkeys"
 
+// HintRecover makes the slot anew: what helps where the broker does not take the device's
+// signature any more.
+const HintRecover = hintRecover
+
 // otherHint is a second hint that a daemon may tell, for a case that the declared one
-// does not mend: a newer version's slot, and a keychain that the units' user never has.
+// does not mend: a newer version's slot, a keychain that the units' user never has, and a
+// renewal that the broker denies.
 func otherHint(code Code) string {
 	switch code {
 	case SlotCorrupt:
 		return HintUpgrade
 	case KeychainUnavailable:
 		return AsRoot(hintRecover)
+	case RenewalFailing:
+		return HintRecover
 	}
 	return ""
 }

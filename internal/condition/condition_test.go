@@ -43,6 +43,11 @@ func TestAToldHintCountsOnlyWhereItIsKnown(t *testing.T) {
 			t.Errorf("hint %q", got.Hint)
 		}
 	}
+	for _, told := range []string{"agentkeys-daemon recover 0x1 --broker URL", "sudo agentkeys-daemon recover 0x1 --broker URL", "agentkeys-daemon doctor --wallet 0x1"} {
+		if got, _ := condition.Of("renewal_failing", told, "0x1"); got.Hint != told {
+			t.Errorf("hint %q, told %q", got.Hint, told)
+		}
+	}
 	if got, _ := condition.Of("session_revoked", "sudo agentkeys-daemon recover 0x2 --broker URL", "0x1"); got.Hint != "agentkeys-daemon recover 0x1 --broker URL" {
 		t.Errorf("another wallet's hint %q", got.Hint)
 	}

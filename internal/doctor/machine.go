@@ -87,7 +87,8 @@ func (f Facts) broker() []finding {
 	}
 	checks := one(ok("broker", "%s answers, version %s", b.name(), b.Version))
 	if b.ReadOnly != "" {
-		checks = one(warn("broker", HintBrokerDisk, "%s answers, version %s, and is read_only: %s; it refuses what it would have to write", b.name(), b.Version, b.ReadOnly))
+		checks = one(warn("broker", HintBrokerDisk, "%s answers, version %s, and is read_only: %s; it refuses what it would have to write", b.name(), b.Version, b.ReadOnly).
+			says(condition.BrokerAway))
 	}
 	if b.Offset.Abs() > clockSlack {
 		return append(checks, warn("broker_clock", hintClock, "the broker's clock differs by %s", b.Offset.Round(time.Second)).

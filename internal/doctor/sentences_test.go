@@ -162,6 +162,11 @@ func running() []situation {
 		{"the clock of 1970", all(func(f *doctor.Facts) { f.Now = now.AddDate(-56, 0, 0); f.Broker.Offset = 56 * 365 * 24 * 3600e9 }, says("online", "", condition.ClockNotSet, condition.ClockWrong))},
 		{"the manifest is refused", says("online", "not signed by the owner", condition.ManifestRefused)},
 		{"a credential is withheld", says("online", "openrouter", condition.RecordWithheld)},
+		{"the broker's disk is full", func(f *doctor.Facts) { f.Broker.ReadOnly = "its disk is full" }},
+		{"the broker's disk is full for days", all(func(f *doctor.Facts) { f.Broker.ReadOnly = "its disk is full" }, says("online", "read_only (HTTP 503)", condition.RenewalFailing))},
+		{"the metrics have no address", all(func(f *doctor.Facts) {
+			f.Metrics = &doctor.Listener{Address: "127.0.0.1:9479", From: "/etc/agentkeys/daemon.toml", Holder: "nginx (pid 7)"}
+		}, says("online", "127.0.0.1:9479 is taken by nginx (pid 7)", condition.MetricsUnavailable))},
 		{"the renewal fails for itself", says("online", "denied (HTTP 403)", condition.RenewalFailing)},
 	}
 }

@@ -2,17 +2,28 @@ package e2e_test
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
+// withRuntimeDirectory is a board with an agent and a runtime directory, as a login has it.
+func withRuntimeDirectory(t *testing.T) (pi *machine, w string) {
+	t.Helper()
+	_, _, pi, w = examined(t)
+	run := filepath.Join(pi.dir, "run")
+	if err := os.MkdirAll(run, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return pi.with("XDG_RUNTIME_DIR", run), w
+}
+
 // A daemon in a terminal is ended there; no unit knows of it.
 func TestADaemonInATerminalIsNeverEndedBySystemctl(t *testing.T) {
 	t.Parallel()
-	_, _, pi, w := examined(t)
-	pi = pi.with("XDG_RUNTIME_DIR", filepath.Join(pi.dir, "run"))
+	pi, w := withRuntimeDirectory(t)
 	d := pi.daemon(w)
 	d.reaches("online")
 	kill := fmt.Sprintf("kill %d", d.cmd.Process.Pid)
@@ -42,8 +53,7 @@ func TestACallerOfAnotherPIDNamespaceIsToldWhy(t *testing.T) {
 	if err != nil {
 		t.Skipf("no PID namespaces here: %v", err)
 	}
-	_, _, pi, w := examined(t)
-	pi = pi.with("XDG_RUNTIME_DIR", filepath.Join(pi.dir, "run"))
+	pi, w := withRuntimeDirectory(t)
 	pi.start("", unshare, "--pid", "--fork", "--kill-child", "--mount-proc", filepath.Join(bin, "agentkeys-daemon"), "run", "--wallet", w)
 	eventually(t, patience, "a refusal", func() (string, bool) {
 		r := pi.run("", "agentkeys", "list", "--wallet", w)
