@@ -162,6 +162,10 @@ func running() []situation {
 		{"the clock of 1970", all(func(f *doctor.Facts) { f.Now = now.AddDate(-56, 0, 0); f.Broker.Offset = 56 * 365 * 24 * 3600e9 }, says("online", "", condition.ClockNotSet, condition.ClockWrong))},
 		{"the manifest is refused", says("online", "not signed by the owner", condition.ManifestRefused)},
 		{"a credential is withheld", says("online", "openrouter", condition.RecordWithheld)},
+		{"a home in memory", func(f *doctor.Facts) {
+			f.Slot.Volatile = home + " lies on tmpfs at /home: what is kept there is gone after a reboot"
+		}},
+		{"a home whose directories cannot be synced", func(f *doctor.Facts) { f.Slot.NoSync = "vboxsf at /home" }},
 		{"the broker's disk is full", func(f *doctor.Facts) { f.Broker.ReadOnly = "its disk is full" }},
 		{"the broker's disk is full for days", all(func(f *doctor.Facts) { f.Broker.ReadOnly = "its disk is full" }, says("online", "read_only (HTTP 503)", condition.RenewalFailing))},
 		{"the metrics have no address", all(func(f *doctor.Facts) {

@@ -147,3 +147,14 @@ func examined(t *testing.T) (b *broker, o *owner, pi *machine, wallet string) {
 	wallet = o.adopt(pi, "bot", "openrouter")
 	return b, o, pi, wallet
 }
+
+// withRuntimeDirectory is a board with an agent and a runtime directory, as a login has it.
+func withRuntimeDirectory(t *testing.T) (pi *machine, w string) {
+	t.Helper()
+	_, _, pi, w = examined(t)
+	run := filepath.Join(pi.dir, "run")
+	if err := os.MkdirAll(run, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return pi.with("XDG_RUNTIME_DIR", run), w
+}

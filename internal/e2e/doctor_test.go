@@ -246,8 +246,7 @@ func TestDoctorOfSettings(t *testing.T) {
 // A person beside a daemon of another home, as a user beside the system's units.
 func TestDoctorOfADaemonWhoseSlotIsElsewhere(t *testing.T) {
 	t.Parallel()
-	_, _, pi, w := examined(t)
-	pi = pi.with("XDG_RUNTIME_DIR", filepath.Join(pi.dir, "run"))
+	pi, w := withRuntimeDirectory(t)
 	pi.daemon(w).reaches("online")
 	beside := pi.with("AGENTKEYS_HOME", filepath.Join(pi.dir, "other"))
 	d := beside.doctor("agentkeys")[0]

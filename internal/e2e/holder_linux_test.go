@@ -2,23 +2,11 @@ package e2e_test
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 )
-
-// withRuntimeDirectory is a board with an agent and a runtime directory, as a login has it.
-func withRuntimeDirectory(t *testing.T) (pi *machine, w string) {
-	t.Helper()
-	_, _, pi, w = examined(t)
-	run := filepath.Join(pi.dir, "run")
-	if err := os.MkdirAll(run, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	return pi.with("XDG_RUNTIME_DIR", run), w
-}
 
 // A daemon in a terminal is ended there; no unit knows of it.
 func TestADaemonInATerminalIsNeverEndedBySystemctl(t *testing.T) {
