@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/sdnotify"
+	"github.com/agentkeys/agentkeys/internal/stdio"
 )
 
 // Time limits of the listener. A long poll takes 50 s at most; a slow reader of its answer
@@ -128,7 +129,9 @@ func serveCommand(ctx context.Context, args, env []string, stdout, stderr io.Wri
 	// To the end of the process: SIGHUP must not end a broker that starts or stops.
 	hups := make(chan os.Signal, 1)
 	signal.Notify(hups, syscall.SIGHUP)
-	log, level := o.logger(stderr)
+	lines := stdio.NewLog(stderr) // a reader that hangs keeps no request waiting
+	defer lines.Close()
+	log, level := o.logger(lines)
 	w, err := wire(ctx, o, log)
 	if err != nil {
 		return err

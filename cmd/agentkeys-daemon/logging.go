@@ -4,6 +4,7 @@ import (
 	"log/slog"
 
 	"github.com/agentkeys/agentkeys/internal/settings"
+	"github.com/agentkeys/agentkeys/internal/stdio"
 )
 
 // logger writes to standard error, as the settings say. The level may change later.
@@ -15,6 +16,18 @@ func (p *program) logger(set settings.Settings) (*slog.Logger, *slog.LevelVar) {
 		return slog.New(slog.NewJSONHandler(p.stderr, options)), level
 	}
 	return slog.New(slog.NewTextHandler(p.stderr, options)), level
+}
+
+// queueLog makes standard error one that keeps nobody waiting, until the returned function
+// has written what is left.
+func (p *program) queueLog() (end func()) {
+	behind := p.stderr
+	log := stdio.NewLog(behind)
+	p.stderr = log
+	return func() {
+		log.Close()
+		p.stderr = behind
+	}
 }
 
 // quietLogger is for commands whose output a person or a script reads: what is not

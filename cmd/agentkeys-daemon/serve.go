@@ -59,6 +59,7 @@ type instance struct {
 // serve runs the daemon of w until a signal ends it.
 func (p *program) serve(ctx context.Context, w wallet.Wallet) error {
 	p.serves = true
+	defer p.queueLog()()
 	debug.SetGCPercent(gcPercent)
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()

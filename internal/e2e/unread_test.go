@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -23,6 +24,28 @@ func unread(t testing.TB) *os.File {
 	return write
 }
 
+// hung is a pipe to write to that is full, and whose reader reads no more: a journald that
+// was stopped by a signal, a pager that was left.
+func hung(t testing.TB) *os.File {
+	t.Helper()
+	var ends [2]int
+	if err := syscall.Pipe(ends[:]); err != nil {
+		t.Fatal(err)
+	}
+	syscall.CloseOnExec(ends[0])
+	syscall.CloseOnExec(ends[1])
+	_ = syscall.SetNonblock(ends[1], true)
+	for block := make([]byte, 1024); ; {
+		if _, err := syscall.Write(ends[1], block); err != nil {
+			break
+		}
+	}
+	_ = syscall.SetNonblock(ends[1], false)
+	read, write := os.NewFile(uintptr(ends[0]), "read"), os.NewFile(uintptr(ends[1]), "write")
+	t.Cleanup(func() { _ = errors.Join(read.Close(), write.Close()) })
+	return write
+}
+
 // fullDisk takes no byte (full(4)).
 func fullDisk(t testing.TB) *os.File {
 	t.Helper()
@@ -41,24 +64,36 @@ func TestADaemonServesOnThoughNobodyReadsItsLog(t *testing.T) {
 	m := newMachine(t)
 	w := o.adopt(m, "bot", "openrouter")
 	o.put(w, "openrouter", "key-1")
-	deaf := *m
-	deaf.stdout, deaf.stderr = unread(t), unread(t)
-	d := deaf.daemon(w, "--log-level", "debug")
-	for range 3 { // each is a line of the log, the rest comes from the requests
-		d.signal(syscall.SIGHUP)
-		d.serves("openrouter", "key-1")
-	}
-	o.put(w, "openrouter", "key-2")
-	d.serves("openrouter", "key-2")
-	if r := d.stop(); r.code != exitOK || r.signal != 0 {
-		t.Errorf("the stop that was asked for: %+v", r)
+	for i, log := range []*os.File{unread(t), hung(t)} {
+		deaf := *m
+		deaf.stdout, deaf.stderr = unread(t), log
+		d := deaf.daemon(w, "--log-level", "debug")
+		for range 3 { // each is a line of the log, the rest comes from the requests
+			d.signal(syscall.SIGHUP)
+			d.serves("openrouter", fmt.Sprint("key-", i+1))
+		}
+		o.put(w, "openrouter", fmt.Sprint("key-", i+2))
+		d.serves("openrouter", fmt.Sprint("key-", i+2))
+		if r := d.stop(); r.code != exitOK || r.signal != 0 {
+			t.Errorf("the stop that was asked for: %+v", r)
+		}
 	}
 }
 
 func TestABrokerServesOnThoughNobodyReadsItsLog(t *testing.T) {
 	t.Parallel()
+	for name, log := range map[string]*os.File{"gone": unread(t), "hung": hung(t)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			brokerWithLog(t, log)
+		})
+	}
+}
+
+func brokerWithLog(t *testing.T, log *os.File) {
+	t.Helper()
 	m := newMachine(t)
-	m.stdout, m.stderr = unread(t), unread(t)
+	m.stdout, m.stderr = unread(t), log
 	address := brokertest.Reserved(t)
 	p := m.start("", "agentkeys-broker", "serve", "--listen", address, "--data", m.dir+"/broker", "--log-level", "debug")
 	for range 3 {
