@@ -144,6 +144,7 @@ run_machine() {
 	image=$("$here/image" "$arch" "$2")
 	qemu-img create -q -f qcow2 -b "$image" -F raw "$work/disk.qcow2"
 	pack "$arch" "$work/payload"
+	mkfs.vfat -C "$work/payload/stick.img" 2048 >/dev/null
 	[ "$2" != desktop ] || touch "$work/payload/desktop-board"
 	tar -C "$work/payload" -cf "$work/payload.tar" .
 	boot_until_done "$here/machine" "$arch" "$("$here/kernel" "$arch")" "$work/disk.qcow2" "$work/payload.tar"

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/agentkeys/agentkeys/internal/mounts"
 )
 
 // unfit is a home on a file system in which no directory can be made.
@@ -192,4 +195,36 @@ func TestAHomeThatRootLeftBehindIsNamed(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What does not stay is used, and named: by pair, by init and by doctor.
+func TestAHomeInMemoryIsNamed(t *testing.T) {
+	t.Parallel()
+	const memory = "/dev/shm"
+	if at, err := mounts.Of(memory); err != nil || at.Life != mounts.UntilReboot {
+		t.Skip("no memory is mounted at " + memory)
+	}
+	dir, err := os.MkdirTemp(memory, "ak")
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	b := startBroker(t)
+	m := newMachine(t)
+	m.home = filepath.Join(dir, "k")
+	m = m.with("AGENTKEYS_HOME", m.home, "AGENTKEYS_BROKER", b.url)
+	var opened struct{ Warnings []string }
+	r := succeed(t, m.run("", "agentkeys", "init", "--json", "--setup-token-file", filepath.Join(b.data, "setup-token")), []string{"init"})
+	if err := json.Unmarshal([]byte(r.stdout), &opened); err != nil || len(opened.Warnings) != 1 || !strings.Contains(opened.Warnings[0], "gone after a reboot") {
+		t.Errorf("init: %v, %+v", err, opened)
+	}
+	o := &owner{machine: m}
+	pairing := m.pair(b.url, "--alias", "bot")
+	o.must("approve", pairing.code, "--scope", "none", "--yes")
+	paired := pairing.paired()
+	if said := pairing.wait().stdout; !strings.Contains(said, `{"event":"warning","message":"`+m.home+" lies on tmpfs at ") {
+		t.Errorf("pair: %s", said)
+	}
+	m.doctor("agentkeys-daemon", "--wallet", paired.Wallet)[0].has("session_at_boot", "warn", "no: "+m.home)
+	m.doctor("agentkeys")[0].has("session_at_boot", "warn", "no: "+m.home)
 }

@@ -17,7 +17,7 @@ var ErrOthersHome = errors.New("HOME belongs to another user")
 // OthersHomeError names the user. Is ErrOthersHome.
 type OthersHomeError struct {
 	Home string
-	User string // name, or number where there is no name
+	User string // name, or # and the number where there is no name, as sudo takes it
 }
 
 func (e *OthersHomeError) Error() string {
@@ -32,21 +32,26 @@ func (e *OthersHomeError) Is(target error) bool { return target == ErrOthersHome
 func (e *OthersHomeError) Command(getenv func(string) string, args []string) string {
 	words := make([]string, 0, len(args)+3)
 	if getenv("SUDO_UID") == "" { // su, or a root that borrowed HOME
-		words = append(words, "sudo", "-u", e.User)
+		words = append(words, "sudo", "-u", quoted(e.User))
 	}
 	for i, arg := range args {
 		if i == 0 {
 			arg = filepath.Base(arg)
 		}
-		if !plainWord.MatchString(arg) {
-			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
-		}
-		words = append(words, arg)
+		words = append(words, quoted(arg))
 	}
 	return strings.Join(words, " ")
 }
 
-var plainWord = regexp.MustCompile(`\A[A-Za-z0-9/._@%+=:,#-]+\z`)
+var plainWord = regexp.MustCompile(`\A[A-Za-z0-9/._@%+=:,-][A-Za-z0-9/._@%+=:,#-]*\z`)
+
+// quoted is one word of a shell.
+func quoted(word string) string {
+	if plainWord.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
 
 // MayMake refuses root a home that is only meant because sudo, or su, kept another user's
 // HOME. AGENTKEYS_HOME is what a person says on purpose: there root's files are given to
@@ -84,8 +89,8 @@ func mayMake(getenv func(string) string, euid int, owner func(string) int, syste
 	if uid <= 0 {
 		return nil
 	}
-	name := strconv.Itoa(uid)
-	if u, err := user.LookupId(name); err == nil {
+	name := "#" + strconv.Itoa(uid)
+	if u, err := user.LookupId(name[1:]); err == nil {
 		name = u.Username
 	}
 	return &OthersHomeError{Home: above, User: name}

@@ -48,6 +48,10 @@ func TestTheCommandToTypeInsteadOfSudo(t *testing.T) {
 			t.Errorf("%s\nwant %s", got, want)
 		}
 	}
+	nameless := &OthersHomeError{Home: "/home/x", User: "#1000"}
+	if got := nameless.Command(func(string) string { return "" }, []string{"agentkeys", "init"}); got != "sudo -u '#1000' agentkeys init" {
+		t.Error(got)
+	}
 	if !strings.Contains(e.Error(), "/home/pi") || !strings.Contains(e.Error(), "pi") {
 		t.Error(e)
 	}

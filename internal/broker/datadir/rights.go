@@ -28,16 +28,18 @@ func othersFix(path string, uid int) string {
 	var above unix.Stat_t
 	euid := os.Geteuid()
 	if uid == 0 && unix.Stat(filepath.Dir(path), &above) == nil && int(above.Uid) == euid {
-		return fmt.Sprintf("sudo chown -R %s: %s", userName(euid), path)
+		return fmt.Sprintf("sudo chown -R %s %s", userName(euid, "%s:", "%d:"+strconv.Itoa(os.Getegid())), path)
 	}
-	return fmt.Sprintf("run it as the directory's owner: sudo -u %s agentkeys-broker ...", userName(uid))
+	return fmt.Sprintf("run it as the directory's owner: sudo -u %s agentkeys-broker ...", userName(uid, "%s", "'#%d'"))
 }
 
-func userName(uid int) string {
+// userName is the name of a user in the form named, or the number in the other one where
+// there is no name.
+func userName(uid int, named, numbered string) string {
 	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
-		return u.Username
+		return fmt.Sprintf(named, u.Username)
 	}
-	return "#" + strconv.Itoa(uid)
+	return fmt.Sprintf(numbered, uid)
 }
 
 // Try finds out by a trial whether the directory's file system can keep what is secret;
