@@ -191,7 +191,11 @@ func TestDoctorOfSockets(t *testing.T) {
 	if err := os.Remove(socket); err != nil {
 		t.Fatal(err)
 	}
-	deep := pi.with("XDG_RUNTIME_DIR", filepath.Join(pi.dir, strings.Repeat("d", 60)))
+	long := filepath.Join(pi.dir, strings.Repeat("d", 60))
+	if err := os.Mkdir(long, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	deep := pi.with("XDG_RUNTIME_DIR", long)
 	deep.doctor("agentkeys-daemon")[0].has("socket", "fail", "allows 10") // 107 on Linux, 103 on macOS
 }
 
