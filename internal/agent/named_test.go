@@ -2,7 +2,9 @@ package agent_test
 
 import (
 	"context"
+	"fmt"
 	"maps"
+	"strings"
 	"testing"
 	"time"
 
@@ -147,6 +149,9 @@ func TestABrokerThatDoesNotKnowTheSessionChangesNothing(t *testing.T) {
 				time.Sleep(10 * time.Hour)
 				expect(t, "state", d.state(), "offline")
 				expect(t, "still served", d.value("openrouter"), "sk-1")
+				if told := fmt.Sprint(d.Status().Conditions); !strings.Contains(told, elsewhere+", named by /etc/agentkeys/daemon.toml: ") {
+					t.Errorf("nobody says where the wrong broker is named: %s", told)
+				}
 				after := w.load()
 				if !after.Token.Equal(before.Token) || !after.DeviceKey.Equal(before.DeviceKey) || after.Ended != nil || after.Broker != before.Broker {
 					t.Fatal("the session is another one")
