@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/agentkeys/agentkeys/internal/checkup"
 	"github.com/agentkeys/agentkeys/internal/doctor"
+	"github.com/agentkeys/agentkeys/internal/owner"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
@@ -17,6 +18,7 @@ func (doctorCmd) Run(a *app) error {
 		return err
 	}
 	cfg := checkup.Config{Getenv: a.getenv, Owner: true, Flags: map[string]string{}}
+	cfg.Journal = &checkup.Journal{Name: owner.KnownFile, Warn: owner.KnownWarn, Limit: owner.KnownLimit, FileLimit: owner.KnownFileLimit, Check: owner.CheckKnown}
 	if a.global.Broker != "" {
 		cfg.Flags["broker"] = a.global.Broker
 	}

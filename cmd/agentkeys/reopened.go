@@ -27,6 +27,10 @@ func (a *app) noteEach(wallets []wallet.Wallet, what string) {
 	}
 }
 
+func (a *app) warn(text string) {
+	_, _ = fmt.Fprintln(a.stderr, "agentkeys: warning:", text) // nowhere left to complain
+}
+
 func (a *app) note(format string, args ...any) {
 	_, _ = fmt.Fprintf(a.stderr, "agentkeys: note: "+format+"\n", args...) // nowhere left to complain
 }

@@ -42,7 +42,7 @@ func (a *app) slots() (*store.Store, error) {
 	if mode == store.ModeAuto && paths.Foreign(home, os.Geteuid()) {
 		mode = store.ModeFile // root reaches no other user's keychain
 	}
-	cfg := store.Config{Home: home, Mode: mode, KeychainTimeout: timeout, Logger: a.log}
+	cfg := store.Config{Home: home, Mode: mode, KeychainTimeout: timeout, Logger: a.log, FileLimit: owner.KnownFileLimit}
 	if mode != store.ModeFile {
 		cfg.Keychain = keychain.New(keychain.Config{Env: a.getenv, Logger: a.log, Timeout: timeout})
 	}
@@ -75,7 +75,7 @@ func (a *app) config() (owner.Config, error) {
 	if err != nil {
 		return owner.Config{}, err
 	}
-	return owner.Config{ID: id, BrokerURL: a.global.Broker, Slots: s, Dial: dial, Now: time.Now, Log: a.log, Reopened: a.reopened}, nil
+	return owner.Config{ID: id, BrokerURL: a.global.Broker, Slots: s, Dial: dial, Now: time.Now, Log: a.log, Reopened: a.reopened, Warn: a.warn}, nil
 }
 
 // mayMake refuses root to work in a home that sudo did not take away.
@@ -106,7 +106,7 @@ func (a *app) tryHome() error {
 		return err // they are part of the answer
 	}
 	for _, text := range look.Warnings {
-		_, _ = fmt.Fprintln(a.stderr, "agentkeys: warning:", text) // nowhere left to complain
+		a.warn(text)
 	}
 	return err
 }

@@ -23,10 +23,11 @@ import (
 
 // Config says who asks. Only Getenv is required.
 type Config struct {
-	Getenv func(string) string
-	Flags  map[string]string // settings given as flags, by settings key
-	Owner  bool              // the owner's slots are meant too
-	Root   string            // where the system's own files lie; empty = /
+	Getenv  func(string) string
+	Flags   map[string]string // settings given as flags, by settings key
+	Owner   bool              // the owner's slots are meant too
+	Root    string            // where the system's own files lie; empty = /
+	Journal *Journal          // of the owner's slots; nil: not looked at
 }
 
 // machine is one look.

@@ -40,6 +40,9 @@ func (p patient) broker() protocol.StatusBroker {
 func (m *machine) lookAtKeychain(ctx context.Context, f *doctor.Facts, set settings.Settings, problems bool) *patient {
 	p := &patient{probe: store.Probe{State: store.StateDisabled}}
 	cfg := store.Config{Home: m.home, Mode: set.SessionStore, KeychainTimeout: set.KeychainTimeout, SlotUser: m.slotUser()}
+	if j := m.cfg.Journal; j != nil {
+		cfg.FileLimit = j.FileLimit
+	}
 	f.Keychain.Why = "session_store is file (" + f.Settings.StoreFrom + ")"
 	if cfg.SlotUser != nil && cfg.Mode == store.ModeAuto {
 		cfg.Mode = store.ModeFile

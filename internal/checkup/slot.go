@@ -26,6 +26,9 @@ func (m *machine) slot(ctx context.Context, f *doctor.Facts, p *patient, id sess
 		return
 	}
 	f.Clock.Floor = later(f.Clock.Floor, cachedFloor(p.store, id))
+	if _, agent := id.Wallet(); !agent {
+		f.Journal = m.journal(p.store, id)
+	}
 	inFile := found.Backend == store.BackendFile
 	if inFile || p.probe.State == store.StateUnlocked && found.UID == m.euid {
 		f.Session = m.session(ctx, p, id)

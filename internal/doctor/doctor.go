@@ -55,7 +55,7 @@ func Examine(f Facts) Report {
 	r := Report{Wallet: f.Wallet, SessionID: f.SessionID, Worst: OK}
 	r.Checks = fold(slices.Concat(
 		f.settings(), f.memory(), f.clock(), f.keychain(), f.permissions(), f.slot(), f.disk(), f.powerCut(), f.fence(),
-		f.session(), f.sessionAtBoot(), f.startAtBoot(), f.runsAs(), f.readers(), f.socket(), f.daemon(), f.metrics(), f.broker(),
+		f.session(), f.journal(), f.sessionAtBoot(), f.startAtBoot(), f.runsAs(), f.readers(), f.socket(), f.daemon(), f.metrics(), f.broker(),
 	))
 	for _, c := range r.Checks {
 		if c.Status.rank() > r.Worst.rank() {

@@ -22,6 +22,7 @@ type Facts struct {
 	Keychain Keychain
 	Slot     *Slot
 	Session  *Session
+	Journal  *Journal
 	Boot     *Boot
 	Socket   *Socket
 	Holder   holder.Holder // the daemon that runs; the zero one: none was seen

@@ -166,6 +166,8 @@ func running() []situation {
 			f.Slot.Volatile = home + " lies on tmpfs at /home: what is kept there is gone after a reboot"
 		}},
 		{"a home whose directories cannot be synced", func(f *doctor.Facts) { f.Slot.NoSync = "vboxsf at /home" }},
+		{"an owner whose journal is nearly full", ofOwner(doctor.Journal{Size: 200 << 20, Warn: 192 << 20, Limit: 256 << 20})},
+		{"an owner whose journal is refused", ofOwner(doctor.Journal{Unread: "read manifests.json: invalid JSON document"})},
 		{"the broker's disk is full", func(f *doctor.Facts) { f.Broker.ReadOnly = "its disk is full" }},
 		{"the broker's disk is full for days", all(func(f *doctor.Facts) { f.Broker.ReadOnly = "its disk is full" }, says("online", "read_only (HTTP 503)", condition.RenewalFailing))},
 		{"the metrics have no address", all(func(f *doctor.Facts) {
@@ -202,5 +204,14 @@ func notRunning() []situation {
 		{"this user is refused", all(noSession, at(doctor.SocketClosed, "the daemon's rules do not let this caller ask"))},
 		{"the daemon is in another container", all(terminal, at(doctor.SocketClosed, protocol.DetailOtherPIDs), func(f *doctor.Facts) { f.Socket.Namespace = true })},
 		{"no service manager", all(terminal, at(doctor.SocketAbsent, ""), func(f *doctor.Facts) { f.Boot.Manager = "" })},
+	}
+}
+
+// ofOwner makes the facts those of an owner's slot with that journal.
+func ofOwner(j doctor.Journal) func(*doctor.Facts) {
+	j.Name = "manifests.json"
+	return func(f *doctor.Facts) {
+		f.Wallet, f.SessionID, f.Journal = "", "master", &j
+		f.Socket, f.Boot = nil, nil
 	}
 }

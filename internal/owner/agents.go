@@ -197,6 +197,9 @@ func (o *Owner) Teardown(ctx context.Context, identity string) (wallet.Wallet, e
 	if errors.As(err, &p) || errors.Is(err, ErrNotFound) {
 		return w, errors.Join(err, o.setTornDown(w, before))
 	}
+	if err == nil {
+		err = o.note(func(k *known) { k.bury(w.String()) })
+	}
 	return w, err
 }
 

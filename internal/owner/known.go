@@ -2,6 +2,7 @@ package owner
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,7 +16,18 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-const knownFile = "manifests.json"
+const (
+	// KnownFile is the state file of the owner's slot; it grows with the fleet, by about
+	// 4 KiB an agent.
+	KnownFile = "manifests.json"
+	// KnownLimit is the size, in bytes, up to which what is seen is added: some 60,000
+	// agents. From KnownWarn on the owner is told.
+	KnownLimit = 256 << 20
+	KnownWarn  = KnownLimit / 4 * 3
+	// KnownFileLimit is what the store must take: what is taken away is noted in a full
+	// file too.
+	KnownFileLimit = KnownLimit + 16<<20
+)
 
 // known is what this machine has seen, so that the broker cannot bring back an old
 // state: `<slot>/manifests.json`. It holds names and numbers, no keys and no values.
@@ -39,9 +51,9 @@ type knownWallet struct {
 // readKnown reads the file; none is an empty one, a corrupt one is store.ErrCorrupt's
 // like: an error, since starting afresh would forget what protects.
 func readKnown(slots Slots, id session.ID) (known, error) {
-	data, err := slots.ReadFile(id, knownFile)
+	data, err := slots.ReadFile(id, KnownFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return known{}, fmt.Errorf("read %s: %w", knownFile, err)
+		return known{}, fmt.Errorf("read %s: %w", KnownFile, err)
 	}
 	return parseKnown(data)
 }
@@ -52,11 +64,11 @@ func parseKnown(data []byte) (known, error) {
 	if data == nil {
 		return k, nil
 	}
-	if err := strictjson.Decode(data, &k); err != nil {
-		return known{}, fmt.Errorf("read %s: %w", knownFile, err)
+	if err := strictjson.DecodeOwn(data, &k); err != nil {
+		return known{}, fmt.Errorf("read %s: %w", KnownFile, err)
 	}
 	if k.Version != 1 || k.Wallets == nil {
-		return known{}, fmt.Errorf("read %s: version %d is not known to this program", knownFile, k.Version)
+		return known{}, fmt.Errorf("read %s: version %d is not known to this program", KnownFile, k.Version)
 	}
 	return k, nil
 }
@@ -64,8 +76,13 @@ func parseKnown(data []byte) (known, error) {
 // update changes the file as it is on disk now, under the slot's lock: a revocation that
 // another command notes at the same time stays.
 func (o *Owner) update(change func(*known)) error {
-	changed := false
-	err := o.cfg.Slots.UpdateFile(o.cfg.ID, knownFile, func(old []byte) ([]byte, error) {
+	return o.updateWithin(KnownFileLimit, change)
+}
+
+// updateWithin does not let the file grow over limit bytes.
+func (o *Owner) updateWithin(limit int, change func(*known)) error {
+	changed, size := false, 0
+	err := o.cfg.Slots.UpdateFile(o.cfg.ID, KnownFile, func(old []byte) ([]byte, error) {
 		k, err := parseKnown(old)
 		if err != nil {
 			return nil, err
@@ -74,12 +91,16 @@ func (o *Owner) update(change func(*known)) error {
 		if err != nil {
 			return nil, err
 		}
-		o.known, changed = k, true
-		if bytes.Equal(after, old) {
+		o.known, changed, size = k, true, len(after)
+		switch {
+		case bytes.Equal(after, old):
 			return nil, nil
+		case len(after) > limit && len(after) > len(old):
+			return nil, fmt.Errorf("%d bytes: %w", len(after), store.ErrTooBig)
 		}
 		return after, nil
 	})
+	o.warnOfSize(size)
 	switch {
 	case err == nil:
 		return nil
@@ -88,14 +109,34 @@ func (o *Owner) update(change func(*known)) error {
 	case !changed:
 		change(&o.known)
 	}
-	return fmt.Errorf("write %s: %w: %w", knownFile, errNotKept, err)
+	return fmt.Errorf("write %s: %w: %w", KnownFile, errNotKept, err)
+}
+
+// warnOfSize tells the owner of a file that nears its limit, while there is a way on: what
+// is torn down leaves only its revision.
+func (o *Owner) warnOfSize(size int) {
+	if size < o.limit()/4*3 || o.warned || o.cfg.Warn == nil {
+		return
+	}
+	o.warned = true
+	o.cfg.Warn(fmt.Sprintf("%s is %d MiB of at most %d: tear down the agents that are not used any more (agentkeys teardown IDENTITY), or open a second account for new ones",
+		KnownFile, size>>20, o.limit()>>20))
+}
+
+func (o *Owner) limit() int { return cmp.Or(o.cfg.KnownLimit, KnownLimit) }
+
+// CheckKnown returns the error that every command of the owner would end with, for what
+// stands in the file.
+func CheckKnown(data []byte) error {
+	_, err := parseKnown(data)
+	return err
 }
 
 func (k *known) encode(change func(*known)) ([]byte, error) {
 	change(k)
 	data, err := json.Marshal(k)
 	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", knownFile, err)
+		return nil, fmt.Errorf("encode %s: %w", KnownFile, err)
 	}
 	return data, nil
 }
@@ -106,7 +147,7 @@ var errNotKept = errors.New("not kept")
 // note is update for what was only seen: a card that cannot be written does not take
 // away what the broker said or did.
 func (o *Owner) note(change func(*known)) error {
-	err := o.update(change)
+	err := o.updateWithin(o.limit(), change)
 	if errors.Is(err, errNotKept) {
 		o.cfg.Log.Warn("what was seen is not kept", "error", err)
 		return nil
@@ -154,6 +195,23 @@ func (o *Owner) setRevoked(w wallet.Wallet, revoked bool) error {
 
 func (o *Owner) setTornDown(w wallet.Wallet, gone bool) error {
 	return o.update(func(k *known) { k.change(w, func(kw *knownWallet) { kw.TornDown = gone }) })
+}
+
+// bury keeps of a wallet that was torn down what a hostile or restored broker is held
+// against: that it was, and its highest revision. What is not torn down stays as it is.
+func (k *known) bury(w string) {
+	if kw := k.Wallets[w]; kw.TornDown && (kw.Manifest != nil || len(kw.Records) > 0) {
+		k.Wallets[w] = knownWallet{Revision: kw.Revision, Records: map[string]uint64{}, Revoked: kw.Revoked, TornDown: true}
+	}
+}
+
+// buryAll does it for the wallets that the broker does not list any more.
+func (k *known) buryAll(listed map[string]bool) {
+	for w := range k.Wallets {
+		if !listed[w] {
+			k.bury(w)
+		}
+	}
 }
 
 func (o *Owner) seen(w wallet.Wallet) knownWallet { return o.known.Wallets[w.String()] }

@@ -19,8 +19,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// Config is what every use case needs. All fields are required but BrokerURL, Log and
-// Reopened.
+// Config is what every use case needs. All fields are required but BrokerURL, Log,
+// Reopened, Warn and KnownLimit.
 type Config struct {
 	ID        session.ID // the slot: master, or a custom id for a second account
 	BrokerURL string     // what the person named; empty: the one that the slot names
@@ -31,6 +31,10 @@ type Config struct {
 	// Reopened is told when a broker that was put back from a copy was put in order and
 	// the account opened again; nil: nobody is.
 	Reopened func(Reopened)
+	// Warn is told what a person should do before a limit is reached; nil: nobody is.
+	Warn func(text string)
+	// KnownLimit is for tests; 0: the constant.
+	KnownLimit int
 }
 
 // Owner is an account that is open on this machine. It is not safe for concurrent use.
@@ -43,6 +47,7 @@ type Owner struct {
 
 	closed  bool // the broker was put back, and this account is not open in its epoch
 	opening bool // it is being put in order
+	warned  bool // the owner was told that manifests.json is nearly full
 
 	moveTo string // what the next save that opens the account makes the remembered broker; empty: it stays
 

@@ -18,27 +18,40 @@ import (
 // ErrInvalid is wrapped by every error of this package.
 var ErrInvalid = errors.New("invalid JSON document")
 
-// Bounds of one document: every key of an object is kept in memory to find repeats.
-const (
-	maxDepth = 32
-	maxKeys  = 1024
-)
+// maxDepth bounds the nesting of every document.
+const maxDepth = 32
+
+// maxKeys bounds the keys of one object of a document that a stranger sent: each is kept
+// in memory to find repeats.
+const maxKeys = 1024
+
+// rules are what differs between the decoders.
+type rules struct {
+	lenient bool // unknown keys are ignored
+	maxKeys int  // 0: as many as the document holds
+}
 
 // Decode reads exactly one value into v, a pointer to a struct. Every field of v
-// without `omitempty` must be present; an unknown key is an error.
-func Decode(data []byte, v any) error { return decode(data, v, false) }
+// without `omitempty` must be present; an unknown key is an error. No object may have
+// more than 1,024 keys.
+func Decode(data []byte, v any) error { return decode(data, v, rules{maxKeys: maxKeys}) }
 
-// DecodeLenient is Decode, but ignores unknown keys: for clients that read the
-// replies of a newer server.
-func DecodeLenient(data []byte, v any) error { return decode(data, v, true) }
+// DecodeOwn is Decode for a file that this program wrote itself: how many keys an object
+// has is bounded by the size of the file alone, which grows with the user's fleet.
+func DecodeOwn(data []byte, v any) error { return decode(data, v, rules{}) }
 
-func decode(data []byte, v any, lenient bool) error {
+// DecodeLenient ignores unknown keys: for clients that read the replies of a newer server.
+// The client bounds the size of a reply, and so its keys: what an owner has of something
+// may be many.
+func DecodeLenient(data []byte, v any) error { return decode(data, v, rules{lenient: true}) }
+
+func decode(data []byte, v any, r rules) error {
 	if !utf8.Valid(data) {
 		return fmt.Errorf("%w: not UTF-8", ErrInvalid)
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
-	if err := walk(dec, reflect.TypeOf(v), lenient, 0); err != nil {
+	if err := walk(dec, reflect.TypeOf(v), r, 0); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
@@ -51,7 +64,7 @@ func decode(data []byte, v any, lenient bool) error {
 }
 
 // walk reads one value; t is the Go type it is meant for, or nil where none is known.
-func walk(dec *json.Decoder, t reflect.Type, lenient bool, depth int) error {
+func walk(dec *json.Decoder, t reflect.Type, r rules, depth int) error {
 	if depth > maxDepth {
 		return errors.New("nested too deep")
 	}
@@ -65,20 +78,20 @@ func walk(dec *json.Decoder, t reflect.Type, lenient bool, depth int) error {
 	t = plain(t)
 	switch tok {
 	case json.Delim('{'):
-		return walkObject(dec, t, lenient, depth)
+		return walkObject(dec, t, r, depth)
 	case json.Delim('['):
-		return walkArray(dec, t, lenient, depth)
+		return walkArray(dec, t, r, depth)
 	}
 	return nil
 }
 
-func walkArray(dec *json.Decoder, t reflect.Type, lenient bool, depth int) error {
+func walkArray(dec *json.Decoder, t reflect.Type, r rules, depth int) error {
 	var elem reflect.Type
 	if t != nil && (t.Kind() == reflect.Slice || t.Kind() == reflect.Array) {
 		elem = t.Elem()
 	}
 	for dec.More() {
-		if err := walk(dec, elem, lenient, depth+1); err != nil {
+		if err := walk(dec, elem, r, depth+1); err != nil {
 			return err
 		}
 	}
@@ -86,7 +99,7 @@ func walkArray(dec *json.Decoder, t reflect.Type, lenient bool, depth int) error
 	return err
 }
 
-func walkObject(dec *json.Decoder, t reflect.Type, lenient bool, depth int) error {
+func walkObject(dec *json.Decoder, t reflect.Type, r rules, depth int) error {
 	fields := fieldsOf(t)
 	seen := map[string]bool{}
 	for dec.More() {
@@ -98,18 +111,18 @@ func walkObject(dec *json.Decoder, t reflect.Type, lenient bool, depth int) erro
 		if seen[key] {
 			return fmt.Errorf("key %.64q is repeated", key)
 		}
-		if len(seen) == maxKeys {
+		if r.maxKeys > 0 && len(seen) == r.maxKeys {
 			return errors.New("too many keys")
 		}
 		seen[key] = true
-		elem, err := fields.lookup(key, lenient)
+		elem, err := fields.lookup(key, r.lenient)
 		if err != nil {
 			return err
 		}
 		if t != nil && t.Kind() == reflect.Map {
 			elem = t.Elem()
 		}
-		if err := walk(dec, elem, lenient, depth+1); err != nil {
+		if err := walk(dec, elem, r, depth+1); err != nil {
 			return err
 		}
 	}
