@@ -148,34 +148,33 @@ func serveCommand(ctx context.Context, args, env []string, stdout, stderr io.Wri
 	w.notifier = sdnotify.New(lookup(env), os.Getpid())
 	s := serving{
 		wired: w, main: main, hups: hups,
-		metrics:  &optional{address: o.metrics, handler: w.metrics, notifier: w.notifier, log: log},
 		reloader: &reloader{dir: w.dir, started: o, level: level, shown: w.identity.shown, notifier: w.notifier, log: log},
 	}
-	first := s.metrics.open(ctx)
 	log.Info("listening", "url", main.url)
 	w.identity.noteAddresses(log)
-	return s.run(ctx, first, func() { fmt.Fprintln(stdout, "listening on", main.url) })
+	return s.run(ctx, o.metrics, func() { fmt.Fprintln(stdout, "listening on", main.url) })
 }
 
 // serving is a broker with everything that runs beside it.
 type serving struct {
 	*wired
 	main     *server
-	metrics  *optional
 	reloader *reloader
 	hups     <-chan os.Signal
 }
 
 // run serves until ctx ends or the main listener fails, then ends the long polls and
-// gives the rest 5 s. first is the metrics' server, or nil.
-func (s serving) run(ctx context.Context, first *server, ready func()) error {
+// gives the rest 5 s. metrics is the address of the metrics, or empty.
+func (s serving) run(ctx context.Context, metrics string, ready func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	failed := make(chan error, 1)
 	var beside sync.WaitGroup
 	beside.Go(func() { failed <- s.main.until(ctx) })
 	beside.Go(func() { s.wired.run(ctx) })
-	beside.Go(func() { s.metrics.run(ctx, first) })
+	if metrics != "" {
+		beside.Go(func() { _ = s.metricsTask(metrics).Run(ctx) }) // its failures are told, never returned
+	}
 	if s.identity.shown != nil {
 		beside.Go(func() { s.identity.shown.watch(ctx) })
 	}
