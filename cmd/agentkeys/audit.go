@@ -20,14 +20,33 @@ type usageCmd struct {
 	Accept  bool   `help:"Take the trail as it is now, after you restored the broker."`
 }
 
-// usageEntry is one element of `usage --json`.
+// usageEntry is one element of `usage --json`. Interface, caller and unit are empty, and
+// reported_time is absent, where a row does not tell.
 type usageEntry struct {
-	Time    int64  `json:"time"`
-	Agent   string `json:"agent"`
-	Service string `json:"service"`
-	Action  string `json:"action"`
-	Result  string `json:"result"`
-	Where   string `json:"where"`
+	Time         int64  `json:"time"` // of receipt, by the broker's clock
+	Agent        string `json:"agent"`
+	Service      string `json:"service"`
+	Action       string `json:"action"`
+	Result       string `json:"result"`
+	Where        string `json:"where"`
+	Interface    string `json:"interface"`
+	Caller       string `json:"caller"`
+	Unit         string `json:"unit"`
+	Count        int    `json:"count"`
+	ReportedTime int64  `json:"reported_time,omitempty"` // by the board's clock, of what came late
+	Detail       string `json:"detail"`
+}
+
+func entryOf(r protocol.AuditRow) usageEntry {
+	d := protocol.ParseAccessDetail(r.Detail)
+	e := usageEntry{
+		Time: r.Time, Service: r.Service, Action: r.Action, Result: r.Result, Where: r.Where, Detail: r.Detail,
+		Interface: d.Interface, Caller: d.Caller, Unit: d.Unit, Count: d.Count, ReportedTime: d.At,
+	}
+	if !r.Agent.IsZero() {
+		e.Agent = r.Agent.String()
+	}
+	return e
 }
 
 // Run checks the whole chain and prints what the filters leave, oldest first.
@@ -60,11 +79,7 @@ func (c usageCmd) Run(a *app) error {
 func (a *app) printUsage(found []protocol.AuditRow) error {
 	list, rows := []usageEntry{}, [][]string{}
 	for _, r := range found {
-		e := usageEntry{Time: r.Time, Service: r.Service, Action: r.Action, Result: r.Result, Where: r.Where}
-		if !r.Agent.IsZero() {
-			e.Agent = r.Agent.String()
-		}
-		list = append(list, e)
+		list = append(list, entryOf(r))
 		rows = append(rows, []string{when(r.Time), walletText(r.Agent), r.Service, r.Action, r.Result, r.Where, r.Detail})
 	}
 	return a.table(list, []string{"TIME", "AGENT", "SERVICE", "ACTION", "RESULT", "WHERE", "DETAIL"}, rows)
@@ -76,7 +91,7 @@ func checkAction(action string) error {
 		protocol.ActionAccountCreated, protocol.ActionPairingOpened, protocol.ActionPairingApproved, protocol.ActionPairingDenied,
 		protocol.ActionPairingExpired, protocol.ActionRecovered, protocol.ActionRenewed, protocol.ActionResumed, protocol.ActionProofFailed,
 		protocol.ActionParked, protocol.ActionReopened, protocol.ActionRevoked, protocol.ActionTornDown, protocol.ActionManifestChanged,
-		protocol.ActionSynced, protocol.ActionAccessGranted, protocol.ActionAccessDenied,
+		protocol.ActionSynced, protocol.ActionAccessGranted, protocol.ActionAccessDenied, protocol.ActionEventsLost,
 	}
 	if action == "" || slices.Contains(known, action) {
 		return nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/scope"
+	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
 const (
@@ -21,8 +22,22 @@ func (d *Daemon) Accessed(a Access) {
 		d.c.Logger.Info("caller refused", "interface", a.Interface, "caller", a.Caller, "unit", a.Unit)
 		return
 	}
-	a.Unit = plain(a.Unit)
+	a.Unit = unitToTell(a.Unit, d.c.Wallet)
 	d.events.add(a, time.Now())
+}
+
+// otherWallet stands for the unit of a caller that is another wallet's: a report may not
+// name one.
+const otherWallet = "other-wallet"
+
+func unitToTell(unit string, own wallet.Wallet) string {
+	switch {
+	case unit == "" || protocol.IsUnit(unit) && !protocol.NamesOtherWallet(unit, own):
+		return unit
+	case protocol.NamesOtherWallet(unit, own):
+		return otherWallet
+	}
+	return "unnamed"
 }
 
 // report tells the broker about local reads and about this daemon: within a second

@@ -24,9 +24,7 @@ func (b *Broker) record(tx Tx, account wallet.Wallet, row protocol.AuditRow) err
 		return err
 	}
 	row.Number = head.Number + 1
-	if row.Time == 0 {
-		row.Time = b.unix()
-	}
+	row.Time = b.unix()
 	if row.Result == "" {
 		row.Result = resultOK
 	}

@@ -3,18 +3,18 @@ package broker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"regexp"
 	"unicode/utf8"
 
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/scope"
+	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
 const (
-	maxEvents     = 1000 // of one report
-	maxReportText = 256  // bytes: a systemd unit's name is longer than a host's
-	maxCount      = 1_000_000
+	maxEvents     = 1000           // of one report
+	maxReportText = 256            // bytes: a systemd unit's name is longer than a host's
+	lateAfter     = 120            // seconds: a minute's count and a repeated report are no news
 	maxEventAge   = 45 * 24 * 3600 // seconds: longer than a session lives without its broker
 )
 
@@ -27,6 +27,9 @@ func (b *Broker) Report(ctx context.Context, c Credentials, body protocol.Report
 		return err
 	}
 	return b.asAgent(ctx, c, func(tx Tx, p principal) error {
+		if err := checkNames(body.Events, p.Wallet); err != nil {
+			return err
+		}
 		if wait := b.limits.events.Take(p.Wallet, len(body.Events), b.now()); wait > 0 {
 			return slowDown("too many events of this agent", wait)
 		}
@@ -60,27 +63,28 @@ func (b *Broker) count(tx Tx, p principal, e protocol.Event) error {
 	if err != nil {
 		return err
 	}
+	detail := protocol.AccessDetail{
+		Interface: e.Interface, Caller: e.Caller, Unit: e.Unit, Count: e.Count, At: happened(e.Time, now),
+	}
 	row := protocol.AuditRow{
-		Time: eventTime(e.Time, now), Agent: p.Wallet, Service: e.Service, Action: protocol.ActionAccessGranted,
-		Result: e.Result, Where: whereLocal, Detail: fmt.Sprintf("interface=%s caller=%s", e.Interface, e.Caller),
+		Agent: p.Wallet, Service: e.Service, Action: protocol.ActionAccessGranted,
+		Result: e.Result, Where: whereLocal, Detail: detail.String(),
 	}
-	if e.Result == resultDenied {
+	switch {
+	case e.Lost:
+		row.Action = protocol.ActionEventsLost
+	case e.Result == resultDenied:
 		row.Action = protocol.ActionAccessDenied
-	}
-	if e.Unit != "" {
-		row.Detail += " unit=" + e.Unit
-	}
-	if e.Count > 1 {
-		row.Detail += fmt.Sprintf(" count=%d", e.Count)
 	}
 	return b.record(tx, p.Account, row)
 }
 
-// eventTime believes a board's clock only where it can be right: never ahead of the
-// broker's, and not so far behind that the row would hide among old ones.
-func eventTime(said, now int64) int64 {
-	if said > now || said < now-maxEventAge {
-		return now
+// happened is the board's word about when, beside the row's own time, which is the
+// broker's alone: so a report puts no row among old ones. 0: it came at once, or the
+// board's clock cannot be right.
+func happened(said, now int64) int64 {
+	if said > now-lateAfter || said < now-maxEventAge {
+		return 0
 	}
 	return said
 }
@@ -98,14 +102,31 @@ func checkReport(body protocol.Report) error {
 		switch {
 		case !eventPattern.MatchString(e.ID):
 			return badRequest("an event's id is not 32 hex digits")
-		case scope.CheckService(e.Service) != nil:
+		case scope.CheckService(e.Service) != nil && (e.Service != "" || !e.Lost && e.Result != resultDenied):
 			return badRequest("an event's service is malformed")
 		case e.Result != resultOK && e.Result != resultDenied:
 			return badRequest("an event's result is not ok or denied")
-		case e.Count < 1 || e.Count > maxCount || e.Time < 1:
+		case e.Count < 1 || e.Count > protocol.MaxEventCount || e.Time < 1:
 			return badRequest("an event's count or time is out of range")
-		case !printable(e.Interface) || !printable(e.Caller) || !printable(e.Unit):
-			return badRequest("a text of an event is too long or not printable")
+		case !textOf(e.Interface, protocol.IsInterface, e.Lost) || !textOf(e.Caller, protocol.IsCaller, e.Lost) ||
+			!textOf(e.Unit, protocol.IsUnit, true):
+			return badRequest("an event's interface, caller or unit is malformed")
+		}
+	}
+	return nil
+}
+
+func textOf(text string, is func(string) bool, mayBeEmpty bool) bool {
+	return text == "" && mayBeEmpty || text != "" && is(text)
+}
+
+// checkNames keeps an agent from telling of another one's unit.
+func checkNames(events []protocol.Event, own wallet.Wallet) error {
+	for _, e := range events {
+		for _, text := range []string{e.Interface, e.Caller, e.Unit} {
+			if protocol.NamesOtherWallet(text, own) {
+				return badRequest("an event names another wallet")
+			}
 		}
 	}
 	return nil

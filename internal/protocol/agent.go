@@ -86,16 +86,18 @@ type Report struct {
 	Events         []Event `json:"events"`
 }
 
-// Event is one access that the daemon granted or denied locally. An ID counts once.
+// Event is one access that the daemon granted or denied locally, or several of a kind.
+// An ID counts once.
 type Event struct {
-	ID        string `json:"id"` // 32 hex digits
-	Time      int64  `json:"time"`
-	Service   string `json:"service"`
-	Interface string `json:"interface"` // "agent.sock", "credentials.sock"
-	Caller    string `json:"caller"`    // "uid=1000"
-	Unit      string `json:"unit"`      // systemd unit, or empty
-	Result    string `json:"result"`    // "ok" or "denied"
-	Count     int    `json:"count"`
+	ID        string `json:"id"`             // 32 hex digits
+	Time      int64  `json:"time"`           // of the first, by the board's clock
+	Service   string `json:"service"`        // empty: denials of several names, or Lost
+	Interface string `json:"interface"`      // "agent.sock", "credentials.sock"
+	Caller    string `json:"caller"`         // "uid=1000"
+	Unit      string `json:"unit"`           // systemd unit, or empty
+	Result    string `json:"result"`         // "ok" or "denied"
+	Count     int    `json:"count"`          // 1 to MaxEventCount
+	Lost      bool   `json:"lost,omitempty"` // so many events of this result were not kept
 }
 
 // Audit actions (design 3).
@@ -117,18 +119,19 @@ const (
 	ActionSynced          = "credential_synced"
 	ActionAccessGranted   = "access_granted"
 	ActionAccessDenied    = "access_denied"
+	ActionEventsLost      = "events_lost" // accesses that a daemon could not keep until its broker answered
 )
 
 // AuditRow is one row of an account's chain; SHA256 is what ChainRow computes.
 type AuditRow struct {
 	Number  uint64        `json:"number"` // from 1, without gaps
-	Time    int64         `json:"time"`
+	Time    int64         `json:"time"`   // of receipt, by the broker's clock
 	Agent   wallet.Wallet `json:"agent,omitzero"`
 	Service string        `json:"service,omitempty"`
 	Action  string        `json:"action"`
 	Result  string        `json:"result"`           // "ok" or "denied"
 	Where   string        `json:"where"`            // "broker", or "local" = reported by the daemon
-	Detail  string        `json:"detail,omitempty"` // caller, unit, host, what changed; never a value
+	Detail  string        `json:"detail,omitempty"` // an AccessDetail, or host, what changed; never a value
 	SHA256  string        `json:"sha256"`
 }
 

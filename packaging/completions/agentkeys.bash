@@ -135,7 +135,7 @@ _agentkeys() {
         return
         ;;
     usage:--action)
-        COMPREPLY=($(compgen -W $'account_created\npairing_opened\npairing_approved\npairing_denied\npairing_expired\nrecovered\nrenewed\nresumed\nproof_failed\nparked\nreopened\nrevoked\ntorn_down\nmanifest_changed\ncredential_synced\naccess_granted\naccess_denied' -- "$cur"))
+        COMPREPLY=($(compgen -W $'account_created\npairing_opened\npairing_approved\npairing_denied\npairing_expired\nrecovered\nrenewed\nresumed\nproof_failed\nparked\nreopened\nrevoked\ntorn_down\nmanifest_changed\ncredential_synced\naccess_granted\naccess_denied\nevents_lost' -- "$cur"))
         return
         ;;
     usage:--since)
