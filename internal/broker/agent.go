@@ -14,16 +14,27 @@ import (
 // one that waits in a long poll always does.
 const onlineFor = 90
 
-// Agents lists an owner's agents, oldest first.
-func (b *Broker) Agents(ctx context.Context, c Credentials) (protocol.AgentList, error) {
-	out := protocol.AgentList{Agents: []protocol.Agent{}}
+// A page of agents ends with either of these, so that no fleet is larger than an answer.
+const (
+	agentsPerPage = 500
+	agentsBytes   = 4 << 20 // of manifests; a page has one agent at least
+)
+
+// Agents is a page of an owner's agents, oldest first, behind the cursor.
+func (b *Broker) Agents(ctx context.Context, c Credentials, cursor uint64) (protocol.AgentList, error) {
+	var out protocol.AgentList
 	err := b.asOwner(ctx, c, func(tx Tx, p principal) error {
-		out.Agents = []protocol.Agent{}
-		list, err := tx.Agents(p.Account)
+		out = protocol.AgentList{Agents: []protocol.Agent{}}
+		list, err := tx.Agents(p.Account, cursor, agentsPerPage+1)
 		if err != nil {
 			return err
 		}
-		for _, a := range list {
+		bytes := 0
+		for i, a := range list {
+			if bytes += len(a.Manifest); i == agentsPerPage || i > 0 && bytes > agentsBytes {
+				out.Next = list[i-1].Place
+				break
+			}
 			shown, err := b.show(tx, a)
 			if err != nil {
 				return err

@@ -72,10 +72,10 @@ func TestOwnerComesBackWithTheSigningKey(t *testing.T) {
 		if err := s.OwnerResumes(o); err != nil {
 			t.Fatal(name, err)
 		}
-		if _, err := s.Broker.Agents(ctx(t), o.Credentials()); err != nil {
+		if _, err := s.Broker.Agents(ctx(t), o.Credentials(), 0); err != nil {
 			t.Error(name, err)
 		}
-		if got := code(t, func() error { _, err := s.Broker.Agents(ctx(t), brokertest.As(old)); return err }()); got == "" {
+		if got := code(t, func() error { _, err := s.Broker.Agents(ctx(t), brokertest.As(old), 0); return err }()); got == "" {
 			t.Error(name, "the old token is good still")
 		}
 	}

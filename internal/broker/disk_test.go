@@ -31,7 +31,7 @@ func asked(t *testing.T, s *brokertest.Server, o *brokertest.Owner, d *brokertes
 	out["session"] = code(t, err)
 	_, err = b.Session(ctx(t), brokertest.As(session.NewToken()))
 	out["an unknown token"] = code(t, err)
-	_, err = b.Agents(ctx(t), o.Credentials())
+	_, err = b.Agents(ctx(t), o.Credentials(), 0)
 	out["agents"] = code(t, err)
 	_, err = b.Records(ctx(t), o.Credentials(), d.Wallet)
 	out["the owner's records"] = code(t, err)

@@ -33,7 +33,7 @@ func TestTwoOwnersSeeNothingOfEachOther(t *testing.T) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
-	agents := brokertest.Must(b.Agents(ctx(t), c))(t)
+	agents := brokertest.Must(b.Agents(ctx(t), c, 0))(t)
 	if len(agents.Agents) != 1 || agents.Agents[0].Wallet != mine.Wallet {
 		t.Errorf("%+v", agents.Agents)
 	}

@@ -122,7 +122,7 @@ func TestTheOwnersOwnWallet(t *testing.T) {
 	if got := code(t, second(s.Broker.Record(ctx(t), owner.Credentials(), owner.Wallet, "openrouter"))); got != "" {
 		t.Error(got)
 	}
-	agents := brokertest.Must(s.Broker.Agents(ctx(t), owner.Credentials()))(t)
+	agents := brokertest.Must(s.Broker.Agents(ctx(t), owner.Credentials(), 0))(t)
 	if len(agents.Agents) != 0 {
 		t.Error("the owner is listed as an agent")
 	}

@@ -95,7 +95,7 @@ func TestApproveIsIdempotentByContent(t *testing.T) {
 	if got := approve(t, s, other, other.Approval(t, d, other.Draft(t, d, wallet.New(), 1, scope.All()))); got != protocol.CodeAlreadyConsumed {
 		t.Errorf("another owner: %q", got)
 	}
-	list, err := s.Broker.Agents(ctx(t), owner.Credentials())
+	list, err := s.Broker.Agents(ctx(t), owner.Credentials(), 0)
 	if err != nil || len(list.Agents) != 1 {
 		t.Errorf("%d agents, %v", len(list.Agents), err)
 	}

@@ -65,7 +65,9 @@ type Tx interface {
 
 	AddAgent(Agent) error // ErrTaken: the wallet is known in this broker, torn down ones included
 	Agent(account, w wallet.Wallet) (Agent, error)
-	Agents(account wallet.Wallet) ([]Agent, error) // not torn down, oldest first, without the owner
+	// Agents are at most limit of those behind place (0: from the beginning): not torn down,
+	// oldest first, without the owner.
+	Agents(account wallet.Wallet, place uint64, limit int) ([]Agent, error)
 	SetAgent(Agent) error
 	SetIdentities(account, w wallet.Wallet, names []string) error // ErrTaken: another wallet of the account has one
 	Resolve(identity string) ([]wallet.Wallet, error)             // over all accounts
@@ -176,6 +178,7 @@ type Session struct {
 
 // Agent is one wallet of an account; the owner's own wallet is one too.
 type Agent struct {
+	Place          uint64 // among all, by age
 	Account        wallet.Wallet
 	Wallet         wallet.Wallet
 	Role           string

@@ -13,10 +13,13 @@ import (
 
 func agentPath(w wallet.Wallet, rest string) string { return "/v1/agents/" + w.String() + rest }
 
-// Agents lists the agents of an owner.
-func (c *Client) Agents(ctx context.Context, token secret.String) ([]protocol.Agent, error) {
-	list, err := ask[protocol.AgentList](ctx, c, call{operation: "agents", method: http.MethodGet, path: "/v1/agents", token: token, list: true})
-	return list.Agents, err
+// Agents is a page of the agents of an owner; cursor 0 is the first.
+func (c *Client) Agents(ctx context.Context, token secret.String, cursor uint64) (protocol.AgentList, error) {
+	cl := call{operation: "agents", method: http.MethodGet, path: "/v1/agents", token: token, list: true}
+	if cursor != 0 {
+		cl.query = url.Values{"cursor": {strconv.FormatUint(cursor, 10)}}
+	}
+	return ask[protocol.AgentList](ctx, c, cl)
 }
 
 // Agent is one agent of an owner.
@@ -42,7 +45,7 @@ func (c *Client) Reopen(ctx context.Context, token secret.String, w wallet.Walle
 // Manifest is the signed manifest of w; the signature is not checked here.
 func (c *Client) Manifest(ctx context.Context, token secret.String, w wallet.Wallet) (protocol.ManifestReply, error) {
 	return ask[protocol.ManifestReply](ctx, c, call{
-		operation: "manifest", method: http.MethodGet, path: agentPath(w, "/manifest"), token: token,
+		operation: "manifest", method: http.MethodGet, path: agentPath(w, "/manifest"), token: token, list: true, // the revisions of all that it ever had
 	})
 }
 
@@ -52,7 +55,7 @@ func (c *Client) PutManifest(
 ) (protocol.ManifestReply, error) {
 	return ask[protocol.ManifestReply](ctx, c, call{
 		operation: "put_manifest", method: http.MethodPut, path: agentPath(w, "/manifest"), token: token,
-		condition: [2]string{"If-Match", `"` + strconv.FormatUint(ifMatch, 10) + `"`}, body: m,
+		condition: [2]string{"If-Match", `"` + strconv.FormatUint(ifMatch, 10) + `"`}, body: m, list: true,
 	})
 }
 

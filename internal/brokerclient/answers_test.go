@@ -170,7 +170,7 @@ func TestOnlyAnOwnersListMayBeLarge(t *testing.T) {
 	}
 	_, err := client(t, brokerclient.Config{URL: padded(sessionJSON)}).Session(t.Context(), session.NewToken())
 	check(t, err, "")
-	_, err = client(t, brokerclient.Config{URL: padded(`{"agents":[]}`)}).Agents(t.Context(), session.NewToken())
+	_, err = client(t, brokerclient.Config{URL: padded(`{"agents":[]}`)}).Agents(t.Context(), session.NewToken(), 0)
 	check(t, err, "ok")
 }
 

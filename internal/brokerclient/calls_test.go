@@ -91,7 +91,7 @@ func calls(t *testing.T) map[string]one {
 		"pairings": {func(x context.Context, c *c) (any, error) { return c.Pairings(x, token) }, "GET /v1/pairings T", 200,
 			`{"pairings":[{"kind":"pair","state":"used","host":"h","alias":"a","time":1}]}`,
 			[]protocol.PairingEntry{{Kind: "pair", State: "used", Host: "h", Alias: "a", Time: 1}}},
-		"agents":   {func(x context.Context, c *c) (any, error) { return c.Agents(x, token) }, "GET /v1/agents T", 200, `{"agents":[` + agentJSON + `]}`, []protocol.Agent{agent}},
+		"agents":   {func(x context.Context, c *c) (any, error) { return c.Agents(x, token, 0) }, "GET /v1/agents T", 200, `{"agents":[` + agentJSON + `]}`, protocol.AgentList{Agents: []protocol.Agent{agent}}},
 		"agent":    {func(x context.Context, c *c) (any, error) { return c.Agent(x, token, w) }, "GET /v1/agents/" + someWallet + " T", 200, agentJSON, agent},
 		"teardown": {func(x context.Context, c *c) (any, error) { return done(c.Teardown(x, token, w)) }, "DELETE /v1/agents/" + someWallet + " T", 204, "", nil},
 		"revoke":   {func(x context.Context, c *c) (any, error) { return done(c.Revoke(x, token, w)) }, "DELETE /v1/agents/" + someWallet + "/session T", 204, "", nil},

@@ -24,23 +24,49 @@ type Agent struct {
 // Agents lists the owner's agents. A manifest that is not to be believed is
 // seal.ErrManifest for the whole list: the broker is not to be worked with.
 func (o *Owner) Agents(ctx context.Context) ([]Agent, error) {
-	var list []protocol.Agent
-	err := o.call(ctx, func(token secret.String) (err error) {
-		list, err = o.broker.Agents(ctx, token)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list agents: %w", err)
-	}
 	agents, manifests := []Agent{}, []believed{}
-	for _, a := range list {
+	err := o.eachAgent(ctx, func(a protocol.Agent) error {
 		m, err := o.check(a.Wallet, a.Manifest)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		agents, manifests = append(agents, Agent{Manifest: m, Seen: a}), append(manifests, believed{m, a.Manifest})
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return agents, o.remember(manifests...)
+}
+
+// eachAgent hands over what the broker lists, page by page. A broker that goes in circles
+// is an error, so that what do takes is no more than this owner has agents.
+func (o *Owner) eachAgent(ctx context.Context, do func(protocol.Agent) error) error {
+	listed := map[wallet.Wallet]bool{}
+	for cursor, more := uint64(0), true; more; {
+		var page protocol.AgentList
+		err := o.call(ctx, func(token secret.String) (err error) {
+			page, err = o.broker.Agents(ctx, token, cursor)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("list agents: %w", err)
+		}
+		for _, a := range page.Agents {
+			if listed[a.Wallet] {
+				return refused(a.Wallet, "the broker lists it twice")
+			}
+			listed[a.Wallet] = true
+			if err := do(a); err != nil {
+				return err
+			}
+		}
+		if more = page.Next != 0; more && (page.Next <= cursor || len(page.Agents) == 0) {
+			return fmt.Errorf("list agents: %w: its pages have no end", protocol.ErrUnreachable)
+		}
+		cursor = page.Next
+	}
+	return nil
 }
 
 // Resolve finds the wallet that identity names in the owner's own manifests: a wallet

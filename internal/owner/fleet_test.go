@@ -1,12 +1,14 @@
 package owner_test
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/agentkeys/agentkeys/internal/broker/brokertest"
 	"github.com/agentkeys/agentkeys/internal/owner"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/scope"
@@ -133,4 +135,48 @@ func TestTheOwnerIsToldBeforeTheJournalIsFull(t *testing.T) {
 			t.Errorf("no way on is named: %s", said[0])
 		}
 	}
+}
+
+func TestAFleetIsListedThoughOneAnswerCannotHoldIt(t *testing.T) {
+	t.Parallel()
+	h := initialised(t)
+	h.pair("bot", scope.All())
+	sess, _, err := h.slots.Load(t.Context(), h.cfg.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.srv.Fleet(&brokertest.Owner{Wallet: sess.Wallet, Signing: sess.SigningSeed}, 5000) // 4,732 were more than 16 MiB
+	o := h.open()
+	if agents := must(o.Agents(t.Context()))(t); len(agents) != 5001 {
+		t.Fatalf("%d agents", len(agents))
+	}
+	must(o.Revoke(t.Context(), "bot"))(t)
+}
+
+func TestABrokerWhosePagesHaveNoEndIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(cursor uint64, page *protocol.AgentList){
+		"the first page again": func(cursor uint64, page *protocol.AgentList) { page.Next = cursor + 1 },
+		"the same cursor":      func(cursor uint64, page *protocol.AgentList) { page.Agents, page.Next = nil, max(cursor, 1) },
+		"empty pages":          func(cursor uint64, page *protocol.AgentList) { page.Agents, page.Next = nil, cursor+1 },
+	} {
+		h := initialised(t)
+		h.pair("bot", scope.All())
+		h.lie = func(inner owner.Broker) owner.Broker { return &circles{inner, change} }
+		if _, err := h.open().Agents(t.Context()); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// circles is a broker whose list of agents does not end.
+type circles struct {
+	owner.Broker
+	change func(uint64, *protocol.AgentList)
+}
+
+func (c *circles) Agents(ctx context.Context, token secret.String, cursor uint64) (protocol.AgentList, error) {
+	page, err := c.Broker.Agents(ctx, token, 0)
+	c.change(cursor, &page)
+	return page, err
 }

@@ -43,10 +43,10 @@ func (l *liar) Session(ctx context.Context, token secret.String) (protocol.Sessi
 	return l.Broker.Session(ctx, token)
 }
 
-func (l *liar) Agents(ctx context.Context, token secret.String) ([]protocol.Agent, error) {
-	list, err := l.Broker.Agents(ctx, token)
+func (l *liar) Agents(ctx context.Context, token secret.String, cursor uint64) (protocol.AgentList, error) {
+	list, err := l.Broker.Agents(ctx, token, cursor)
 	if err == nil && l.agents != nil {
-		list = l.agents(list)
+		list.Agents = l.agents(list.Agents)
 	}
 	return list, err
 }

@@ -33,7 +33,7 @@ type Broker interface {
 	DenyPairing(ctx context.Context, token secret.String, d protocol.DenyPairing) error
 	Pairings(ctx context.Context, token secret.String) ([]protocol.PairingEntry, error)
 
-	Agents(ctx context.Context, token secret.String) ([]protocol.Agent, error)
+	Agents(ctx context.Context, token secret.String, cursor uint64) (protocol.AgentList, error)
 	Teardown(ctx context.Context, token secret.String, w wallet.Wallet) error
 	Revoke(ctx context.Context, token secret.String, w wallet.Wallet) error
 	Reopen(ctx context.Context, token secret.String, w wallet.Wallet, r protocol.Reopen) error

@@ -105,24 +105,24 @@ func (o *Owner) openAgain(ctx context.Context) error {
 // putInOrder goes through the broker's agents, then through those that only the
 // journal knows, then to the owner's own wallet.
 func (o *Owner) putInOrder(ctx context.Context, done *Reopened) error {
-	var list []protocol.Agent
-	err := o.call(ctx, func(token secret.String) (err error) {
-		list, err = o.broker.Agents(ctx, token)
-		return err
+	var list []wallet.Wallet
+	err := o.eachAgent(ctx, func(a protocol.Agent) error {
+		list = append(list, a.Wallet)
+		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("list agents: %w", err)
+		return err
 	}
 	there := map[string]bool{o.sess.Wallet.String(): true}
-	for _, a := range list {
-		there[a.Wallet.String()] = true
-		if err := o.repeatEnding(ctx, a.Wallet, done); err != nil {
+	for _, w := range list {
+		there[w.String()] = true
+		if err := o.repeatEnding(ctx, w, done); err != nil {
 			return err
 		}
-		if o.seen(a.Wallet).TornDown {
+		if o.seen(w).TornDown {
 			continue
 		}
-		if err := o.repeatWord(ctx, a.Wallet, done); err != nil {
+		if err := o.repeatWord(ctx, w, done); err != nil {
 			return err
 		}
 	}

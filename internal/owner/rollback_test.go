@@ -37,12 +37,12 @@ type rollback struct {
 	lies int
 }
 
-func (r *rollback) Agents(ctx context.Context, token secret.String) ([]protocol.Agent, error) {
+func (r *rollback) Agents(ctx context.Context, token secret.String, cursor uint64) (protocol.AgentList, error) {
 	if r.lies > 0 {
 		r.lies--
-		return nil, &protocol.Problem{Status: 503, Code: protocol.CodeRestored}
+		return protocol.AgentList{}, &protocol.Problem{Status: 503, Code: protocol.CodeRestored}
 	}
-	return r.Broker.Agents(ctx, token)
+	return r.Broker.Agents(ctx, token, cursor)
 }
 
 func (r *rollback) Manifest(ctx context.Context, token secret.String, w wallet.Wallet) (protocol.ManifestReply, error) {

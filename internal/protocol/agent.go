@@ -71,9 +71,10 @@ type Agent struct {
 	KeychainState  string         `json:"keychain_state"`
 }
 
-// AgentList answers GET /v1/agents.
+// AgentList is a page of GET /v1/agents?cursor=N.
 type AgentList struct {
 	Agents []Agent `json:"agents"`
+	Next   uint64  `json:"next,omitempty"` // the cursor of the next page; 0: this was the last
 }
 
 // Report is the body of POST /v1/agent/report.

@@ -216,7 +216,7 @@ func accounts(f *fixture) {
 		sessions, err1 := tx.Sessions(f.b, f.ofA)
 		entries, err2 := tx.Entries(f.b, f.ofA)
 		revisions, err3 := tx.Revisions(f.b, f.ofA)
-		agents, err4 := tx.Agents(f.b)
+		agents, err4 := tx.Agents(f.b, 0, 100)
 		if len(sessions)+len(entries)+len(revisions) > 0 || len(agents) != 1 || agents[0].Wallet != f.ofB {
 			f.t.Errorf("account b sees %v %v %v %v", sessions, entries, revisions, agents)
 		}

@@ -147,6 +147,19 @@ func (r *request) ifMatch() (uint64, error) {
 	return strconv.ParseUint(m[1], 10, 64)
 }
 
+// cursor is where a list goes on; 0: at its beginning.
+func (r *request) cursor() (uint64, error) {
+	q, err := r.query("cursor")
+	if err != nil || !q.Has("cursor") {
+		return 0, err
+	}
+	n, err := strconv.ParseUint(q.Get("cursor"), 10, 63)
+	if err != nil {
+		return 0, bad("cursor is not a number")
+	}
+	return n, nil
+}
+
 func (r *request) auditQuery() (protocol.AuditQuery, error) {
 	var out protocol.AuditQuery
 	q, err := r.query("agent", "service", "action", "since", "cursor")

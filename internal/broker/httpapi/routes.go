@@ -162,7 +162,11 @@ func (a *API) resume(r *request) (int, any, error) {
 }
 
 func (a *API) agents(r *request) (int, any, error) {
-	return plain(r, func(c broker.Credentials) (protocol.AgentList, error) { return a.broker.Agents(r.Context(), c) })
+	cursor, err := r.cursor()
+	if err != nil {
+		return 0, nil, err
+	}
+	return reply(a.broker.Agents(r.Context(), r.credentials(), cursor))
 }
 
 func (a *API) agent(r *request) (int, any, error) {

@@ -4,6 +4,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/agentkeys/agentkeys/internal/broker"
 	"github.com/agentkeys/agentkeys/internal/wallet"
@@ -83,11 +84,11 @@ func (x tx) CountAccounts() (int, error) {
 	return one(x, scanInt, `SELECT count(*) FROM accounts`)
 }
 
-const agentColumns = `SELECT account, wallet, role, created_at, torn_down_at, revision, manifest, signature,
+const agentColumns = `SELECT rowid, account, wallet, role, created_at, torn_down_at, revision, manifest, signature,
 	machine, host, version, storage_backend, keychain_state FROM agents `
 
 func scanAgent(r scanner) (a broker.Agent, err error) {
-	err = r.Scan(walletColumn{&a.Account}, walletColumn{&a.Wallet}, &a.Role, &a.CreatedAt, &a.TornDownAt, &a.Revision,
+	err = r.Scan(&a.Place, walletColumn{&a.Account}, walletColumn{&a.Wallet}, &a.Role, &a.CreatedAt, &a.TornDownAt, &a.Revision,
 		&a.Manifest, &a.Signature, &a.Machine, &a.Host, &a.Version, &a.StorageBackend, &a.KeychainState)
 	return a, err
 }
@@ -103,8 +104,9 @@ func (x tx) Agent(account, w wallet.Wallet) (broker.Agent, error) {
 	return one(x, scanAgent, agentColumns+`WHERE account = ? AND wallet = ?`, name(account), name(w))
 }
 
-func (x tx) Agents(account wallet.Wallet) ([]broker.Agent, error) {
-	return list(x, scanAgent, agentColumns+`WHERE account = ? AND role = 'agent' AND torn_down_at = 0 ORDER BY created_at, rowid`, name(account))
+func (x tx) Agents(account wallet.Wallet, place uint64, limit int) ([]broker.Agent, error) {
+	return list(x, scanAgent, agentColumns+`WHERE account = ? AND role = 'agent' AND torn_down_at = 0 AND rowid > ? ORDER BY rowid LIMIT ?`,
+		name(account), int64(min(place, math.MaxInt64)), limit) //nolint:gosec // bounded by min
 }
 
 func (x tx) SetAgent(a broker.Agent) error {
