@@ -15,6 +15,8 @@ type Credentials struct {
 	TokenSHA256 string
 	Address     string
 	Epoch       string
+
+	admitted bool // by Admit, which counted the request
 }
 
 // principal is who a request turned out to be.
@@ -46,12 +48,6 @@ func (b *Broker) authenticate(ctx context.Context, c Credentials) (principal, er
 		return principal{}, refusal
 	}
 	return p, nil
-}
-
-// Known refuses a bearer that is nobody's, before a large body is read for it.
-func (b *Broker) Known(ctx context.Context, c Credentials) error {
-	_, err := b.authenticate(ctx, c)
-	return err
 }
 
 // present returns a refusal beside a nil error where the changes must stay.
@@ -143,7 +139,7 @@ func (b *Broker) as(ctx context.Context, c Credentials, f func(Tx, principal) er
 	if err != nil {
 		return err
 	}
-	if p.Role == RoleAgent {
+	if p.Role == RoleAgent && !c.admitted {
 		if wait := b.limits.requests.Take(p.Wallet.String(), b.now()); wait > 0 {
 			return slowDown("too many requests of this agent", wait)
 		}

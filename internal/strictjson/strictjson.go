@@ -25,16 +25,23 @@ const maxDepth = 32
 // in memory to find repeats.
 const maxKeys = 1024
 
+// maxItems bounds the elements of one array of such a document: a small element takes
+// many times its text in memory.
+const maxItems = 4096
+
 // rules are what differs between the decoders.
 type rules struct {
-	lenient bool // unknown keys are ignored
-	maxKeys int  // 0: as many as the document holds
+	lenient  bool // unknown keys are ignored
+	maxKeys  int  // 0: as many as the document holds
+	maxItems int
 }
 
 // Decode reads exactly one value into v, a pointer to a struct. Every field of v
 // without `omitempty` must be present; an unknown key is an error. No object may have
-// more than 1,024 keys.
-func Decode(data []byte, v any) error { return decode(data, v, rules{maxKeys: maxKeys}) }
+// more than 1,024 keys, no array more than 4,096 elements.
+func Decode(data []byte, v any) error {
+	return decode(data, v, rules{maxKeys: maxKeys, maxItems: maxItems})
+}
 
 // DecodeOwn is Decode for a file that this program wrote itself: how many keys an object
 // has is bounded by the size of the file alone, which grows with the user's fleet.
@@ -90,7 +97,10 @@ func walkArray(dec *json.Decoder, t reflect.Type, r rules, depth int) error {
 	if t != nil && (t.Kind() == reflect.Slice || t.Kind() == reflect.Array) {
 		elem = t.Elem()
 	}
-	for dec.More() {
+	for n := 0; dec.More(); n++ {
+		if r.maxItems > 0 && n == r.maxItems {
+			return errors.New("too many elements")
+		}
 		if err := walk(dec, elem, r, depth+1); err != nil {
 			return err
 		}

@@ -62,3 +62,14 @@ func TestOnlyAStopEndsAUnitForGood(t *testing.T) {
 		t.Errorf("the drop-in of pair --run-as changes that: %v", got)
 	}
 }
+
+// A broker that grows without end must not take the machine with it.
+func TestTheBrokersMemoryIsBounded(t *testing.T) {
+	t.Parallel()
+	values := valuesOf(t, filepath.Join("..", "..", "packaging", "systemd", "agentkeys-broker.service"))
+	for key, want := range map[string]string{"MemoryHigh": "60%", "MemoryMax": "75%"} {
+		if values[key] != want {
+			t.Errorf("%s=%s, want %s", key, values[key], want)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"bytes"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -127,6 +128,7 @@ func (c *contract) refusals(k *cast) {
 			tooBig := r
 			tooBig.body = append([]byte(`{"lookup":"`), bytes.Repeat([]byte("x"), protocol.MaxApproveBody)...)
 			c.want(tooBig, 413, protocol.CodeBadRequest)
+			c.wrongTypes(r)
 		}
 		if open[op] {
 			continue
@@ -153,6 +155,22 @@ func (c *contract) refusals(k *cast) {
 			nobody.path = strings.Replace(r.path, k.agent.Wallet.String(), wallet.New().String(), 1)
 			c.want(nobody, 404, protocol.CodeNotFound)
 		}
+	}
+}
+
+// wrongTypes are what a web page can send to any address.
+func (c *contract) wrongTypes(r call) {
+	for _, headers := range []map[string]string{
+		{"Content-Type": "text/plain"}, {"Content-Type": "application/x-www-form-urlencoded"}, {"Content-Type": "application/json-seq"},
+		{"Content-Type": "", "Origin": "https://example.com"}, {"Content-Type": "", "Sec-Fetch-Site": "cross-site"},
+	} {
+		page := r
+		page.headers = maps.Clone(r.headers)
+		if page.headers == nil {
+			page.headers = map[string]string{}
+		}
+		maps.Copy(page.headers, headers)
+		c.want(page, 415, protocol.CodeBadRequest)
 	}
 }
 

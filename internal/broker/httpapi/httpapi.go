@@ -38,11 +38,12 @@ type API struct {
 	trusted []netip.Prefix
 	observe func(string, int, time.Duration)
 	mux     *http.ServeMux
+	large   chan struct{} // one for each large body that is read now
 }
 
 // New builds the handler.
 func New(c Config) *API {
-	a := &API{broker: c.Broker, log: c.Log, trusted: c.TrustedProxies, observe: c.Observe, mux: http.NewServeMux()}
+	a := &API{broker: c.Broker, log: c.Log, trusted: c.TrustedProxies, observe: c.Observe, mux: http.NewServeMux(), large: make(chan struct{}, largeAtOnce)}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}

@@ -32,6 +32,7 @@ func TestEveryErrorIsAProblem(t *testing.T) {
 	s := brokertest.Start(t)
 	api := httpapi.New(httpapi.Config{Broker: s.Broker})
 	const find = `{"lookup":"ABC"}`
+	known := []string{"Authorization", "Bearer " + s.Owner().Token.Reveal()}
 	for name, tc := range map[string]struct {
 		method, target, body string
 		headers              []string
@@ -45,13 +46,13 @@ func TestEveryErrorIsAProblem(t *testing.T) {
 		"a slash at the end":   {"GET", "/v1/info/", "", nil, 404, protocol.CodeNotFound},
 		"no such method":       {"PATCH", "/v1/info", "", nil, 405, protocol.CodeBadRequest},
 		"HEAD":                 {"HEAD", "/v1/info", "", nil, 405, protocol.CodeBadRequest},
-		"no body":              {"POST", "/v1/pairings/find", "", nil, 400, protocol.CodeBadRequest},
-		"no JSON":              {"POST", "/v1/pairings/find", "lookup=ABC", nil, 400, protocol.CodeBadRequest},
-		"an unknown field":     {"POST", "/v1/pairings/find", `{"lookup":"ABC","x":1}`, nil, 400, protocol.CodeBadRequest},
-		"a repeated field":     {"POST", "/v1/pairings/find", `{"lookup":"ABC","lookup":"ABC"}`, nil, 400, protocol.CodeBadRequest},
-		"a case-varied field":  {"POST", "/v1/pairings/find", `{"Lookup":"ABC"}`, nil, 400, protocol.CodeBadRequest},
-		"data after the body":  {"POST", "/v1/pairings/find", find + find, nil, 400, protocol.CodeBadRequest},
-		"a small lookup":       {"POST", "/v1/pairings/find", `{"lookup":"abc"}`, nil, 400, protocol.CodeBadRequest},
+		"no body":              {"POST", "/v1/pairings/find", "", known, 400, protocol.CodeBadRequest},
+		"no JSON":              {"POST", "/v1/pairings/find", "lookup=ABC", known, 400, protocol.CodeBadRequest},
+		"an unknown field":     {"POST", "/v1/pairings/find", `{"lookup":"ABC","x":1}`, known, 400, protocol.CodeBadRequest},
+		"a repeated field":     {"POST", "/v1/pairings/find", `{"lookup":"ABC","lookup":"ABC"}`, known, 400, protocol.CodeBadRequest},
+		"a case-varied field":  {"POST", "/v1/pairings/find", `{"Lookup":"ABC"}`, known, 400, protocol.CodeBadRequest},
+		"data after the body":  {"POST", "/v1/pairings/find", find + find, known, 400, protocol.CodeBadRequest},
+		"a small lookup":       {"POST", "/v1/pairings/find", `{"lookup":"abc"}`, known, 400, protocol.CodeBadRequest},
 		"no bearer":            {"POST", "/v1/pairings/find", find, nil, 401, protocol.CodeTokenUnknown},
 		"a malformed bearer":   {"POST", "/v1/pairings/find", find, []string{"Authorization", "Bearer x"}, 401, protocol.CodeTokenUnknown},
 		"another scheme":       {"POST", "/v1/pairings/find", find, []string{"Authorization", "Basic eDp5"}, 401, protocol.CodeTokenUnknown},

@@ -1,8 +1,6 @@
 package httpapi
 
 import (
-	"errors"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -16,7 +14,6 @@ import (
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/secret"
 	"github.com/agentkeys/agentkeys/internal/session"
-	"github.com/agentkeys/agentkeys/internal/strictjson"
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
@@ -74,22 +71,6 @@ func (a *API) trusts(host string) bool {
 		}
 	}
 	return false
-}
-
-// decode reads a body of at most limit bytes.
-func (r *request) decode(v any, limit int64) error {
-	data, err := io.ReadAll(http.MaxBytesReader(r.w, r.Body, limit))
-	var tooBig *http.MaxBytesError
-	if errors.As(err, &tooBig) {
-		return problem(http.StatusRequestEntityTooLarge, protocol.CodeTooLarge, "the body is too large")
-	}
-	if err != nil {
-		return bad("the body did not come whole")
-	}
-	if err := strictjson.Decode(data, v); err != nil {
-		return bad("the body is not the JSON document that this path takes")
-	}
-	return nil
 }
 
 // query refuses repeated, malformed and unknown parameters.

@@ -42,26 +42,6 @@ func (a *API) routes() map[string]methods {
 // reply is for operations that only read: 200 and the document.
 func reply[T any](body T, err error) (int, any, error) { return http.StatusOK, body, err }
 
-// take decodes a body and hands it to one of the rules. A large body is read only
-// for a bearer that is somebody.
-func take[In, Out any](r *request, limit int64, status int, f func(broker.Credentials, In) (Out, error)) (int, any, error) {
-	var in In
-	if _, err := r.query(); err != nil {
-		return 0, nil, err
-	}
-	c := r.credentials()
-	if limit > protocol.MaxBody {
-		if err := r.api.broker.Known(r.Context(), c); err != nil {
-			return 0, nil, err
-		}
-	}
-	if err := r.decode(&in, limit); err != nil {
-		return 0, nil, err
-	}
-	out, err := f(c, in)
-	return status, out, err
-}
-
 // plain checks that a request without parameters has none, then reads.
 func plain[Out any](r *request, f func(broker.Credentials) (Out, error)) (int, any, error) {
 	if _, err := r.query(); err != nil {
@@ -93,13 +73,13 @@ func (a *API) info(r *request) (int, any, error) {
 }
 
 func (a *API) createAccount(r *request) (int, any, error) {
-	return take(r, protocol.MaxBody, http.StatusCreated, func(c broker.Credentials, in protocol.Account) (protocol.SessionInfo, error) {
+	return take(r, keysBody, a.anybody, http.StatusCreated, func(c broker.Credentials, in protocol.Account) (protocol.SessionInfo, error) {
 		return a.broker.CreateAccount(r.Context(), c, in)
 	})
 }
 
 func (a *API) openPairing(r *request) (int, any, error) {
-	return take(r, protocol.MaxBody, http.StatusCreated, func(c broker.Credentials, in protocol.OpenPairing) (protocol.PairingOpened, error) {
+	return take(r, keysBody, a.boards, http.StatusCreated, func(c broker.Credentials, in protocol.OpenPairing) (protocol.PairingOpened, error) {
 		return a.broker.OpenPairing(r.Context(), c, in)
 	})
 }
@@ -121,19 +101,19 @@ func (a *API) pollPairing(r *request) (int, any, error) {
 }
 
 func (a *API) findPairing(r *request) (int, any, error) {
-	return take(r, protocol.MaxBody, http.StatusOK, func(c broker.Credentials, in protocol.FindPairing) (protocol.FoundPairing, error) {
+	return take(r, proofBody, a.ownersOnly, http.StatusOK, func(c broker.Credentials, in protocol.FindPairing) (protocol.FoundPairing, error) {
 		return a.broker.FindPairing(r.Context(), c, in)
 	})
 }
 
 func (a *API) approvePairing(r *request) (int, any, error) {
-	return take(r, protocol.MaxApproveBody, http.StatusOK, func(c broker.Credentials, in protocol.ApprovePairing) (protocol.PairingEntry, error) {
+	return take(r, recordsBody, a.ownersOnly, http.StatusOK, func(c broker.Credentials, in protocol.ApprovePairing) (protocol.PairingEntry, error) {
 		return a.broker.ApprovePairing(r.Context(), c, in)
 	})
 }
 
 func (a *API) denyPairing(r *request) (int, any, error) {
-	return take(r, protocol.MaxBody, http.StatusOK, func(c broker.Credentials, in protocol.DenyPairing) (protocol.PairingEntry, error) {
+	return take(r, proofBody, a.ownersOnly, http.StatusOK, func(c broker.Credentials, in protocol.DenyPairing) (protocol.PairingEntry, error) {
 		return a.broker.DenyPairing(r.Context(), c, in)
 	})
 }
@@ -150,13 +130,13 @@ func (a *API) endSession(r *request) (int, any, error) {
 }
 
 func (a *API) renew(r *request) (int, any, error) {
-	return take(r, protocol.MaxBody, http.StatusOK, func(c broker.Credentials, in protocol.Renew) (protocol.SessionInfo, error) {
+	return take(r, proofBody, a.anybody, http.StatusOK, func(c broker.Credentials, in protocol.Renew) (protocol.SessionInfo, error) {
 		return a.broker.Renew(r.Context(), c, in)
 	})
 }
 
 func (a *API) resume(r *request) (int, any, error) {
-	return take(r, protocol.MaxBody, http.StatusOK, func(c broker.Credentials, in protocol.Resume) (protocol.SessionInfo, error) {
+	return take(r, proofBody, a.anybody, http.StatusOK, func(c broker.Credentials, in protocol.Resume) (protocol.SessionInfo, error) {
 		return a.broker.Resume(r.Context(), c, in)
 	})
 }
@@ -184,7 +164,7 @@ func (a *API) revoke(r *request) (int, any, error) {
 }
 
 func (a *API) openAccount(r *request) (int, any, error) {
-	_, _, err := take(r, protocol.MaxBody, 0, func(c broker.Credentials, in protocol.OpenAccount) (struct{}, error) {
+	_, _, err := take(r, proofBody, a.ownersOnly, 0, func(c broker.Credentials, in protocol.OpenAccount) (struct{}, error) {
 		return struct{}{}, a.broker.OpenAccount(r.Context(), c, in)
 	})
 	return http.StatusNoContent, nil, err
@@ -195,7 +175,7 @@ func (a *API) reopen(r *request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	_, _, err = take(r, protocol.MaxBody, 0, func(c broker.Credentials, in protocol.Reopen) (struct{}, error) {
+	_, _, err = take(r, proofBody, a.ownersOnly, 0, func(c broker.Credentials, in protocol.Reopen) (struct{}, error) {
 		return struct{}{}, a.broker.Reopen(r.Context(), c, w, in)
 	})
 	return http.StatusNoContent, nil, err
@@ -216,7 +196,7 @@ func (a *API) putManifest(r *request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	return a.tagged(take(r, protocol.MaxApproveBody, http.StatusOK, func(c broker.Credentials, in protocol.PutManifest) (protocol.ManifestReply, error) {
+	return a.tagged(take(r, recordsBody, a.ownersOnly, http.StatusOK, func(c broker.Credentials, in protocol.PutManifest) (protocol.ManifestReply, error) {
 		return a.broker.PutManifest(r.Context(), c, w, revision, in)
 	}))(r)
 }
@@ -260,7 +240,7 @@ func (a *API) sync(r *request) (int, any, error) {
 }
 
 func (a *API) report(r *request) (int, any, error) {
-	_, _, err := take(r, protocol.MaxBody, 0, func(c broker.Credentials, in protocol.Report) (struct{}, error) {
+	_, _, err := take(r, reportBody, a.agentsOnly, 0, func(c broker.Credentials, in protocol.Report) (struct{}, error) {
 		return struct{}{}, a.broker.Report(r.Context(), c, in)
 	})
 	return http.StatusNoContent, nil, err

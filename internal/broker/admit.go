@@ -1,0 +1,28 @@
+package broker
+
+import (
+	"context"
+)
+
+// Admit decides, before the body of a request is read, whether the bearer has the role
+// that the operation asks for and may ask now; the credentials that it returns are counted
+// once. Its refusals are those of the operation itself, a row in the audit included.
+func (b *Broker) Admit(ctx context.Context, c Credentials, role string) (Credentials, error) {
+	as := b.asOwner
+	if role == RoleAgent {
+		as = b.asAgent
+	}
+	if err := as(ctx, c, func(Tx, principal) error { return nil }); err != nil {
+		return c, err
+	}
+	c.admitted = true
+	return c, nil
+}
+
+// AdmitOpening refuses a network that opened its share of pairings, before the body is read.
+func (b *Broker) AdmitOpening(c Credentials) error {
+	if wait := b.limits.openings.Full(network(c.Address), b.now()); wait > 0 {
+		return slowDown("too many pairings from this network", wait)
+	}
+	return nil
+}
