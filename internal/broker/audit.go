@@ -17,20 +17,30 @@ const (
 	whereLocal   = "local"
 )
 
-// record appends a row to the account's chain: number, time and hash are filled in here.
+// record writes a row of the account's trail if the budget of its wallet and kind lets
+// it through; else the row is counted and written later, with others of its kind as one.
 func (b *Broker) record(tx Tx, account wallet.Wallet, row protocol.AuditRow) error {
-	head, err := tx.AuditHead(account)
-	if err != nil {
-		return err
-	}
-	row.Number = head.Number + 1
-	row.Time = b.unix()
 	if row.Result == "" {
 		row.Result = resultOK
 	}
 	if row.Where == "" {
 		row.Where = whereBroker
 	}
+	p := part{account, row.Agent, kind{row.Action, row.Where}}
+	if _, free := allowanceOf(p.kind); !free && !b.budget.Admit(p, row, b.now()) {
+		return nil
+	}
+	return b.append(tx, account, row)
+}
+
+// append adds a row to the account's chain: number, time and hash are filled in here.
+func (b *Broker) append(tx Tx, account wallet.Wallet, row protocol.AuditRow) error {
+	head, err := tx.AuditHead(account)
+	if err != nil {
+		return err
+	}
+	row.Number = head.Number + 1
+	row.Time = b.unix()
 	row.SHA256 = protocol.ChainRow(head.SHA256, row)
 	if err := countChange(tx); err != nil {
 		return err

@@ -47,6 +47,7 @@ type Broker struct {
 	challenges *challenges
 	wake       *wake
 	limits     *limits
+	budget     *budget
 	done       chan struct{}
 	stop       sync.Once
 	changed    chan struct{}
@@ -64,7 +65,7 @@ func New(ctx context.Context, c Config) (*Broker, error) {
 	d := &disk{Store: c.Store, log: c.Log, fell: make(chan struct{}, 1)}
 	b := &Broker{
 		store: noted{d, changed}, disk: d, changed: changed, now: c.Now, log: c.Log, version: c.Version,
-		challenges: newChallenges(), wake: newWake(), limits: newLimits(), done: make(chan struct{}),
+		challenges: newChallenges(), wake: newWake(), limits: newLimits(), budget: newBudget(), done: make(chan struct{}),
 	}
 	err := b.store.Update(ctx, func(tx Tx) error {
 		if err := b.loadEpoch(tx, c.Kept); err != nil {

@@ -1,4 +1,31 @@
 package broker
 
+import (
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
 // Network is what an address counts as in the limits.
 var Network = network
+
+// RowsOfADay is how many rows one wallet writes that tries every kind at every step.
+func RowsOfADay(start time.Time, step time.Duration) int {
+	b, p, rows := newBudget(), part{account: wallet.New(), wallet: wallet.New()}, 0
+	kinds := []kind{{protocol.ActionEventsLost, whereLocal}, {protocol.ActionAccessGranted, whereLocal}, {protocol.ActionAccessDenied, whereLocal}}
+	for _, action := range []string{protocol.ActionSynced, protocol.ActionAccessDenied, protocol.ActionProofFailed, protocol.ActionRenewed, protocol.ActionResumed} {
+		kinds = append(kinds, kind{action, whereBroker})
+	}
+	for now := start; now.Before(start.Add(24 * time.Hour)); now = now.Add(step) {
+		for _, p.kind = range kinds {
+			if b.Admit(p, protocol.AuditRow{Result: resultOK}, now) {
+				rows++
+			}
+			for _, held := range b.due(now, false) {
+				rows += len(held)
+			}
+		}
+	}
+	return rows
+}

@@ -4,10 +4,6 @@ import (
 	"net/netip"
 	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
-
-	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
 // Limits of design 3 and of good sense, each per minute.
@@ -17,8 +13,7 @@ const (
 	maxLivePairings   = 1000 // in all, not per minute
 	maxResolutions    = 30   // of identities, per network
 	maxAgentRequests  = 600  // per wallet
-	maxEventsBurst    = 2000 // of one agent at once: a full offline queue, sent twice
-	maxEventsSteady   = 30   // of one agent: a row for each caller, service and result is far fewer
+	maxWrongProofs    = 20   // per wallet
 	limitSpan         = time.Minute
 	limitKeysPerPrune = 4096
 )
@@ -29,40 +24,15 @@ type limits struct {
 	openings    *window
 	resolutions *window
 	requests    *window
-	events      *buckets
+	proofs      *window
 }
 
 func newLimits() *limits {
 	return &limits{
 		lookups: newWindow(maxWrongLookups), openings: newWindow(maxOpenings),
 		resolutions: newWindow(maxResolutions), requests: newWindow(maxAgentRequests),
-		events: &buckets{of: map[wallet.Wallet]*rate.Limiter{}},
+		proofs: newWindow(maxWrongProofs),
 	}
-}
-
-// buckets bound what each agent may write into its owner's audit trail: a burst, and
-// then a steady trickle. There are no more buckets than agents.
-type buckets struct {
-	mu sync.Mutex
-	of map[wallet.Wallet]*rate.Limiter
-}
-
-// Take counts n events of w, or reports how many seconds they must wait.
-func (b *buckets) Take(w wallet.Wallet, n int, now time.Time) int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	l, ok := b.of[w]
-	if !ok {
-		l = rate.NewLimiter(rate.Every(limitSpan/maxEventsSteady), maxEventsBurst)
-		b.of[w] = l
-	}
-	r := l.ReserveN(now, n)
-	delay := r.DelayFrom(now)
-	if delay == 0 {
-		return 0
-	}
-	r.CancelAt(now)
-	return int((delay + time.Second - 1) / time.Second)
 }
 
 // window allows so many events of one key in any span of one minute.

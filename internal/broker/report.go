@@ -30,8 +30,8 @@ func (b *Broker) Report(ctx context.Context, c Credentials, body protocol.Report
 		if err := checkNames(body.Events, p.Wallet); err != nil {
 			return err
 		}
-		if wait := b.limits.events.Take(p.Wallet, len(body.Events), b.now()); wait > 0 {
-			return slowDown("too many events of this agent", wait)
+		if err := b.takeEvents(p, body.Events); err != nil {
+			return err
 		}
 		a, err := b.own(tx, p, p.Wallet)
 		if err != nil {
@@ -66,17 +66,34 @@ func (b *Broker) count(tx Tx, p principal, e protocol.Event) error {
 	detail := protocol.AccessDetail{
 		Interface: e.Interface, Caller: e.Caller, Unit: e.Unit, Count: e.Count, At: happened(e.Time, now),
 	}
-	row := protocol.AuditRow{
-		Agent: p.Wallet, Service: e.Service, Action: protocol.ActionAccessGranted,
-		Result: e.Result, Where: whereLocal, Detail: detail.String(),
-	}
+	return b.append(tx, p.Account, protocol.AuditRow{
+		Agent: p.Wallet, Service: e.Service, Action: eventAction(e), Result: e.Result, Where: whereLocal, Detail: detail.String(),
+	})
+}
+
+func eventAction(e protocol.Event) string {
 	switch {
 	case e.Lost:
-		row.Action = protocol.ActionEventsLost
+		return protocol.ActionEventsLost
 	case e.Result == resultDenied:
-		row.Action = protocol.ActionAccessDenied
+		return protocol.ActionAccessDenied
 	}
-	return b.record(tx, p.Account, row)
+	return protocol.ActionAccessGranted
+}
+
+// takeEvents lets a report through as a whole or not at all: the daemon keeps what is
+// refused and adds to its counts, and a broker's own count would not survive a power cut.
+func (b *Broker) takeEvents(p principal, events []protocol.Event) error {
+	of := map[string]int{}
+	for _, e := range events {
+		of[eventAction(e)]++
+	}
+	for action, n := range of {
+		if wait := b.budget.Take(part{p.Account, p.Wallet, kind{action, whereLocal}}, n, b.now()); wait > 0 {
+			return slowDown("too many events of this agent", wait)
+		}
+	}
+	return nil
 }
 
 // happened is the board's word about when, beside the row's own time, which is the

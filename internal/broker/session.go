@@ -202,6 +202,9 @@ func (b *Broker) checkRenewProof(ctx context.Context, c Credentials, body protoc
 			return nil
 		}
 		refusal = denied("the proof is not this device's")
+		if wait := b.limits.proofs.Take(s.Wallet.String(), b.now()); wait > 0 {
+			refusal = slowDown("too many wrong proofs", wait)
+		}
 		return b.record(tx, s.Account, protocol.AuditRow{
 			Agent: s.Wallet, Action: protocol.ActionProofFailed, Result: resultDenied, Detail: "renew from " + c.Address,
 		})

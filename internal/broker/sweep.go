@@ -43,6 +43,7 @@ func (b *Broker) Sweep(ctx context.Context) error {
 	if err == nil {
 		b.disk.recovered() // observeClock wrote
 		b.wake.Changed(changed...)
+		err = b.writeHeld(ctx, false)
 	}
 	return err
 }
@@ -51,6 +52,7 @@ func (b *Broker) Sweep(ctx context.Context) error {
 const (
 	sweepEvery    = time.Minute
 	writableEvery = 10 * time.Second // while nothing can be written
+	stopWithin    = 3 * time.Second
 )
 
 // Run sweeps until ctx is done.
@@ -60,6 +62,7 @@ func (b *Broker) Run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
+			b.atStop(ctx)
 			return
 		case <-b.disk.fell:
 			timer.Reset(writableEvery)
@@ -73,5 +76,14 @@ func (b *Broker) Run(ctx context.Context) {
 		if timer.Reset(sweepEvery); b.disk.failed() {
 			timer.Reset(writableEvery)
 		}
+	}
+}
+
+// atStop writes what the budget held back: nobody would write it later.
+func (b *Broker) atStop(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	defer cancel()
+	if err := b.writeHeld(ctx, true); err != nil {
+		b.log.Error("audit rows not written", "error", err)
 	}
 }

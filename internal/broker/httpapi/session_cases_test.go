@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"fmt"
 	"net/http"
 	"time"
 
@@ -17,6 +18,11 @@ func (c *contract) sessions(k *cast) {
 	c.want(every["renew"], 200, "")
 	wrong := k.renew(c.t, &brokertest.Device{Wallet: k.agent.Wallet, Token: k.agent.Token, Sign: seal.NewSeed()}, session.NewToken())
 	c.want(wrong, 403, protocol.CodeDenied)
+	for range 19 {
+		c.want(wrong, 403, protocol.CodeDenied)
+	}
+	c.want(wrong, 429, protocol.CodeSlowDown)
+	c.tooManyEvents(every["report"])
 	c.want(every["resume"], 401, protocol.CodeTokenUnknown)
 	for range 601 {
 		if _, err := c.s.Broker.Session(c.t.Context(), k.foreign.Credentials()); err != nil {
@@ -44,6 +50,25 @@ func (c *contract) sessions(k *cast) {
 	}
 	c.s.Advance(10 * 24 * time.Hour)
 	c.want(c.resume(lapsing.Wallet, lapsing.Sign, session.NewToken()), 403, protocol.CodeApprovalNeeded)
+}
+
+// tooManyEvents reports until the agent's part of the trail is used up.
+func (c *contract) tooManyEvents(r call) {
+	body := protocol.Report{Version: "1", Host: "pi", Events: make([]protocol.Event, 900)}
+	r.body = body
+	for from := range 3 {
+		for i := range body.Events {
+			body.Events[i] = protocol.Event{
+				ID: fmt.Sprintf("%032x", 1000*(from+1)+i), Time: c.s.Clock.Now().Unix(), Service: "openrouter",
+				Interface: "agent.sock", Caller: "uid=1", Result: "ok", Count: 1,
+			}
+		}
+		want, code := 204, ""
+		if from == 2 {
+			want, code = 429, protocol.CodeSlowDown
+		}
+		c.want(r, want, code)
+	}
 }
 
 func (c *contract) identities(k *cast) {
