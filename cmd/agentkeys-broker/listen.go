@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -32,14 +34,8 @@ func socketPath(address string) (string, bool) {
 // listenUnix removes a socket that nobody answers on. It is open to every user of
 // the host, as a port on loopback is: the tokens decide.
 func listenUnix(ctx context.Context, path string) (net.Listener, error) {
-	if _, err := os.Lstat(path); err == nil {
-		d := net.Dialer{Timeout: time.Second}
-		if c, err := d.DialContext(ctx, "unix", path); err == nil {
-			return nil, errors.Join(fmt.Errorf("listen: somebody answers on %s", path), c.Close())
-		}
-		if err := os.Remove(path); err != nil {
-			return nil, fmt.Errorf("listen: %w", err)
-		}
+	if err := removeStale(ctx, path); err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "unix", path)
 	if err != nil {
@@ -49,6 +45,30 @@ func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 		return nil, errors.Join(fmt.Errorf("listen: %w", err), l.Close())
 	}
 	return l, nil
+}
+
+// removeStale removes a socket whose program is gone, and nothing else: the path may be a
+// slip of the keyboard.
+func removeStale(ctx context.Context, path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return &mistake{fmt.Sprintf("%s is there and is no socket; it was left as it is", path), "--listen unix:///run/agentkeys-broker/http.sock"}
+	}
+	d := net.Dialer{Timeout: time.Second}
+	c, err := d.DialContext(ctx, "unix", path)
+	if err == nil {
+		return errors.Join(fmt.Errorf("another program answers on %s", path), c.Close())
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return err // a queue that is full is no program that is gone
+	}
+	return os.Remove(path)
 }
 
 // checkAddress refuses what would send tokens in the clear over a network.

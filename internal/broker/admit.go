@@ -21,7 +21,7 @@ func (b *Broker) Admit(ctx context.Context, c Credentials, role string) (Credent
 
 // AdmitOpening refuses a network that opened its share of pairings, before the body is read.
 func (b *Broker) AdmitOpening(c Credentials) error {
-	if wait := b.limits.openings.Full(network(c.Address), b.now()); wait > 0 {
+	if wait := b.limits.openings.Full(c.Address, b.now()); wait > 0 {
 		return slowDown("too many pairings from this network", wait)
 	}
 	return nil

@@ -7,9 +7,6 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// Network is what an address counts as in the limits.
-var Network = network
-
 // RowsOfADay is how many rows one wallet writes that tries every kind at every step.
 func RowsOfADay(start time.Time, step time.Duration) int {
 	b, p, rows := newBudget(), part{account: wallet.New(), wallet: wallet.New()}, 0
@@ -29,3 +26,12 @@ func RowsOfADay(start time.Time, step time.Duration) int {
 	}
 	return rows
 }
+
+// Places is what an address counts as in the limits, the smallest network first.
+func Places(address string) []string {
+	p := places(address)
+	return p[:]
+}
+
+// Busiest is whose pairing goes where the table is full.
+func Busiest(all []Pairing) Pairing { return busiest(all) }

@@ -12,7 +12,7 @@ import (
 // Resolve finds the wallet that an identity names: a wallet itself, an alias or an
 // e-mail address. 409: several owners use the name; give the wallet.
 func (b *Broker) Resolve(ctx context.Context, c Credentials, identity string) (protocol.Identity, error) {
-	if wait := b.limits.resolutions.Take(network(c.Address), b.now()); wait > 0 {
+	if wait := b.limits.resolutions.Take(c.Address, b.now()); wait > 0 {
 		return protocol.Identity{}, slowDown("too many questions from this network", wait)
 	}
 	var found []wallet.Wallet

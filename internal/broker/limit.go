@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"net/netip"
 	"sync"
 	"time"
 )
@@ -10,8 +9,12 @@ import (
 const (
 	maxWrongLookups   = 20   // per owner
 	maxOpenings       = 10   // of pairings, per network
+	maxOpeningsNear   = 60   // of pairings, per neighbourhood
+	maxOpeningsFar    = 240  // of pairings, per region
 	maxLivePairings   = 1000 // in all, not per minute
-	maxResolutions    = 30   // of identities, per network
+	maxResolutions    = 10   // of identities, per network: `recover` asks once
+	maxResolvedNear   = 30   // of identities, per neighbourhood
+	maxResolvedFar    = 100  // of identities, per region
 	maxAgentRequests  = 600  // per wallet
 	maxWrongProofs    = 20   // per wallet
 	limitSpan         = time.Minute
@@ -21,17 +24,17 @@ const (
 // limits are counted in memory: a restart forgives.
 type limits struct {
 	lookups     *window
-	openings    *window
-	resolutions *window
+	openings    shares
+	resolutions shares
 	requests    *window
 	proofs      *window
 }
 
 func newLimits() *limits {
 	return &limits{
-		lookups: newWindow(maxWrongLookups), openings: newWindow(maxOpenings),
-		resolutions: newWindow(maxResolutions), requests: newWindow(maxAgentRequests),
-		proofs: newWindow(maxWrongProofs),
+		lookups: newWindow(maxWrongLookups), requests: newWindow(maxAgentRequests), proofs: newWindow(maxWrongProofs),
+		openings:    newShares(maxOpenings, maxOpeningsNear, maxOpeningsFar),
+		resolutions: newShares(maxResolutions, maxResolvedNear, maxResolvedFar),
 	}
 }
 
@@ -86,22 +89,4 @@ func (w *window) prune(now time.Time) {
 	for key := range w.times {
 		w.full(key, now)
 	}
-}
-
-// network is what an address counts as: an IPv4 address or an IPv6 /64. A text
-// that is no address counts as itself (a unix socket).
-func network(address string) string {
-	a, err := netip.ParseAddr(address)
-	if err != nil {
-		return address
-	}
-	a = a.Unmap().WithZone("")
-	if a.Is4() {
-		return a.String()
-	}
-	p, err := a.Prefix(64)
-	if err != nil {
-		return address
-	}
-	return p.String()
 }

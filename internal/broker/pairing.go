@@ -28,7 +28,7 @@ func (b *Broker) OpenPairing(ctx context.Context, c Credentials, body protocol.O
 	if err != nil {
 		return protocol.PairingOpened{}, err
 	}
-	if wait := b.limits.openings.Take(network(c.Address), b.now()); wait > 0 {
+	if wait := b.limits.openings.Take(c.Address, b.now()); wait > 0 {
 		return protocol.PairingOpened{}, slowDown("too many pairings from this network", wait)
 	}
 	var out protocol.PairingOpened
@@ -73,12 +73,8 @@ func (b *Broker) opened(p Pairing) protocol.PairingOpened {
 }
 
 func (b *Broker) addPairing(tx Tx, c Credentials, body protocol.OpenPairing, request pairing.Request) (Pairing, error) {
-	n, err := tx.CountLivePairings()
-	if err != nil {
+	if err := b.makeRoom(tx); err != nil {
 		return Pairing{}, err
-	}
-	if n >= maxLivePairings {
-		return Pairing{}, slowDown("too many open pairings", 60)
 	}
 	now := b.unix()
 	p := Pairing{
@@ -88,7 +84,7 @@ func (b *Broker) addPairing(tx Tx, c Credentials, body protocol.OpenPairing, req
 	if w, err := wallet.Parse(request.Identity); err == nil {
 		p.Wants = w
 	}
-	err = tx.AddToken(Token{Hash: p.TokenSHA256, Kind: TokenPairing})
+	err := tx.AddToken(Token{Hash: p.TokenSHA256, Kind: TokenPairing})
 	if err == nil {
 		err = tx.AddPairing(p)
 	}
@@ -96,6 +92,24 @@ func (b *Broker) addPairing(tx Tx, c Credentials, body protocol.OpenPairing, req
 		return p, conflict("draw another code")
 	}
 	return p, err
+}
+
+// makeRoom keeps the table of living pairings from being closed by strangers: where it is
+// full, the busiest network loses its oldest request that no owner looked up. A board that
+// still waits is told that its token is not known, and sends its request again by itself.
+func (b *Broker) makeRoom(tx Tx) error {
+	n, err := tx.CountLivePairings()
+	if err != nil || n < maxLivePairings {
+		return err
+	}
+	unseen, err := tx.UnseenPairings()
+	if err != nil {
+		return err
+	}
+	if len(unseen) == 0 {
+		return slowDown("too many open pairings", 60)
+	}
+	return tx.DropPairing(busiest(unseen).TokenSHA256)
 }
 
 func (b *Broker) reopenPairing(tx Tx, known Pairing, body protocol.OpenPairing) (Pairing, error) {
@@ -169,8 +183,8 @@ func (b *Broker) ownPairing(tx Tx, c Credentials) (Pairing, *protocol.Problem, e
 		if s, err = b.settle(tx, s); err != nil {
 			return p, nil, err
 		}
-		if s.State == StateEnded {
-			return p, revoked(), nil
+		if s.State == StateEnded || t.Kind == TokenRetired {
+			return p, b.refusalFor(s, t), nil
 		}
 	}
 	switch p.State {

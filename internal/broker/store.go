@@ -86,7 +86,11 @@ type Tx interface {
 	LivePairings(w wallet.Wallet) ([]Pairing, error)             // that want to recover w
 	OverduePairings(now int64) ([]Pairing, error)
 	CountLivePairings() (int, error)
-	PrunePairings(before int64) error // expired ones without a decision, with their tokens
+	// UnseenPairings are the open ones that no owner looked up, oldest first: hash, address
+	// and time alone.
+	UnseenPairings() ([]Pairing, error)
+	DropPairing(tokenSHA256 string) error // and its token
+	PrunePairings(before int64) error     // expired ones without a decision, with their tokens
 
 	AddEvent(account, w wallet.Wallet, id string, now int64) error // ErrTaken: counted already
 	PruneEvents(before int64) error

@@ -28,6 +28,7 @@ func Conformance(t *testing.T, open func(testing.TB) broker.Store) {
 		"an account is open in one epoch":     epochs,
 		"a living lookup is unique":           lookups,
 		"pairings expire and are pruned":      expiry,
+		"a pairing is displaced":              displaced,
 		"the highest revision stays":          highest,
 		"names are unique within an account":  names,
 		"audit rows come in order, filtered":  auditRows,

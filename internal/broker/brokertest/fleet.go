@@ -2,10 +2,13 @@ package brokertest
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/agentkeys/agentkeys/internal/broker"
 	"github.com/agentkeys/agentkeys/internal/scope"
 	"github.com/agentkeys/agentkeys/internal/seal"
+	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
@@ -30,4 +33,39 @@ func (s *Server) Fleet(o *Owner, n int) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+}
+
+// Strangers adds n open pairings from each address, what a flood leaves. No board draws their lookups.
+func (s *Server) Strangers(n int, addresses ...string) {
+	s.t.Helper()
+	at := s.Clock.Now().Unix()
+	err := s.store.Update(context.Background(), func(tx broker.Tx) error {
+		for i := range n * len(addresses) {
+			p := broker.Pairing{
+				TokenSHA256: session.TokenHash(session.NewToken()), Lookup: fmt.Sprintf("s%d", i), Request: []byte("{}"), MAC: make([]byte, 32),
+				State: broker.PairingOpen, Address: addresses[i%len(addresses)], OpenedAt: at, ExpiresAt: at + 600,
+			}
+			if err := errors.Join(tx.AddToken(broker.Token{Hash: p.TokenSHA256, Kind: broker.TokenPairing}), tx.AddPairing(p)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// LivePairings counts the open and denied ones.
+func (s *Server) LivePairings() int {
+	s.t.Helper()
+	n := 0
+	err := s.store.View(context.Background(), func(tx broker.Tx) (err error) {
+		n, err = tx.CountLivePairings()
+		return err
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return n
 }

@@ -67,9 +67,11 @@ func expiry(f *fixture) {
 			}
 		}
 		n, err := tx.CountLivePairings()
-		if n != 1 {
-			f.t.Errorf("%d live", n)
+		unseen, err2 := tx.UnseenPairings()
+		if n != 1 || len(unseen) != 1 || unseen[0].TokenSHA256 != p.TokenSHA256 || unseen[0].OpenedAt != 10 {
+			f.t.Errorf("%d live, unseen %+v", n, unseen)
 		}
+		err = errors.Join(err, err2)
 		p.State = broker.PairingExpired
 		return errors.Join(err, tx.SetPairing(p))
 	})
@@ -84,6 +86,28 @@ func expiry(f *fixture) {
 	f.do(func(tx broker.Tx) error { return tx.PrunePairings(11) })
 	f.fails(broker.ErrNone, func(tx broker.Tx) error { _, err := tx.Pairing(p.TokenSHA256); return err })
 	f.fails(broker.ErrNone, func(tx broker.Tx) error { _, err := tx.Token(p.TokenSHA256); return err })
+}
+
+func displaced(f *fixture) {
+	seen, dropped := f.pairing("ABD", 10), f.pairing("ABE", 11)
+	f.do(func(tx broker.Tx) error {
+		var err error
+		for _, p := range []broker.Pairing{seen, dropped} {
+			err = errors.Join(err, tx.AddToken(broker.Token{Hash: p.TokenSHA256, Kind: broker.TokenPairing}), tx.AddPairing(p))
+		}
+		seen.FoundBy = f.a
+		return errors.Join(err, tx.SetPairing(seen))
+	})
+	f.do(func(tx broker.Tx) error {
+		unseen, err := tx.UnseenPairings()
+		if len(unseen) != 1 || unseen[0].TokenSHA256 != dropped.TokenSHA256 {
+			f.t.Errorf("unseen %+v", unseen)
+		}
+		return errors.Join(err, tx.DropPairing(dropped.TokenSHA256))
+	})
+	f.fails(broker.ErrNone, func(tx broker.Tx) error { _, err := tx.Pairing(dropped.TokenSHA256); return err })
+	f.fails(broker.ErrNone, func(tx broker.Tx) error { _, err := tx.Token(dropped.TokenSHA256); return err })
+	f.do(func(tx broker.Tx) error { _, err := tx.Token(seen.TokenSHA256); return err })
 }
 
 func highest(f *fixture) {

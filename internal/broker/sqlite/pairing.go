@@ -57,6 +57,21 @@ func (x tx) CountLivePairings() (int, error) {
 	return one(x, scanInt, `SELECT count(*) FROM pairings WHERE `+living)
 }
 
+func (x tx) UnseenPairings() ([]broker.Pairing, error) {
+	scan := func(r scanner) (p broker.Pairing, err error) {
+		return p, r.Scan(&p.TokenSHA256, &p.Address, &p.OpenedAt)
+	}
+	return list(x, scan, `SELECT token_sha256, address, opened_at FROM pairings
+		WHERE state = 'open' AND `+living+` AND found_by = '' ORDER BY opened_at, rowid`)
+}
+
+func (x tx) DropPairing(tokenSHA256 string) error {
+	if err := x.exec(`DELETE FROM tokens WHERE kind = 'pairing' AND hash = ?`, tokenSHA256); err != nil {
+		return err
+	}
+	return x.exec(`DELETE FROM pairings WHERE token_sha256 = ?`, tokenSHA256)
+}
+
 func (x tx) PrunePairings(before int64) error {
 	const old = `state = 'expired' AND account = '' AND opened_at < ?`
 	err := x.exec(`DELETE FROM tokens WHERE kind = 'pairing' AND hash IN (SELECT token_sha256 FROM pairings WHERE `+old+`)`, before)
