@@ -62,6 +62,7 @@ type Store interface {
 	HoldRun(id session.ID) (release func(), err error)
 	ReadFile(id session.ID, name string) ([]byte, error)
 	WriteFile(id session.ID, name string, data []byte) error
+	RemoveFile(id session.ID, name string) error
 }
 
 // PairStore is the slots as pairing needs them.

@@ -65,7 +65,8 @@ type Daemon struct {
 	reloads chan struct{}
 	turned  chan struct{} // the state is another one: the main loop arms its timer
 	diskBad atomic.Bool   // the last write failed for the card
-	cached  time.Time     // last write of the cache; only the link and, after it, Run touch it
+	card    card          // only the link and, while none runs, the main loop touch it
+	left    atomic.Bool   // card.stale could not be removed
 }
 
 // New makes a daemon that has not looked at its slot yet.

@@ -67,13 +67,13 @@ func (l *link) run(ctx context.Context) error {
 		case errors.Is(err, errSlotChanged), errors.Is(err, store.ErrNoSession):
 			return err
 		case errors.Is(err, errEnded):
-			pause(ctx, revokedAsk)
+			l.rest(ctx, revokedAsk)
 			continue
 		case ctx.Err() != nil:
 			return ctx.Err()
 		}
 		l.away(err)
-		pause(ctx, backoff().After(attempt, l.d.c.Random(), retryAfter(err)))
+		l.rest(ctx, backoff().After(attempt, l.d.c.Random(), retryAfter(err)))
 		attempt++
 	}
 	return ctx.Err()
@@ -85,10 +85,7 @@ func (l *link) step(ctx context.Context) error {
 	if s.Ended != nil {
 		return l.askEnded(ctx)
 	}
-	since := time.Since(l.d.cached)
-	if since >= cacheEvery || l.d.diskBad.Load() && since >= diskRetry { // and at the start: so a start costs its part of the lease
-		l.d.saveCache()
-	}
+	l.d.keepCard()
 	if l.unsure {
 		if err := l.settle(ctx); err != nil {
 			return err

@@ -36,6 +36,7 @@ func (d *Daemon) loadCache(s session.Session) {
 	if err != nil {
 		return
 	}
+	d.card.wrote(word{revision: m.Revision}) // never as of a session that ended: then it goes where it cannot be replaced
 	records := map[string]held{}
 	if s.Ended == nil {
 		records = openCached(c.Records, m, s)
@@ -67,17 +68,21 @@ func openCached(records []protocol.SealedRecord, m *signed, s session.Session) m
 // saveCache writes what the next run needs; a card that cannot be written is a
 // condition, and memory goes on serving.
 func (d *Daemon) saveCache() {
-	d.cached = time.Now()
+	d.card.tried = time.Now()
 	data, ok := d.cacheData(time.Now())
 	if !ok {
 		return
 	}
 	err := d.c.Store.WriteFile(d.id, cacheName, data)
-	d.noteDisk(err)
-	if err != nil {
+	if d.card.failed = err != nil; err != nil {
 		d.c.Logger.Warn("cache not written", "error", err)
+		d.dropStale()
+		d.noteDisk(err)
 		return
 	}
+	d.card.wrote(d.wordNow())
+	d.left.Store(false)
+	d.noteDisk(nil)
 	d.c.Conditions.Set(condition.CacheCorrupt, false, "")
 }
 

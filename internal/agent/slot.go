@@ -47,7 +47,11 @@ var errNotAdopted = errors.New("the session of an earlier version could not be s
 // noteDisk names what is wrong with the card; nil clears it.
 func (d *Daemon) noteDisk(err error) {
 	readOnly, full := errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
-	d.c.Conditions.Set(condition.StateReadOnly, readOnly, "")
+	detail := ""
+	if d.left.Load() {
+		readOnly, detail = true, "what the owner took away stays in "+cacheName+", and would be served after a restart without the broker"
+	}
+	d.c.Conditions.Set(condition.StateReadOnly, readOnly, detail)
 	d.c.Conditions.Set(condition.NoSpace, full, "")
 	d.diskBad.Store(readOnly || full)
 }
