@@ -59,7 +59,7 @@ func TestOwnerComesBackWithTheSigningKey(t *testing.T) {
 	for name, before := range map[string]func(*brokertest.Server, *brokertest.Owner) error{
 		"from a new machine": func(*brokertest.Server, *brokertest.Owner) error { return nil },
 		"after its own session": func(s *brokertest.Server, o *brokertest.Owner) error {
-			return s.Broker.EndSession(t.Context(), o.Credentials())
+			return s.Broker.EndSession(t.Context(), o.Credentials(), protocol.EndSession{})
 		},
 		"after 31 days": func(s *brokertest.Server, _ *brokertest.Owner) error { s.Advance(31 * 24 * time.Hour); return nil },
 	} {
@@ -127,5 +127,39 @@ func TestAClockThatJumpedLapsesNothing(t *testing.T) {
 		if got := use(used); got != protocol.CodeSessionExpired {
 			t.Error(name, "after it was accepted:", got)
 		}
+	}
+}
+
+// Nobody but the owner can bring an ended agent back, so its token alone must not end it.
+func TestATokenAloneEndsNoAgent(t *testing.T) {
+	t.Parallel()
+	s := brokertest.Start(t)
+	o := s.Owner()
+	d, other := s.Agent(o, scope.All()), s.Agent(o, scope.All())
+	stale := *d
+	stale.Token = session.NewToken()
+	foreign := *d
+	foreign.Wallet = other.Wallet
+	renewal := protocol.EndSession{Proof: brokertest.Must(session.Prove(d.Sign,
+		session.RenewText(d.Wallet, session.TokenHash(d.Token), session.TokenHash(session.NewToken()))))(t)}
+	for name, body := range map[string]protocol.EndSession{
+		"no proof": {}, "another device's": other.End(t), "for another token": stale.End(t),
+		"for another wallet": foreign.End(t), "of a renewal": renewal,
+	} {
+		if got := code(t, s.Broker.EndSession(ctx(t), d.Credentials(), body)); got != protocol.CodeDenied {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	if _, err := s.Broker.Session(ctx(t), d.Credentials()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Broker.EndSession(ctx(t), d.Credentials(), d.End(t)); err != nil {
+		t.Fatal(err)
+	}
+	if got := code(t, last(s.Broker.Session(ctx(t), d.Credentials()))); got != protocol.CodeSessionRevoked {
+		t.Errorf("after its own end: %q", got)
+	}
+	if err := s.Broker.EndSession(ctx(t), o.Credentials(), protocol.EndSession{}); err != nil {
+		t.Errorf("an owner's: %v", err)
 	}
 }

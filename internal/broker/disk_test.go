@@ -109,7 +109,7 @@ func TestAFullDiskDoesNotKeepAccess(t *testing.T) {
 			return s.Broker.Teardown(context.Background(), o.Credentials(), d.Wallet)
 		},
 		"forget": func(s *brokertest.Server, _ *brokertest.Owner, d *brokertest.Device) error {
-			return s.Broker.EndSession(context.Background(), d.Credentials())
+			return s.Broker.EndSession(context.Background(), d.Credentials(), d.End(t))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -130,8 +130,15 @@ func (b *Broker) Session(ctx context.Context, c Credentials) (protocol.SessionIn
 	return out, err
 }
 
-// EndSession ends the bearer's own session. A session that ended already is fine.
-func (b *Broker) EndSession(ctx context.Context, c Credentials) error {
+// EndSession ends the bearer's own session: an owner's for the token alone, an agent's for
+// the signature of its device too, since only its owner could bring it back.
+func (b *Broker) EndSession(ctx context.Context, c Credentials, body protocol.EndSession) error {
+	proof := deviceProof{what: "end", of: RoleAgent, signature: body.Proof, text: func(w wallet.Wallet) []byte {
+		return session.EndText(w, c.TokenSHA256)
+	}}
+	if err := b.checkDeviceProof(ctx, c, proof); err != nil {
+		return err
+	}
 	var w wallet.Wallet
 	err := b.takeAway(func() error {
 		return b.as(ctx, c, func(tx Tx, p principal) error {
@@ -157,7 +164,10 @@ func (b *Broker) Renew(ctx context.Context, c Credentials, body protocol.Renew) 
 	if !hashPattern.MatchString(body.NextSHA256) {
 		return protocol.SessionInfo{}, badRequest("next_sha256 is not 64 hex digits")
 	}
-	if err := b.checkRenewProof(ctx, c, body); err != nil {
+	proof := deviceProof{what: "renew", signature: body.Proof, text: func(w wallet.Wallet) []byte {
+		return session.RenewText(w, c.TokenSHA256, body.NextSHA256)
+	}}
+	if err := b.checkDeviceProof(ctx, c, proof); err != nil {
 		return protocol.SessionInfo{}, err
 	}
 	var out protocol.SessionInfo
@@ -172,9 +182,17 @@ func (b *Broker) Renew(ctx context.Context, c Credentials, body protocol.Renew) 
 	return out, err
 }
 
-// checkRenewProof refuses a wrong proof by the token of an active or parked session
+// deviceProof is the signature that a request needs beside its token.
+type deviceProof struct {
+	what      string // for the audit
+	of        string // the role that needs it; empty: each
+	signature []byte
+	text      func(wallet.Wallet) []byte // what it must cover
+}
+
+// checkDeviceProof refuses a wrong proof by the token of an active or parked session
 // (403, audited) before anything else is decided; a lapsed one gets no challenge.
-func (b *Broker) checkRenewProof(ctx context.Context, c Credentials, body protocol.Renew) error {
+func (b *Broker) checkDeviceProof(ctx context.Context, c Credentials, proof deviceProof) error {
 	var refusal *protocol.Problem
 	err := b.store.Update(ctx, func(tx Tx) error {
 		refusal = nil
@@ -192,8 +210,7 @@ func (b *Broker) checkRenewProof(ctx context.Context, c Credentials, body protoc
 		if s, err = b.settle(tx, s); err != nil || s.State == StateEnded || (s.State == StateParked && t.Kind == TokenNext) {
 			return err
 		}
-		text := session.RenewText(s.Wallet, c.TokenSHA256, body.NextSHA256)
-		if session.CheckProof(s.DeviceSignKey, text, body.Proof) == nil {
+		if proof.of != "" && proof.of != s.Role || session.CheckProof(s.DeviceSignKey, proof.text(s.Wallet), proof.signature) == nil {
 			return nil
 		}
 		if s.State == StateLapsed {
@@ -206,7 +223,7 @@ func (b *Broker) checkRenewProof(ctx context.Context, c Credentials, body protoc
 			refusal = slowDown("too many wrong proofs", wait)
 		}
 		return b.record(tx, s.Account, protocol.AuditRow{
-			Agent: s.Wallet, Action: protocol.ActionProofFailed, Result: resultDenied, Detail: "renew from " + c.Address,
+			Agent: s.Wallet, Action: protocol.ActionProofFailed, Result: resultDenied, Detail: proof.what + " from " + c.Address,
 		})
 	})
 	if err != nil || refusal == nil {

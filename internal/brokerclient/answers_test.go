@@ -144,7 +144,7 @@ func TestADoneThatABrokerNeverSaidIsNone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := client(t, brokerclient.Config{URL: serve(t, tt.handler)})
-			check(t, c.EndSession(t.Context(), session.NewToken()), tt.code)
+			check(t, c.EndSession(t.Context(), session.NewToken(), protocol.EndSession{}), tt.code)
 		})
 	}
 }

@@ -65,7 +65,9 @@ func calls(t *testing.T) map[string]one {
 			return done(c.OpenAccount(x, token, protocol.OpenAccount{Epoch: "e2", Proof: protocol.Bytes("s")}))
 		}, `POST /v1/accounts/open T Agentkeys-Epoch="e2" {"epoch":"e2","proof":"cw"}`, 204, "", nil},
 		"session":     {func(x context.Context, c *c) (any, error) { return c.Session(x, token) }, "GET /v1/session T", 200, sessionJSON, info},
-		"end_session": {func(x context.Context, c *c) (any, error) { return done(c.EndSession(x, token)) }, "DELETE /v1/session T", 204, "", nil},
+		"end_session": {func(x context.Context, c *c) (any, error) {
+			return done(c.EndSession(x, token, protocol.EndSession{Proof: protocol.Bytes("s")}))
+		}, `DELETE /v1/session T {"proof":"cw"}`, 204, "", nil},
 		"renew": {func(x context.Context, c *c) (any, error) { return c.Renew(x, token, protocol.Renew{NextSHA256: "n"}) },
 			`POST /v1/session/renew T {"next_sha256":"n","proof":""}`, 200, sessionJSON, info},
 		"resume": {func(x context.Context, c *c) (any, error) {

@@ -43,9 +43,14 @@ func (c *Client) Session(ctx context.Context, token secret.String) (protocol.Ses
 	return ask[protocol.SessionInfo](ctx, c, call{operation: "session", method: http.MethodGet, path: "/v1/session", token: token})
 }
 
-// EndSession ends the session of token itself.
-func (c *Client) EndSession(ctx context.Context, token secret.String) error {
-	return c.tell(ctx, call{operation: "end_session", method: http.MethodDelete, path: "/v1/session", token: token})
+// EndSession ends the session of token itself. An agent's needs its device's proof, an
+// owner's is the zero value.
+func (c *Client) EndSession(ctx context.Context, token secret.String, e protocol.EndSession) error {
+	cl := call{operation: "end_session", method: http.MethodDelete, path: "/v1/session", token: token}
+	if len(e.Proof) > 0 {
+		cl.body = e
+	}
+	return c.tell(ctx, cl)
 }
 
 // Renew registers the hash of the next token; the same hash again is harmless.

@@ -24,7 +24,7 @@ type Broker interface {
 	OpenAccount(ctx context.Context, token secret.String, a protocol.OpenAccount) error
 
 	Session(ctx context.Context, token secret.String) (protocol.SessionInfo, error)
-	EndSession(ctx context.Context, token secret.String) error
+	EndSession(ctx context.Context, token secret.String, e protocol.EndSession) error
 	Renew(ctx context.Context, token secret.String, r protocol.Renew) (protocol.SessionInfo, error)
 	Resume(ctx context.Context, r protocol.Resume) (protocol.SessionInfo, error)
 

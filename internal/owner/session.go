@@ -150,7 +150,7 @@ func (o *Owner) save(ctx context.Context, s session.Session) error {
 // only the recovery key does. A broker that is away is an error, and nothing is wiped:
 // the session would go on without this machine.
 func (o *Owner) End(ctx context.Context, wipeKeys bool) error {
-	err := o.call(ctx, func(token secret.String) error { return o.broker.EndSession(ctx, token) })
+	err := o.call(ctx, func(token secret.String) error { return o.broker.EndSession(ctx, token, protocol.EndSession{}) })
 	over := !o.moves() // another broker than the session's knows nothing of its end
 	if err != nil && !(over && isProblem(err, protocol.CodeSessionRevoked, protocol.CodeTokenRetired, protocol.CodeTokenUnknown, protocol.CodeSessionExpired)) {
 		return fmt.Errorf("end session: %w", err)

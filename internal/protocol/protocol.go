@@ -80,6 +80,12 @@ type Renew struct {
 	Proof      Bytes  `json:"proof"`
 }
 
+// EndSession is the body of DELETE /v1/session; Proof covers session.EndText. An owner's
+// has none, and no body.
+type EndSession struct {
+	Proof Bytes `json:"proof,omitempty"`
+}
+
 // Resume is the body of POST /v1/session/resume; Proof covers session.ResumeText.
 // No bearer is needed: the proof by the device (or the owner's signing key) is the permission.
 type Resume struct {

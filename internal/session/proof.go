@@ -17,6 +17,11 @@ func RenewText(w wallet.Wallet, tokenSHA256, nextSHA256 string) []byte {
 	return []byte("agentkeys renew v1\n" + w.String() + "\n" + tokenSHA256 + "\n" + nextSHA256)
 }
 
+// EndText is what the device signs to end its own session.
+func EndText(w wallet.Wallet, tokenSHA256 string) []byte {
+	return []byte("agentkeys end v1\n" + w.String() + "\n" + tokenSHA256)
+}
+
 // ResumeText is what the device (or the owner's signing key) signs to come back
 // with a new token after the broker did not accept the old one.
 func ResumeText(w wallet.Wallet, nextSHA256, challenge string) []byte {

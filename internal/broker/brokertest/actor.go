@@ -108,6 +108,12 @@ func NewDevice(t testing.TB, identity string) *Device {
 // Credentials are the device's bearer.
 func (d *Device) Credentials() broker.Credentials { return As(d.Token) }
 
+// End is the body that ends its session.
+func (d *Device) End(t testing.TB) protocol.EndSession {
+	t.Helper()
+	return protocol.EndSession{Proof: Must(session.Prove(d.Sign, session.EndText(d.Wallet, session.TokenHash(d.Token))))(t)}
+}
+
 // Opening is the body of its request.
 func (d *Device) Opening() protocol.OpenPairing {
 	return protocol.OpenPairing{Lookup: d.Lookup, TokenSHA256: session.TokenHash(d.Token), Request: d.Request, MAC: d.MAC}

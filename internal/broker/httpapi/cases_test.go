@@ -78,7 +78,7 @@ func (c *contract) every(k *cast) map[string]call {
 		{op: "approvePairing", method: "POST", path: "/v1/pairings/approve", token: k.owner.Token, body: approval},
 		{op: "denyPairing", method: "POST", path: "/v1/pairings/deny", token: k.owner.Token, body: protocol.DenyPairing{Lookup: k.fresh.Lookup, TokenSHA256: session.TokenHash(k.fresh.Token), MAC: mac}},
 		{op: "session", method: "GET", path: "/v1/session", token: k.owner.Token},
-		{op: "endSession", method: "DELETE", path: "/v1/session", token: k.agent.Token},
+		{op: "endSession", method: "DELETE", path: "/v1/session", token: k.agent.Token, body: k.agent.End(t)},
 		k.renew(t, k.agent, session.NewToken()),
 		{op: "resume", method: "POST", path: "/v1/session/resume", body: protocol.Resume{Wallet: k.agent.Wallet, NextSHA256: session.TokenHash(session.NewToken()), Proof: mac}},
 		{op: "agents", method: "GET", path: "/v1/agents", token: k.owner.Token},
@@ -141,6 +141,9 @@ func (c *contract) refusals(k *cast) {
 		}
 		if op == "renew" {
 			r = k.renew(c.t, of[op], session.NewToken())
+		}
+		if op == "endSession" {
+			r.body = of[op].End(c.t)
 		}
 		twin := r
 		twin.token = k.parked.Token

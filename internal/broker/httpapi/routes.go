@@ -123,10 +123,16 @@ func (a *API) session(r *request) (int, any, error) {
 }
 
 func (a *API) endSession(r *request) (int, any, error) {
-	if _, err := r.query(); err != nil {
-		return 0, nil, err
+	end := func(c broker.Credentials, in protocol.EndSession) (struct{}, error) {
+		return struct{}{}, a.broker.EndSession(r.Context(), c, in)
 	}
-	return http.StatusNoContent, nil, a.broker.EndSession(r.Context(), r.credentials())
+	var err error
+	if r.ContentLength == 0 { // an owner's
+		_, _, err = plain(r, func(c broker.Credentials) (struct{}, error) { return end(c, protocol.EndSession{}) })
+	} else {
+		_, _, err = take(r, proofBody, a.anybody, 0, end)
+	}
+	return http.StatusNoContent, nil, err
 }
 
 func (a *API) renew(r *request) (int, any, error) {

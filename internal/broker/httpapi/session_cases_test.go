@@ -40,7 +40,12 @@ func (c *contract) sessions(k *cast) {
 	lapsing := c.s.Agent(k.owner, scope.All())
 	c.want(call{op: "session", method: "GET", path: "/v1/session", token: lapsing.Token}, 200, "")
 	ending := every["endSession"]
-	ending.token = c.s.Agent(k.owner, scope.All()).Token
+	leaving := c.s.Agent(k.owner, scope.All())
+	ending.token = leaving.Token
+	c.want(ending, 403, protocol.CodeDenied)
+	ending.body = nil
+	c.want(ending, 403, protocol.CodeDenied)
+	ending.body = leaving.End(c.t)
 	c.want(ending, 204, "")
 	c.want(ending, 401, protocol.CodeSessionRevoked)
 	c.s.Advance(20 * 24 * time.Hour)
