@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/agentkeys/agentkeys/internal/agent"
+	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 )
 
@@ -111,5 +112,35 @@ func FuzzParseCache(f *testing.F) {
 		if err := agent.ParseCache(data); err != nil && !errors.Is(err, agent.ErrCache) {
 			t.Fatalf("%v is not ErrCache", err)
 		}
+	})
+}
+
+// A parked session goes on for as long as the broker says so, and no longer than any
+// other without it, over a restart too.
+func TestAParkedDaemonWithoutItsBrokerStopsServing(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.owner.manifest.OfflineTTL = 3600
+		w.owner.publish(w.broker)
+		d := w.start()
+		time.Sleep(time.Minute)
+		w.broker.set(func(b *fakeBroker) { b.state = "parked" })
+		time.Sleep(5 * time.Hour)
+		expect(t, "state with the broker", d.state(), "parked")
+		expect(t, "with the broker", d.value("openrouter"), "sk-1")
+		w.offline()
+		time.Sleep(30 * time.Minute)
+		expect(t, "state without it", d.state(), "offline")
+		expect(t, "still told", d.conditions.Has(condition.CloneSuspected), true)
+		expect(t, "within the lease", d.value("openrouter"), "sk-1")
+		time.Sleep(time.Hour)
+		expect(t, "after the lease", d.value("openrouter"), protocol.CodeUnavailable)
+		_ = d.stop()
+		d = w.start()
+		time.Sleep(time.Minute)
+		expect(t, "after a restart", d.value("openrouter"), protocol.CodeUnavailable)
+		w.broker.set(func(b *fakeBroker) { b.fault = nil })
+		time.Sleep(time.Hour)
+		expect(t, "the broker is back", d.value("openrouter"), "sk-1")
+		expect(t, "state", d.state(), "parked")
 	})
 }

@@ -111,13 +111,15 @@ func (l *link) askEnded(ctx context.Context) error {
 	return errEnded
 }
 
-// away makes the broker's silence visible. A parked session is not away.
+// away makes the broker's silence visible. A parked session is not away while the broker
+// has its word about the session's tokens; without that the lease counts, and the daemon
+// is offline like any other.
 func (l *link) away(err error) {
 	d := l.d
 	if errors.Is(err, errParked) {
 		return
 	}
-	d.setView(func(v *view) { v.online, v.tried, v.fetched = false, true, true })
+	d.setView(func(v *view) { v.online, v.parked, v.tried, v.fetched = false, v.parked && isAboutSession(err), true, true })
 	d.c.Observer.BrokerUp(false)
 	certificate := errors.Is(err, protocol.ErrCertificate)
 	d.c.Conditions.Set(condition.BrokerCertificateChanged, certificate, d.told(err))

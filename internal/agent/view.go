@@ -96,7 +96,7 @@ func (v *view) without(service string) map[string]held {
 }
 
 // expired reports whether the owner's word about serving without the broker is over.
-// A parked session is one that the broker answers.
+// A session is parked only while the broker answers.
 func (v *view) expired(now time.Time, synchronised func() bool) bool {
 	if v.online || v.parked || v.manifest == nil {
 		return false
