@@ -45,7 +45,7 @@ var takenAway = map[string]func(w *world){
 	"the lease":  func(w *world) { w.owner.manifest.OfflineTTL = 0; w.owner.publish(w.broker) },
 	"revocation": func(w *world) { w.broker.set(func(b *fakeBroker) { b.state = "ended" }) },
 	"the credential": func(w *world) {
-		w.owner.manifest.Records = nil
+		delete(w.owner.records, "openrouter")
 		w.owner.publish(w.broker)
 	},
 }

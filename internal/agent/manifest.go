@@ -17,7 +17,8 @@ type signed struct {
 
 // checkManifest decides whether the daemon believes a manifest: signed by the owner
 // that was pinned at pairing, about this wallet and this device, and not older than
-// the one it has (equal only with the same bytes). Any defect is seal.ErrManifest.
+// the one it has (equal only with the same bytes), nor than the one that the session
+// remembers where it has none. Any defect is seal.ErrManifest.
 func checkManifest(raw protocol.SignedManifest, s session.Session, known *signed) (*signed, error) {
 	refuse := func(what string) (*signed, error) {
 		return nil, fmt.Errorf("%w: %s", seal.ErrManifest, what)
@@ -44,6 +45,8 @@ func checkManifest(raw protocol.SignedManifest, s session.Session, known *signed
 		return refuse("it is for another wallet")
 	case m.DeviceKey != deviceKey || m.DeviceSignKey != signKey:
 		return refuse("it is for another device")
+	case m.Revision < s.ManifestRevision:
+		return refuse(fmt.Sprintf("revision %d is older than %d, which the session remembers", m.Revision, s.ManifestRevision))
 	case known != nil && m.Revision < known.Revision:
 		return refuse(fmt.Sprintf("revision %d is older than %d", m.Revision, known.Revision))
 	case known != nil && m.Revision == known.Revision && !bytes.Equal(raw.Manifest, known.raw.Manifest):

@@ -173,6 +173,7 @@ func (p *pairer) promote(ctx context.Context, granted *protocol.Granted) (Paired
 	s := p.s
 	s.Wallet, s.Scope, s.Pairing = g.Wallet, m.Scope, nil
 	s.Owner = &session.Owner{Wallet: g.Owner, SigningKey: g.OwnerSignKey}
+	s.ManifestRevision = m.Revision
 	s.CreatedAt, s.TTLSeconds = time.Now().Unix(), int64(session.TTL/time.Second)
 	if p.c.Unit != nil {
 		if err := p.c.Unit.Prepare(g.Wallet); err != nil {

@@ -25,6 +25,7 @@ func (d *Daemon) save(ctx context.Context, change func(*session.Session)) error 
 		return errNotAdopted
 	}
 	change(&s)
+	s.ManifestRevision = max(s.ManifestRevision, d.wordNow().revision)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTime)
 	defer cancel()
 	info, err := d.c.Store.SaveOver(ctx, d.id, info.Generation, s)

@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -234,5 +235,59 @@ func TestAReloadBetweenManifestAndRecordsCostsNoPoll(t *testing.T) {
 		d.Reload()
 		time.Sleep(5 * time.Second)
 		expect(t, "value", d.value("brave-search"), "key-2")
+	})
+}
+
+// Who loses cache.json, or has it taken away, still knows how far the owner had come.
+func TestAHostileBrokerBringsNothingBackWhereTheCacheIsLost(t *testing.T) {
+	t.Parallel()
+	for name, later := range map[string]time.Duration{"at once": time.Minute, "after a renewal": 30 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				w.owner.scope("openrouter", "anthropic")
+				w.owner.store("anthropic", "ant")
+				w.owner.publish(w.broker)
+				d := w.start()
+				time.Sleep(time.Minute)
+				expect(t, "wide", d.value("anthropic"), "ant")
+				var wide fakeBroker
+				w.broker.get(func(b *fakeBroker) {
+					wide.manifest, wide.revision, wide.records = b.manifest, b.revision, maps.Clone(b.records)
+				})
+				w.owner.scope("openrouter")
+				w.owner.publish(w.broker)
+				time.Sleep(later)
+				expect(t, "narrowed", d.value("anthropic"), protocol.CodeDenied)
+				_ = d.stop()
+				if err := w.store.RemoveFile(w.id, "cache.json"); err != nil {
+					t.Fatal(err)
+				}
+				w.broker.set(func(b *fakeBroker) { b.manifest, b.revision, b.records = wide.manifest, wide.revision, wide.records })
+				d = w.start()
+				time.Sleep(time.Minute)
+				expect(t, "brought back", d.value("anthropic"), protocol.CodeDenied)
+				expect(t, "condition", d.conditions.Has(condition.ManifestRefused), true)
+				w.owner.publish(w.broker)
+				time.Sleep(2 * time.Minute)
+				expect(t, "the owner's last word", d.value("openrouter"), "sk-1")
+			})
+		})
+	}
+}
+
+// What the payload remembers of the manifest costs the card no write of its own.
+func TestTheRevisionIsSavedWithTheSessionAlone(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		d := w.start()
+		time.Sleep(time.Minute)
+		before := w.generation()
+		for range 5 {
+			w.owner.publish(w.broker)
+			time.Sleep(time.Minute)
+		}
+		expect(t, "saves", w.generation(), before)
+		time.Sleep(30 * time.Hour)
+		expect(t, "remembered", w.load().ManifestRevision, w.owner.manifest.Revision)
+		expect(t, "state", d.state(), "online")
 	})
 }

@@ -31,6 +31,7 @@ type payload struct {
 	DeviceSignKey string          `json:"device_sign_key,omitempty"`
 	Next          string          `json:"next,omitempty"`
 	Ended         *Ended          `json:"ended,omitempty"`
+	Revision      uint64          `json:"manifest_revision,omitempty"`
 	Identity      string          `json:"identity,omitempty"`
 	SigningSeed   string          `json:"signing_seed,omitempty"`
 	Pairing       *pairingPayload `json:"pairing,omitempty"`
@@ -49,7 +50,7 @@ type pairingPayload struct {
 func (s Session) Encode() ([]byte, error) {
 	p := payload{
 		Token: s.Token.Reveal(), CreatedAt: s.CreatedAt, TTLSeconds: s.TTLSeconds,
-		Broker: s.Broker, Owner: s.Owner, Next: s.Next.Reveal(), Ended: s.Ended,
+		Broker: s.Broker, Owner: s.Owner, Next: s.Next.Reveal(), Ended: s.Ended, Revision: s.ManifestRevision,
 		DeviceKey: s.DeviceKey.Reveal(), DeviceSignKey: s.DeviceSignKey.Reveal(),
 		Identity: s.Identity.Reveal(), SigningSeed: s.SigningSeed.Reveal(),
 	}
@@ -98,7 +99,7 @@ func redactJSON(err error) error {
 func (p payload) session() (Session, error) {
 	s := Session{
 		Token: secret.New(p.Token), CreatedAt: p.CreatedAt, TTLSeconds: p.TTLSeconds,
-		Broker: p.Broker, Owner: p.Owner, Next: secret.New(p.Next), Ended: p.Ended,
+		Broker: p.Broker, Owner: p.Owner, Next: secret.New(p.Next), Ended: p.Ended, ManifestRevision: p.Revision,
 		DeviceKey: secret.New(p.DeviceKey), DeviceSignKey: secret.New(p.DeviceSignKey),
 		Identity: secret.New(p.Identity), SigningSeed: secret.New(p.SigningSeed),
 	}

@@ -31,6 +31,8 @@ type Session struct {
 	Next          secret.String // token registered or about to be, not used yet
 	Ended         *Ended        // set once the broker said session_revoked
 
+	ManifestRevision uint64 // highest revision of the manifest at the last save; 0: none was seen
+
 	Identity    secret.String // master: 32-byte seed of the owner's age hybrid identity
 	SigningSeed secret.String // master: 32-byte Ed25519 seed of the owner
 
