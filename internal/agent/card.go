@@ -14,12 +14,13 @@ type word struct {
 
 // card is what is known of the cache on the card.
 type card struct {
-	tried  time.Time // last write, or the last try
-	failed bool      // it did not succeed
-	holds  *word     // what the file says; nil: there is none that counts
+	tried  time.Time     // last write, or the last try
+	failed bool          // it did not succeed
+	holds  *word         // what the file says; nil: there is none that counts
+	covers time.Duration // of the lease, in the file or by what a start adds to it
 }
 
-func (c *card) wrote(w word) { c.holds = &w }
+func (c *card) wrote(w word, covers time.Duration) { c.holds, c.covers = &w, covers }
 
 // wordNow is the owner's word that is in force.
 func (d *Daemon) wordNow() word {
@@ -48,12 +49,26 @@ func (d *Daemon) dropStale() {
 }
 
 // cardDue is when the cache is to be written: at once at the start, so that a start costs
-// its part of the lease.
+// its part of the lease; without the broker before the time is over that the file covers.
 func (d *Daemon) cardDue() time.Time {
-	if d.card.failed || d.diskBad.Load() {
-		return d.card.tried.Add(diskRetry)
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	v, soon, later := &d.v, d.card.tried.Add(diskRetry), d.card.tried.Add(cacheEvery)
+	answers := v.online || v.parked
+	switch {
+	case d.card.failed || d.diskBad.Load():
+		return soon
+	case v.session.Ended != nil:
+		return time.Now().Add(cacheEvery) // said already
+	case answers && d.card.covers >= leaseStale:
+		return soon
+	case answers || v.over || v.manifest == nil:
+		return later
 	}
-	return d.card.tried.Add(cacheEvery)
+	if over := v.lease.since.Add(d.card.covers - v.lease.saved - leaseMargin); over.Before(later) {
+		return over
+	}
+	return later
 }
 
 // keepCard writes the cache where that is due.

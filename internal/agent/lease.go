@@ -6,6 +6,18 @@ import "time"
 // off and on again may have been without its broker at the least.
 const startCost = 10 * time.Minute
 
+const (
+	// leastAhead and cacheEvery bound what a save counts in advance. Between them it is the
+	// time that this run had no broker for: so the saves of a day without one are few.
+	leastAhead = 2 * time.Minute
+	// leaseMargin is how long before the end of the time that the card covers it is written
+	// again: a question to a broker that does not answer may be open then.
+	leaseMargin = 30 * time.Second
+	// leaseStale is how much the card may say of a time without the broker when the broker
+	// is back, until the next save of an agent that is online.
+	leaseStale = time.Hour
+)
+
 // lease counts how long the daemon has been without its broker: running time since
 // the last contact, so a false clock cannot prolong it. The wall clock may only
 // add, and only where it is synchronised, now and when the broker was heard.
@@ -43,6 +55,12 @@ func (l lease) used(now time.Time, synchronised bool) time.Duration {
 		used = max(used, wall)
 	}
 	return used
+}
+
+// ahead is the time that a save at now counts in advance: a power cut before the next save
+// must not make it time that did not count.
+func (l lease) ahead(now time.Time) time.Duration {
+	return min(max(now.Sub(l.since), leastAhead), cacheEvery)
 }
 
 // age is the seconds since the broker was heard in this run; -1: not yet.

@@ -135,6 +135,7 @@ func (d *Daemon) adoptSession(s session.Session, info store.Info) {
 	d.noteInfo(info)
 	d.noteSession(s)
 	if !same {
+		d.card = card{}
 		d.loadCache(s)
 	}
 }

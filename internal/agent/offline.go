@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -36,7 +35,7 @@ func (d *Daemon) loadCache(s session.Session) {
 	if err != nil {
 		return
 	}
-	d.card.wrote(word{revision: m.Revision}) // never as of a session that ended: then it goes where it cannot be replaced
+	d.card.wrote(word{revision: m.Revision}, 0) // never as of a session that ended: then it goes where it cannot be replaced
 	records := map[string]held{}
 	if s.Ended == nil {
 		records = openCached(c.Records, m, s)
@@ -67,37 +66,47 @@ func openCached(records []protocol.SealedRecord, m *signed, s session.Session) m
 
 // saveCache writes what the next run needs; a card that cannot be written is a
 // condition, and memory goes on serving.
-func (d *Daemon) saveCache() {
+func (d *Daemon) saveCache() { d.writeCache(true) }
+
+// writeCache writes it with time that is counted in advance, or without where this run is over.
+func (d *Daemon) writeCache(ahead bool) {
 	d.card.tried = time.Now()
-	data, ok := d.cacheData(time.Now())
+	c, ok := d.cacheNow(d.card.tried, ahead)
 	if !ok {
 		return
 	}
-	err := d.c.Store.WriteFile(d.id, cacheName, data)
+	data, err := json.Marshal(c)
+	if err == nil {
+		err = d.c.Store.WriteFile(d.id, cacheName, append(data, '\n'))
+	}
 	if d.card.failed = err != nil; err != nil {
 		d.c.Logger.Warn("cache not written", "error", err)
 		d.dropStale()
 		d.noteDisk(err)
 		return
 	}
-	d.card.wrote(d.wordNow())
+	d.card.wrote(d.wordNow(), max(time.Duration(c.LeaseUsedSeconds)*time.Second, startCost))
 	d.left.Store(false)
 	d.noteDisk(nil)
 	d.c.Conditions.Set(condition.CacheCorrupt, false, "")
 }
 
-func (d *Daemon) cacheData(now time.Time) ([]byte, bool) {
+func (d *Daemon) cacheNow(now time.Time, ahead bool) (cacheFile, bool) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	v := &d.v
 	if !v.loaded || v.manifest == nil {
-		return nil, false
+		return cacheFile{}, false
+	}
+	used := v.lease.used(now, false)
+	if ahead {
+		used += v.lease.ahead(now)
 	}
 	c := cacheFile{
 		Version: cacheVersion, ETag: v.etag, BootID: d.c.BootID,
 		Manifest: v.manifest.raw.Manifest, Signature: v.manifest.raw.Signature,
 		Records: []protocol.SealedRecord{}, LastContact: v.lease.contact,
-		LeaseUsedSeconds: int64(v.lease.used(now, false) / time.Second),
+		LeaseUsedSeconds: int64(used / time.Second),
 	}
 	if v.online || v.parked {
 		c.LeaseUsedSeconds = 0
@@ -111,9 +120,5 @@ func (d *Daemon) cacheData(now time.Time) ([]byte, bool) {
 		}
 	}
 	slices.SortFunc(c.Records, func(a, b protocol.SealedRecord) int { return strings.Compare(a.Service, b.Service) })
-	var out bytes.Buffer
-	if err := json.NewEncoder(&out).Encode(c); err != nil {
-		return nil, false // only bytes and numbers: cannot fail
-	}
-	return out.Bytes(), true
+	return c, true
 }

@@ -47,7 +47,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if err == nil {
 		<-reporter
 	}
-	d.saveCache()
+	d.writeCache(false)
 	return err
 }
 
