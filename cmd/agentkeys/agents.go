@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/agentkeys/agentkeys/internal/doctor"
 	"github.com/agentkeys/agentkeys/internal/owner"
 	"github.com/agentkeys/agentkeys/internal/scope"
 	"github.com/agentkeys/agentkeys/internal/wallet"
@@ -36,6 +37,9 @@ func (agentsCmd) Run(a *app) error {
 	agents, err := o.Agents(a.ctx)
 	if err != nil {
 		return err
+	}
+	if o.ClockHeld(a.ctx) {
+		a.warn("the broker's clock jumped: no session lapses and no unused approval ends until a person accepts it. " + doctor.HintBrokerClock)
 	}
 	list, rows := []agentEntry{}, [][]string{}
 	for _, g := range agents {

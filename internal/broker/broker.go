@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/protocol"
@@ -51,6 +52,8 @@ type Broker struct {
 	done       chan struct{}
 	stop       sync.Once
 	changed    chan struct{}
+
+	clockStopped atomic.Bool // the clock jumped, as of the last sweep
 }
 
 // New reads or makes the epoch of the database and returns a Broker over it.
@@ -89,7 +92,7 @@ func (b *Broker) Close() { b.stop.Do(func() { close(b.done) }) }
 // Info says who answers and what time it has.
 func (b *Broker) Info() protocol.Info {
 	reason := b.ReadOnly()
-	return protocol.Info{Version: b.version, Epoch: b.epoch, Time: b.unix(), ReadOnly: reason != "", ReadOnlyReason: reason}
+	return protocol.Info{Version: b.version, Epoch: b.epoch, Time: b.unix(), ReadOnly: reason != "", ReadOnlyReason: reason, ClockHeld: b.clockStopped.Load()}
 }
 
 func (b *Broker) unix() int64 { return b.now().Unix() }

@@ -6,25 +6,47 @@ import (
 	"strconv"
 )
 
-// maxClockStep is how far the wall clock may move between two observations, in
-// seconds. Beyond it nothing lapses until a person accepts the clock: a broker
-// without a battery must not end a fleet because it woke in another year.
-const maxClockStep = 24 * 3600
+// How far the wall clock may go between two observations, in seconds. Ahead of that, or
+// behind it, nothing lapses until a person accepts the clock: a broker without a battery
+// must not end a fleet because it woke in another year. A broker that was off or asleep for
+// some days is no such case: a session that is renewed each day lives through it.
+const (
+	maxPause     = 14 * 24 * 3600
+	maxClockBack = 24 * 3600
+)
 
-// observeClock notes the time and holds back lapsing when it jumped.
+func jumped(step int64) bool { return step > maxPause || step < -maxClockBack }
+
+// observeClock notes the time and holds back lapsing when it jumped. While it does, every
+// step of more than a day counts, so that a clock which comes back is right again.
 func (b *Broker) observeClock(tx Tx) error {
 	now := b.unix()
 	seen, known, err := metaInt(tx, metaClockSeen)
 	if err != nil {
 		return err
 	}
-	if step := now - seen; known && (step > maxClockStep || step < -maxClockStep) {
-		b.log.Warn("the clock jumped: no session lapses until it is accepted", "seconds", step, "hint", "agentkeys-broker clock --accept")
-		if err := tx.SetMeta(metaClockHeld, "1"); err != nil {
+	drift, held, err := metaInt(tx, metaClockHeld)
+	if err != nil {
+		return err
+	}
+	if step := now - seen; known && (jumped(step) || held && (step > maxClockBack || step < -maxClockBack)) {
+		held, err = b.clockMoved(tx, drift+step)
+		if err != nil {
 			return err
 		}
 	}
+	b.clockStopped.Store(held)
 	return tx.SetMeta(metaClockSeen, strconv.FormatInt(now, 10))
+}
+
+// clockMoved notes how far the clock is now from where it was before it jumped.
+func (b *Broker) clockMoved(tx Tx, drift int64) (held bool, err error) {
+	if !jumped(drift) {
+		b.log.Info("the clock is back where it was before it jumped", "seconds", drift)
+		return false, tx.SetMeta(metaClockHeld, "")
+	}
+	b.log.Warn("the clock jumped: no session lapses until it is accepted", "seconds", drift, "hint", "agentkeys-broker clock --accept")
+	return true, tx.SetMeta(metaClockHeld, strconv.FormatInt(drift, 10))
 }
 
 // AcceptClock lets sessions lapse by the present clock again.
@@ -44,7 +66,7 @@ func (b *Broker) clockHeld(tx Tx) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if step := b.unix() - seen; known && (step > maxClockStep || step < -maxClockStep) {
+	if step := b.unix() - seen; known && jumped(step) {
 		return true, nil
 	}
 	_, err = tx.Meta(metaClockHeld)

@@ -130,6 +130,79 @@ func TestAClockThatJumpedLapsesNothing(t *testing.T) {
 	}
 }
 
+// A broker that was off, or asleep, is no broker with a wrong clock: what lapses by time
+// goes on lapsing, and who renews each day does not.
+func TestAPauseOfTheBrokerIsNoWrongClock(t *testing.T) {
+	t.Parallel()
+	for name, pause := range map[string]time.Duration{"26 hours": 26 * time.Hour, "a weekend": 72 * time.Hour, "a week": 7 * 24 * time.Hour, "two weeks": 14*24*time.Hour - 2*time.Hour} {
+		for how, restart := range map[string]bool{"off": true, "asleep": false} {
+			s := brokertest.Start(t)
+			owner := s.Owner()
+			used, unused := s.Agent(owner, scope.All()), s.Agent(owner, scope.All())
+			use := func(d *brokertest.Device) string { return code(t, last(s.Broker.Session(ctx(t), d.Credentials()))) }
+			if got := use(used); got != "" {
+				t.Fatal(name, how, got)
+			}
+			if restart {
+				s.Stop()
+			}
+			s.Clock.Jump(pause)
+			if restart {
+				s.Restart()
+			}
+			s.Advance(time.Hour)
+			if got := use(used); got != "" {
+				t.Error(name, how, "after the pause:", got)
+			}
+			if s.Broker.Info().ClockHeld {
+				t.Error(name, how, "held")
+			}
+			s.Advance(31 * 24 * time.Hour)
+			if got := use(used); got != protocol.CodeSessionExpired {
+				t.Error(name, how, "31 days later:", got)
+			}
+			if got := use(unused); got != protocol.CodeSessionRevoked {
+				t.Error(name, how, "an approval that nobody used:", got)
+			}
+		}
+	}
+}
+
+// Whoever asks is told of a clock that jumped, until a person accepts it or it is back.
+func TestAClockThatJumpedIsToldUntilItIsRight(t *testing.T) {
+	t.Parallel()
+	for name, jump := range map[string]time.Duration{"ahead": 5 * 365 * 24 * time.Hour, "15 days ahead": 15 * 24 * time.Hour, "back": -48 * time.Hour} {
+		for how, mend := range map[string]func(s *brokertest.Server){
+			"accepted": func(s *brokertest.Server) {
+				if err := s.Broker.AcceptClock(ctx(t)); err != nil {
+					t.Fatal(err)
+				}
+			},
+			"set right": func(s *brokertest.Server) { s.Clock.Jump(-jump) },
+		} {
+			s := brokertest.Start(t)
+			s.Advance(time.Hour)
+			s.Clock.Jump(jump)
+			for range 3 {
+				s.Advance(time.Hour)
+				if !s.Broker.Info().ClockHeld {
+					t.Error(name, how, "not told")
+				}
+			}
+			s.Stop()
+			s.Restart()
+			if !s.Broker.Info().ClockHeld {
+				t.Error(name, how, "not told after a restart")
+			}
+			mend(s)
+			s.Advance(time.Minute)
+			if s.Broker.Info().ClockHeld {
+				t.Error(name, how, "told for ever")
+			}
+		}
+	}
+}
+
 // Nobody but the owner can bring an ended agent back, so its token alone must not end it.
 func TestATokenAloneEndsNoAgent(t *testing.T) {
 	t.Parallel()

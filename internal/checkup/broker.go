@@ -47,6 +47,7 @@ func askBroker(ctx context.Context, url string, floor time.Time) *doctor.Broker 
 	if info.ReadOnly {
 		b.ReadOnly = protocol.ReadOnlyText(info.ReadOnlyReason)
 	}
+	b.ClockHeld = info.ClockHeld
 	b.Version, b.Offset = info.Version, time.Until(time.Unix(info.Time, 0))
 	return b
 }

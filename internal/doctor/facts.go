@@ -183,6 +183,7 @@ type Broker struct {
 	Version     string
 	ReadOnly    string        // why it can write nothing; empty: it can
 	Offset      time.Duration // its clock minus this machine's
+	ClockHeld   bool          // its clock jumped, and nobody accepted it yet
 }
 
 // owner reports whether the slot is one of the owner's command line.

@@ -13,6 +13,8 @@ const (
 	// clockSlack is how far the clock may be from the broker's, as in the daemon.
 	clockSlack = 5 * time.Minute
 
+	// HintBrokerClock is for a broker whose clock jumped.
+	HintBrokerClock = "on the broker's machine, once its clock is right: agentkeys-broker clock --accept --data DIR"
 	// HintBrokerDisk is what helps a broker that is read_only.
 	HintBrokerDisk = "on the broker's machine: df -h; sudo journalctl -u agentkeys-broker"
 
@@ -89,6 +91,9 @@ func (f Facts) broker() []finding {
 	if b.ReadOnly != "" {
 		checks = one(warn("broker", HintBrokerDisk, "%s answers, version %s, and is read_only: %s; it refuses what it would have to write", b.name(), b.Version, b.ReadOnly).
 			says(condition.BrokerAway))
+	}
+	if b.ClockHeld {
+		return append(checks, warn("broker_clock", HintBrokerClock, "the broker's clock jumped: no session lapses there and no unused approval ends until a person accepts it; it differs by %s", b.Offset.Round(time.Second)))
 	}
 	if b.Offset.Abs() > clockSlack {
 		return append(checks, warn("broker_clock", hintClock, "the broker's clock differs by %s", b.Offset.Round(time.Second)).

@@ -58,6 +58,7 @@ func machineVerdicts() map[string]verdict {
 		"not synchronised":             {func(f *doctor.Facts) { f.Clock.Synced = false }, "clock", doctor.Warn, "not synchronised", ntp},
 		"a system that says nothing":   {func(f *doctor.Facts) { f.Clock = doctor.Clock{} }, "clock", doctor.OK, "does not say", ""},
 		"far from the broker":          {func(f *doctor.Facts) { f.Broker.Offset = -6 * time.Minute }, "broker_clock", doctor.Warn, "-6m0s", ntp},
+		"the broker's clock jumped":    {func(f *doctor.Facts) { f.Broker.ClockHeld = true }, "broker_clock", doctor.Warn, "no session lapses", doctor.HintBrokerClock},
 		"near the broker":              {func(f *doctor.Facts) { f.Broker.Offset = 4 * time.Minute }, "broker_clock", doctor.OK, "within", ""},
 		"pinned broker away":           {func(f *doctor.Facts) { f.Broker.Away, f.Broker.Pinned = "refused", true }, "broker", doctor.Warn, "refused", "curl -k https://mini.local:8420/v1/info"},
 		"broker away":                  {func(f *doctor.Facts) { f.Broker.Away = "refused" }, "broker", doctor.Warn, "refused", "curl https://mini.local:8420/v1/info"},

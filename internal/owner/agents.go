@@ -39,6 +39,13 @@ func (o *Owner) Agents(ctx context.Context) ([]Agent, error) {
 	return agents, o.remember(manifests...)
 }
 
+// ClockHeld reports whether the broker's clock jumped, so that no session lapses there
+// until a person accepts it. A broker that does not say so has none.
+func (o *Owner) ClockHeld(ctx context.Context) bool {
+	info, err := o.broker.Info(ctx)
+	return err == nil && info.ClockHeld
+}
+
 // eachAgent hands over what the broker lists, page by page. A broker that goes in circles
 // is an error, so that what do takes is no more than this owner has agents.
 func (o *Owner) eachAgent(ctx context.Context, do func(protocol.Agent) error) error {

@@ -53,6 +53,7 @@ type Info struct {
 
 	ReadOnly       bool   `json:"read_only,omitempty"`        // it answers what reads, and can write nothing; earlier brokers never say it
 	ReadOnlyReason string `json:"read_only_reason,omitempty"` // one of ReadOnlyReasons
+	ClockHeld      bool   `json:"clock_held,omitempty"`       // its clock jumped: nothing lapses until a person accepts it
 }
 
 // Account is the body of POST /v1/accounts; the bearer is the set-up token.
