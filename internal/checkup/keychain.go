@@ -3,10 +3,13 @@ package checkup
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/agentkeys/agentkeys/internal/doctor"
 	"github.com/agentkeys/agentkeys/internal/protocol"
@@ -99,12 +102,16 @@ func (m *machine) keyringCipher() string {
 	return ""
 }
 
+// firstBytes does not wait for what is no file: the open of a FIFO would not end.
 func firstBytes(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }() // read only
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(fs.ErrInvalid, err)
+	}
 	start := make([]byte, 64)
 	n, err := io.ReadFull(f, start)
 	if n > 0 {

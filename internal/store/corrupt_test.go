@@ -30,6 +30,9 @@ func TestCorruptHeadsAreSetAsideAndNeverAbsent(t *testing.T) {
 		"payload was changed":    `{"version":1,"id":"master","generation":1,"pending":0,"where":"file","tombstone":false,"payload":{"token":"x"},"sha256":"` + strings.Repeat("a", 64) + `"}`,
 		"tombstone with payload": `{"version":1,"id":"master","generation":1,"pending":0,"where":"file","tombstone":true,"payload":{},"sha256":""}`,
 		"unknown place":          `{"version":1,"id":"master","generation":1,"pending":0,"where":"cloud","tombstone":false,"sha256":"` + strings.Repeat("a", 64) + `"}`,
+		"the last generation":    `{"version":1,"id":"master","generation":18446744073709551615,"pending":0,"where":"keychain","tombstone":false,"sha256":"` + strings.Repeat("a", 64) + `"}`,
+		"a generation too high":  `{"version":1,"id":"master","generation":9223372036854775808,"pending":0,"where":"keychain","tombstone":false,"sha256":"` + strings.Repeat("a", 64) + `"}`,
+		"the last one pending":   `{"version":1,"id":"master","generation":1,"pending":18446744073709551615,"pending_sha256":"` + strings.Repeat("a", 64) + `","where":"keychain","tombstone":false,"sha256":"` + strings.Repeat("a", 64) + `"}`,
 		"over 64 KiB":            strings.Repeat("x", 64<<10+1),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -98,6 +98,8 @@ func (h head) check(id session.ID) error {
 		return errHeadForeign
 	case h.Where != BackendFile && h.Where != BackendKeychain:
 		return errHeadRules
+	case h.Generation >= maxGeneration, h.Pending >= maxGeneration:
+		return errHeadRules
 	case h.Pending != 0 && h.Pending <= h.Generation, (h.Pending != 0) != isDigest(h.PendingSHA256):
 		return errHeadRules
 	case !h.promotedRules():
@@ -132,6 +134,9 @@ func (h head) checkPayload() error {
 
 // encode writes one line. It returns ErrTooBig for what a strict read would refuse.
 func (h head) encode() ([]byte, error) {
+	if max(h.Generation, h.Pending) >= maxGeneration {
+		return nil, errHeadRules
+	}
 	data, err := json.Marshal(h)
 	if err != nil {
 		return nil, errHeadRules // the error of a RawMessage may quote it
@@ -141,6 +146,10 @@ func (h head) encode() ([]byte, error) {
 	}
 	return append(data, '\n'), nil
 }
+
+// maxGeneration is one that no slot comes to by counting its saves: next never wraps around
+// to a generation that was used.
+const maxGeneration = 1 << 63
 
 // next is a generation that was never used, not even by a write that failed.
 func (h head) next() uint64 { return max(h.Generation, h.Pending) + 1 }

@@ -46,7 +46,7 @@ func parseValue(text string) (value, error) {
 func parseOwn(rest string) (value, error) {
 	number, encoded, ok := strings.Cut(rest, ".")
 	generation, err := strconv.ParseUint(number, 10, 64)
-	if !ok || err != nil || generation == 0 || strconv.FormatUint(generation, 10) != number {
+	if !ok || err != nil || generation == 0 || generation >= maxGeneration || strconv.FormatUint(generation, 10) != number {
 		return value{}, errValue
 	}
 	payload, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
