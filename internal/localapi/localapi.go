@@ -25,6 +25,8 @@ const (
 	MetricsSocket = "metrics.sock"
 )
 
+const maxHeader = 8 << 10 // bytes of a request
+
 // Source is what the daemon offers to local callers. No call waits for the network.
 // Errors are *protocol.Problem: 403 denied (out of scope, revoked), 404 not_found,
 // 503 unavailable with the reason.
@@ -122,7 +124,7 @@ func (s *Server) server(h http.Handler) *http.Server {
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      10 * time.Second,
 		IdleTimeout:       30 * time.Second,
-		MaxHeaderBytes:    8 << 10,
+		MaxHeaderBytes:    maxHeader,
 		ConnContext:       connContext,
 		ErrorLog:          slog.NewLogLogger(s.c.Logger.Handler(), slog.LevelDebug),
 	}

@@ -232,50 +232,6 @@ func TestMetricsSocketSaysOnlyHowTheDaemonIs(t *testing.T) {
 	}
 }
 
-func TestOneUserCannotTakeEveryConnection(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	l, err := localapi.Listen(dir, "s.sock", 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	policy, _ := access.NewPolicy(true, ownRule(), nil, system{})
-	srv := localapi.New(localapi.Config{
-		Source: &source{}, Policy: func() access.Policy { return policy }, Metrics: http.NotFoundHandler(),
-		Observe: func(string, string, time.Duration) {}, Logger: slog.New(slog.DiscardHandler),
-	})
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- srv.Serve(ctx, l, nil) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("serve: %v", err)
-		}
-	})
-	var conns []net.Conn
-	for range 64 {
-		c, err := net.Dial("unix", l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		conns = append(conns, c)
-	}
-	extra, err := net.Dial("unix", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := extra.Read(make([]byte, 1)); err == nil {
-		t.Fatal("the 65th connection of one user was served")
-	}
-	for _, c := range conns {
-		_ = c.Close()
-	}
-	if status, _, _ := getUntilServed(t, client(l.Addr().String())); status != 200 {
-		t.Fatalf("after closing: %d", status)
-	}
-}
-
 // getUntilServed asks until the server noticed that the others hung up.
 func getUntilServed(t *testing.T, c *http.Client) (int, string, http.Header) {
 	t.Helper()

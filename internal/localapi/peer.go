@@ -9,10 +9,6 @@ import (
 	"github.com/agentkeys/agentkeys/internal/access"
 )
 
-// maxPerUser is how many connections one user may hold: a program that leaks them
-// cannot take the daemon's file descriptors from the others.
-const maxPerUser = 64
-
 type peerKey struct{}
 
 // peerOf is the peer of the request's connection; the zero Peer matches no rule.
@@ -32,12 +28,13 @@ func connContext(ctx context.Context, c net.Conn) context.Context {
 // connections per user.
 type peerListener struct {
 	net.Listener
-	mu   sync.Mutex
-	open map[uint32]int
+	mu      sync.Mutex
+	open    map[uint32]int // served
+	refused map[uint32]int // being told that they are too many
 }
 
 func withPeers(l net.Listener) net.Listener {
-	return &peerListener{Listener: l, open: map[uint32]int{}}
+	return &peerListener{Listener: l, open: map[uint32]int{}, refused: map[uint32]int{}}
 }
 
 type peerConn struct {
@@ -51,7 +48,7 @@ func (c *peerConn) Close() error {
 	return c.Conn.Close()
 }
 
-// Accept skips connections over the limit, closing them.
+// Accept answers connections over the limit itself.
 func (l *peerListener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
@@ -59,28 +56,36 @@ func (l *peerListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		peer := lookup(c)
-		if l.take(peer.UID) {
-			return &peerConn{Conn: c, peer: peer, release: sync.OnceFunc(func() { l.give(peer.UID) })}, nil
+		switch {
+		case l.take(l.open, peer.UID, maxPerUser):
+			return &peerConn{Conn: c, peer: peer, release: sync.OnceFunc(func() { l.give(l.open, peer.UID) })}, nil
+		case l.take(l.refused, peer.UID, maxRefused):
+			go func() {
+				defer l.give(l.refused, peer.UID)
+				refuse(c)
+			}()
+		default:
+			sayRefused(c)
+			_ = c.Close()
 		}
-		_ = c.Close()
 	}
 }
 
-func (l *peerListener) take(uid uint32) bool {
+func (l *peerListener) take(of map[uint32]int, uid uint32, most int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.open[uid] >= maxPerUser {
+	if of[uid] >= most {
 		return false
 	}
-	l.open[uid]++
+	of[uid]++
 	return true
 }
 
-func (l *peerListener) give(uid uint32) {
+func (l *peerListener) give(of map[uint32]int, uid uint32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.open[uid]--; l.open[uid] == 0 {
-		delete(l.open, uid)
+	if of[uid]--; of[uid] == 0 {
+		delete(of, uid)
 	}
 }
 
