@@ -1,9 +1,15 @@
 package main
 
 import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
 	"github.com/agentkeys/agentkeys/internal/doctor"
 	"github.com/agentkeys/agentkeys/internal/owner"
 	"github.com/agentkeys/agentkeys/internal/scope"
+	"github.com/agentkeys/agentkeys/internal/seal"
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
@@ -16,6 +22,7 @@ type agentEntry struct {
 	Version        string `json:"version"`
 	StorageBackend string `json:"storage_backend"`
 	KeychainState  string `json:"keychain_state"`
+	OfflineTTL     int64  `json:"offline_ttl"` // seconds, as the owner signed it
 }
 
 func walletText(w wallet.Wallet) string {
@@ -25,11 +32,69 @@ func walletText(w wallet.Wallet) string {
 	return w.Display()
 }
 
-type agentsCmd struct{}
+type agentsCmd struct {
+	Action     string  `arg:"" optional:"" help:"set changes an agent; without it the agents are listed."`
+	Identity   string  `arg:"" optional:"" help:"The agent that is changed."`
+	OfflineTTL *string `help:"How long it may serve without the broker, as 36h or 7d; 0: never." placeholder:"DURATION" name:"offline-ttl"`
+}
 
-// Run lists the agents; alias and scope are the owner's own signed word.
-func (agentsCmd) Run(a *app) error {
+const hintAgentsSet = "agentkeys agents set IDENTITY --offline-ttl DURATION"
+
+// Run lists the agents, or changes one.
+func (c agentsCmd) Run(a *app) error {
 	defer a.interruptible()()
+	switch {
+	case c.Action == "" && c.OfflineTTL == nil:
+		return c.list(a)
+	case c.Action != "set" || c.Identity == "" || c.OfflineTTL == nil:
+		return usageError{message: "name the agent and what is set", hint: hintAgentsSet}
+	}
+	ttl, err := offlineTTL(*c.OfflineTTL)
+	if err != nil {
+		return err
+	}
+	o, err := a.owner()
+	if err != nil {
+		return err
+	}
+	m, err := o.SetOfflineTTL(a.ctx, c.Identity, ttl)
+	if err != nil {
+		return err
+	}
+	out := struct {
+		agentLine
+		OfflineTTL int64 `json:"offline_ttl"`
+	}{lineOf(m), m.OfflineTTL}
+	if m.OfflineTTL == 0 {
+		return a.print(out, "%s serves nothing without the broker", m.Wallet.Display())
+	}
+	return a.print(out, "%s serves for %s without the broker", m.Wallet.Display(), time.Duration(m.OfflineTTL)*time.Second)
+}
+
+// offlineTTL reads a duration as Go writes it, or whole days.
+func offlineTTL(text string) (time.Duration, error) {
+	wrong := usageError{message: fmt.Sprintf("--offline-ttl %.40q: a duration of whole seconds from 0 to 366 days, as 36h or 7d", text), hint: hintAgentsSet}
+	var ttl time.Duration
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16)
+		if err != nil {
+			return 0, wrong
+		}
+		ttl = time.Duration(n) * 24 * time.Hour
+	} else {
+		var err error
+		if ttl, err = time.ParseDuration(text); err != nil {
+			return 0, wrong
+		}
+	}
+	if ttl < 0 || ttl > seal.MaxOfflineTTL*time.Second || ttl%time.Second != 0 {
+		return 0, wrong
+	}
+	return ttl, nil
+}
+
+// list shows the agents; alias and scope are the owner's own signed word.
+func (agentsCmd) list(a *app) error {
 	o, err := a.owner()
 	if err != nil {
 		return err
@@ -46,6 +111,7 @@ func (agentsCmd) Run(a *app) error {
 		list = append(list, agentEntry{
 			agentLine: lineOf(g.Manifest), State: g.Seen.State, LastSeen: g.Seen.LastSeen, Host: g.Seen.Host,
 			Version: g.Seen.Version, StorageBackend: g.Seen.StorageBackend, KeychainState: g.Seen.KeychainState,
+			OfflineTTL: g.Manifest.OfflineTTL,
 		})
 		rows = append(rows, []string{
 			g.Manifest.Wallet.Display(), g.Manifest.Alias, g.Manifest.Scope.String(), g.Seen.State, when(g.Seen.LastSeen),

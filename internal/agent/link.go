@@ -119,7 +119,9 @@ func (l *link) away(err error) {
 	if errors.Is(err, errParked) {
 		return
 	}
-	d.setView(func(v *view) { v.online, v.parked, v.tried, v.fetched = false, v.parked && isAboutSession(err), true, true })
+	d.setView(func(v *view) {
+		v.online, v.parked, v.tried, v.fetched = false, v.parked && isAboutSession(err), true, true
+	})
 	d.c.Observer.BrokerUp(false)
 	certificate := errors.Is(err, protocol.ErrCertificate)
 	d.c.Conditions.Set(condition.BrokerCertificateChanged, certificate, d.told(err))

@@ -64,7 +64,7 @@ func calls(t *testing.T) map[string]one {
 			c.SetEpoch("e2")
 			return done(c.OpenAccount(x, token, protocol.OpenAccount{Epoch: "e2", Proof: protocol.Bytes("s")}))
 		}, `POST /v1/accounts/open T Agentkeys-Epoch="e2" {"epoch":"e2","proof":"cw"}`, 204, "", nil},
-		"session":     {func(x context.Context, c *c) (any, error) { return c.Session(x, token) }, "GET /v1/session T", 200, sessionJSON, info},
+		"session": {func(x context.Context, c *c) (any, error) { return c.Session(x, token) }, "GET /v1/session T", 200, sessionJSON, info},
 		"end_session": {func(x context.Context, c *c) (any, error) {
 			return done(c.EndSession(x, token, protocol.EndSession{Proof: protocol.Bytes("s")}))
 		}, `DELETE /v1/session T {"proof":"cw"}`, 204, "", nil},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/agentkeys/agentkeys/internal/owner"
 	"github.com/agentkeys/agentkeys/internal/pairing"
@@ -135,6 +136,35 @@ func TestScopeDecidesWhoCanOpenARecord(t *testing.T) {
 	}
 	m = must(o.SetScope(ctx, "bot", owner.ReplaceScope(scope.None())))(t)
 	check("none", m, map[string]string{"openrouter": "", "brave-search": ""})
+}
+
+// The lease is signed with the rest, and nothing else changes with it.
+func TestTheOwnerSetsHowLongAnAgentServesAlone(t *testing.T) {
+	t.Parallel()
+	h := initialised(t)
+	ctx := context.Background()
+	_, b := h.pair("bot", list(t, "openrouter"))
+	o := h.open()
+	before := must(o.Store(ctx, "bot", "openrouter", secret.New("k1")))(t)
+	for _, ttl := range []time.Duration{0, time.Second, seal.MaxOfflineTTL * time.Second} {
+		m := must(o.SetOfflineTTL(ctx, "bot", ttl))(t)
+		if m.OfflineTTL != int64(ttl/time.Second) || m.Revision != before.Revision+1 || !m.Scope.Equal(before.Scope) {
+			t.Fatalf("%s: offline_ttl %d, revision %d after %d, scope %s", ttl, m.OfflineTTL, m.Revision, before.Revision, m.Scope)
+		}
+		if again := must(o.SetOfflineTTL(ctx, "bot", ttl))(t); again.Revision != m.Revision {
+			t.Errorf("%s: the same again made revision %d of %d", ttl, again.Revision, m.Revision)
+		}
+		if got := h.opens(m, "openrouter", b.seed); got != "k1" {
+			t.Errorf("%s: openrouter opens to %q", ttl, got)
+		}
+		before = m
+	}
+	if _, err := o.SetOfflineTTL(ctx, "bot", (seal.MaxOfflineTTL+1)*time.Second); !errors.Is(err, seal.ErrManifest) {
+		t.Errorf("beyond the longest: %v", err)
+	}
+	if _, err := o.SetOfflineTTL(ctx, "", time.Hour); !errors.Is(err, owner.ErrNotFound) {
+		t.Errorf("the owner's own wallet: %v", err)
+	}
 }
 
 func TestRevisionsNeverGoDown(t *testing.T) {

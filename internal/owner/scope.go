@@ -2,6 +2,7 @@ package owner
 
 import (
 	"context"
+	"time"
 
 	"github.com/agentkeys/agentkeys/internal/scope"
 	"github.com/agentkeys/agentkeys/internal/seal"
@@ -44,6 +45,26 @@ func (o *Owner) SetScope(ctx context.Context, identity string, next ScopeChange)
 				return err
 			}
 		}
+		return nil
+	})
+}
+
+// SetOfflineTTL changes how long an agent may serve without its broker, in whole seconds
+// from 0 (never) to seal.MaxOfflineTTL. The owner's own wallet has no daemon: ErrNotFound.
+func (o *Owner) SetOfflineTTL(ctx context.Context, identity string, ttl time.Duration) (seal.Manifest, error) {
+	w, err := o.Resolve(ctx, identity)
+	if err != nil {
+		return seal.Manifest{}, err
+	}
+	if w == o.sess.Wallet {
+		return seal.Manifest{}, notFound("agent %s", w.Display())
+	}
+	seconds := int64(ttl / time.Second)
+	return o.change(ctx, w, func(d *draft) error {
+		if d.m.OfflineTTL == seconds {
+			return errUnchanged
+		}
+		d.m.OfflineTTL = seconds
 		return nil
 	})
 }

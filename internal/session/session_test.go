@@ -29,7 +29,7 @@ func full(t *testing.T) session.Session {
 		CreatedAt: 1_790_000_000, TTLSeconds: int64(session.TTL / time.Second),
 		Broker: "http://127.0.0.1:8420", Owner: &session.Owner{Wallet: wallet.New(), SigningKey: seed},
 		DeviceKey: secret.New(seed), DeviceSignKey: secret.New(seed), Next: session.NewToken(),
-		Ended:   &session.Ended{Code: "session_revoked", At: 1}, ManifestRevision: 7,
+		Ended: &session.Ended{Code: "session_revoked", At: 1}, ManifestRevision: 7,
 		Pairing: &session.Pairing{Code: secret.New("K7QF2M9XRT4B"), Kind: "pair", Request: []byte("{}"), StartedAt: 2, Resumed: 1},
 	}
 }

@@ -69,6 +69,10 @@ _agentkeys() {
         # Nothing to offer.
         return
         ;;
+    agents:--offline-ttl)
+        # Nothing to offer.
+        return
+        ;;
     store:--agent)
         # Nothing to offer.
         return
@@ -152,7 +156,7 @@ _agentkeys() {
         approve) words=$'--alias\n--scope\n--agent\n--yes\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
         deny) words=$'--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
         pairings) words=$'--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
-        agents) words=$'--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
+        agents) words=$'--offline-ttl\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
         store) words=$'--agent\n--from-file\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
         remove) words=$'--agent\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
         read) words=$'--agent\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;

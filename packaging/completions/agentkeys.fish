@@ -59,6 +59,7 @@ complete -c agentkeys -n 'not __agentkeys_command >/dev/null' -a deny -d 'Deny t
 complete -c agentkeys -n 'not __agentkeys_command >/dev/null' -a pairings -d 'List what was approved and denied'
 
 complete -c agentkeys -n 'not __agentkeys_command >/dev/null' -a agents -d 'List the agents'
+complete -c agentkeys -n '__agentkeys_in agents' -l offline-ttl -x -d 'How long it may serve without the broker, as 36h or 7d; 0: never'
 
 complete -c agentkeys -n 'not __agentkeys_command >/dev/null' -a store -d 'Store a credential; its value comes from standard input, a prompt or a file'
 complete -c agentkeys -n '__agentkeys_in store' -l agent -x -d 'The agent whose wallet takes it; default: your own'
