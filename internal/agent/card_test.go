@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -13,13 +14,28 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 )
 
-// sickCard fails writes with write, and removals with remove.
-type sickCard struct{ write, remove error }
+// sickCard fails writes and removals as it was told last.
+type sickCard struct {
+	mu            sync.Mutex
+	write, remove error
+}
+
+func (c *sickCard) fail(write, remove error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.write, c.remove = write, remove
+}
+
+func (c *sickCard) fault() (write, remove error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.write, c.remove
+}
 
 // unwell gives the world's store that card; nil means that it works.
 func (w *world) unwell(c *sickCard) {
 	w.wrap = func(s agent.Store) agent.Store {
-		return removing{faultyStore{s, func(string) error { return c.write }}, c}
+		return removing{faultyStore{s, func(string) error { write, _ := c.fault(); return write }}, c}
 	}
 }
 
@@ -29,8 +45,8 @@ type removing struct {
 }
 
 func (r removing) RemoveFile(id session.ID, name string) error {
-	if r.card.remove != nil {
-		return r.card.remove
+	if _, err := r.card.fault(); err != nil {
+		return err
 	}
 	return r.Store.RemoveFile(id, name)
 }
@@ -61,7 +77,7 @@ func TestWhatWasTakenAwayStaysAwayOnACardThatCannotBeWritten(t *testing.T) {
 					d := w.start()
 					time.Sleep(time.Minute)
 					expect(t, "before", d.value("openrouter"), "sk-1")
-					c.write = fault
+					c.fail(fault, nil)
 					take(w)
 					time.Sleep(time.Minute)
 					_ = d.stop()
@@ -83,7 +99,7 @@ func TestAFullCardAloneTakesNothingAway(t *testing.T) {
 		w.unwell(c)
 		d := w.start()
 		time.Sleep(time.Minute)
-		c.write = syscall.ENOSPC
+		c.fail(syscall.ENOSPC, nil)
 		time.Sleep(9 * time.Hour)
 		_ = d.stop()
 		w.offline()
@@ -102,7 +118,7 @@ func TestACacheThatCannotEvenBeRemovedIsToldAndTriedAgain(t *testing.T) {
 				w.unwell(c)
 				d := w.start()
 				time.Sleep(time.Minute)
-				*c = sickCard{write: syscall.EROFS, remove: syscall.EROFS}
+				c.fail(syscall.EROFS, syscall.EROFS)
 				take(w)
 				time.Sleep(time.Minute)
 				told := ""
@@ -114,11 +130,11 @@ func TestACacheThatCannotEvenBeRemovedIsToldAndTriedAgain(t *testing.T) {
 				if !strings.Contains(told, "cache.json") {
 					t.Fatalf("the condition says %q", told)
 				}
-				c.remove = nil
+				c.fail(syscall.EROFS, nil)
 				time.Sleep(2 * time.Minute)
 				_, err := w.store.ReadFile(w.id, "cache.json")
 				expect(t, "the cache is gone", err != nil, true)
-				c.write = nil
+				c.fail(nil, nil)
 				time.Sleep(2 * time.Minute)
 				expect(t, "condition", d.conditions.Has(condition.StateReadOnly), false)
 			})

@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"encoding/json"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -70,15 +71,15 @@ func TestADayOfCountingIsWithinTheWriteBudget(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		away bool
-		most int
+		most int32
 	}{"with its broker": {false, 10}, "without it, the first day": {true, 15}} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				writes := 0
+				var writes atomic.Int32
 				w.wrap = func(s agent.Store) agent.Store {
 					return faultyStore{s, func(call string) error {
 						if call == "save" {
-							writes++
+							writes.Add(1)
 						}
 						return nil
 					}}
@@ -87,12 +88,12 @@ func TestADayOfCountingIsWithinTheWriteBudget(t *testing.T) {
 				w.owner.publish(w.broker)
 				w.start()
 				time.Sleep(time.Minute)
-				if writes = 0; c.away {
+				if writes.Store(0); c.away {
 					w.offline()
 				}
 				time.Sleep(24 * time.Hour)
-				if writes > c.most {
-					t.Errorf("%d writes in a day, want at most %d", writes, c.most)
+				if got := writes.Load(); got > c.most {
+					t.Errorf("%d writes in a day, want at most %d", got, c.most)
 				}
 			})
 		})
