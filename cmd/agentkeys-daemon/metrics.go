@@ -15,10 +15,57 @@ import (
 	"github.com/agentkeys/agentkeys/internal/supervise"
 )
 
-// metricsTask serves this instance's metrics on the TCP address of metrics_listen. Whether
-// it can is a condition; the credentials do not depend on it.
+// metricsTask serves this instance's metrics on the TCP address of metrics_listen, and on
+// another one as soon as a reload names it. Whether it can is a condition; the credentials
+// do not depend on it.
 func (i *instance) metricsTask() supervise.Task {
-	address := i.set.MetricsListen
+	return supervise.Func("metrics", func(ctx context.Context) error {
+		for address := ""; ctx.Err() == nil; {
+			var err error
+			if address, err = i.metricsUntilChanged(ctx, address); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// metricsUntilChanged serves on address, where there is one, until the settings name
+// another, which it returns: by then nothing listens, and nothing is said of address.
+func (i *instance) metricsUntilChanged(ctx context.Context, address string) (next string, err error) {
+	serving, stop := context.WithCancel(ctx)
+	defer stop()
+	tasks := []supervise.Task{supervise.Func("changes", func(ctx context.Context) error {
+		defer stop()
+		for next = address; next == address; {
+			select {
+			case <-ctx.Done():
+				return nil
+			case next = <-i.metricsAt:
+			}
+		}
+		return nil
+	})}
+	if address != "" {
+		tasks = append(tasks, i.listener(address))
+	}
+	err = supervise.Run(serving, i.log, func() {}, tasks...)
+	if ctx.Err() == nil { // at the end of the daemon nothing gets better
+		i.health.Set(condition.MetricsUnavailable, false, "")
+	}
+	return next, err
+}
+
+// wantMetrics tells the task which address the settings name. Only the last one counts.
+func (i *instance) wantMetrics(address string) {
+	select {
+	case <-i.metricsAt:
+	default:
+	}
+	i.metricsAt <- address
+}
+
+func (i *instance) listener(address string) supervise.Task {
 	return supervise.Optional{
 		Name: "metrics", Random: random, Serve: i.serveMetrics,
 		Listen: func(ctx context.Context) (net.Listener, error) {

@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -14,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/agentkeys/agentkeys/internal/broker/brokertest"
 	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/settings"
 	"github.com/agentkeys/agentkeys/internal/stdio"
@@ -111,4 +114,76 @@ func TestSettingsThatCannotBeReadAreNoUsageError(t *testing.T) {
 	if exit != exitFault || !strings.HasSuffix(out.String(), "hint: chmod 0644 /etc/agentkeys/daemon.toml\n") {
 		t.Errorf("exit %d, %s", exit, out.String())
 	}
+}
+
+// scraped is what address serves of the metrics; an error: nothing listens there.
+func scraped(address string) (string, error) {
+	resp, err := http.Get("http://" + address + "/metrics")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	return string(text), err
+}
+
+func until(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("never: " + what)
+		}
+	}
+}
+
+func TestAReloadTakesUpAnotherAddressOfMetrics(t *testing.T) {
+	i, dir, _ := reloadable(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- i.metricsTask().Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	reload := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, "daemon.toml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		i.reload()
+	}
+	listen := func(address string) string { return fmt.Sprintf("metrics_listen = %q\n", address) }
+	serves := func(address string) func() bool {
+		return func() bool {
+			text, err := scraped(address)
+			return err == nil && strings.Contains(text, online)
+		}
+	}
+	silent := func(address string) func() bool {
+		return func() bool { _, err := scraped(address); return err != nil }
+	}
+	unavailable := func() bool { return i.health.Has(condition.MetricsUnavailable) }
+	first, second, taken := brokertest.Reserved(t), brokertest.Reserved(t), brokertest.Reserved(t)
+	other, err := net.Listen("tcp", taken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Close() }()
+
+	reload(listen(first))
+	until(t, "the first address serves", serves(first))
+	reload(listen(second))
+	until(t, "the second address serves", serves(second))
+	until(t, "the first address is closed", silent(first))
+	reload(listen(taken))
+	until(t, "the taken address is a condition", unavailable)
+	until(t, "the second address is closed", silent(second))
+	reload("")
+	until(t, "the condition ends with the setting", func() bool { return !unavailable() })
+	reload(listen(first))
+	until(t, "the first address serves again", serves(first))
+	reload("")
+	until(t, "nothing listens without the setting", silent(first))
 }

@@ -43,7 +43,6 @@ type instance struct {
 	w       wallet.Wallet
 	log     *slog.Logger
 	level   *slog.LevelVar
-	set     settings.Settings
 	broker  protocol.StatusBroker // of the settings; only the agent's main loop reads and changes it
 	policy  atomic.Pointer[access.Policy]
 	health  *health.Conditions
@@ -54,6 +53,8 @@ type instance struct {
 	server  *localapi.Server
 	hups    <-chan os.Signal
 	looks   chan struct{} // asks for a look at the sockets
+
+	metricsAt chan string // the address of metrics_listen, each time the settings are read
 }
 
 // serve runs the daemon of w until a signal ends it.
@@ -83,12 +84,11 @@ func (p *program) serve(ctx context.Context, w wallet.Wallet) error {
 }
 
 func (p *program) newInstance(ctx context.Context, w wallet.Wallet) (*instance, error) {
-	i := &instance{p: p, w: w, looks: make(chan struct{}, 1)}
+	i := &instance{p: p, w: w, looks: make(chan struct{}, 1), metricsAt: make(chan string, 1)}
 	set, origins, err := p.loadSettings(w.String())
 	if err != nil {
 		return nil, err
 	}
-	i.set = set
 	i.log, i.level = p.logger(set)
 	i.log = i.log.With("wallet", w.String())
 	i.adopt(set, origins)
@@ -135,12 +135,14 @@ func (i *instance) agentConfig(conditions *health.Conditions) agent.Config {
 // named is the broker of the settings, and who says so.
 func (i *instance) named() (url, from string) { return i.broker.URL, i.broker.From }
 
-// adopt makes what may change while the daemon runs true: rules, log level and broker.
+// adopt makes what may change while the daemon runs true: rules, log level, broker and the
+// address of metrics_listen. It is called by one goroutine at a time.
 func (i *instance) adopt(set settings.Settings, origins settings.Origins) {
 	i.broker = protocol.StatusBroker{URL: set.Broker, From: origins["broker"]}
 	policy := i.p.policy(set, origins, i.log)
 	i.policy.Store(&policy)
 	i.level.Set(levelOf(set.LogLevel))
+	i.wantMetrics(set.MetricsListen)
 }
 
 // reload keeps the old settings when the new ones are wrong, and says so for as long.
@@ -184,12 +186,10 @@ func (i *instance) tasks(sockets *localapi.Pair) []supervise.Task {
 			return i.server.Keep(ctx, sockets, i.open, i.looks)
 		}),
 		supervise.Func("signals", i.hangups),
+		i.metricsTask(),
 	}
 	if i.storage.keychain != nil {
 		tasks = append(tasks, supervise.Func("keychain", i.storage.keychainTask))
-	}
-	if i.set.MetricsListen != "" {
-		tasks = append(tasks, i.metricsTask())
 	}
 	return tasks
 }
