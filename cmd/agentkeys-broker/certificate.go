@@ -55,23 +55,25 @@ func newCertificate(c *certificate) (*certificate, error) {
 
 // fileCertificate is the pair of two PEM files.
 func fileCertificate(cert, key string, log *slog.Logger) (*certificate, error) {
-	read := func() (*tls.Certificate, fingerprint, error) {
-		var none fingerprint
-		chain, err := readRegular(cert)
-		if err != nil {
-			return nil, none, err
-		}
-		private, err := readRegular(key)
-		if err != nil {
-			return nil, none, err
-		}
-		pair, err := tls.X509KeyPair(chain, private)
-		if err != nil {
-			return nil, none, fmt.Errorf("%s, %s: %w", cert, key, err)
-		}
-		return &pair, sha256.Sum256(append(append(chain, 0), private...)), nil
-	}
+	read := func() (*tls.Certificate, fingerprint, error) { return readPair(cert, key) }
 	return newCertificate(&certificate{read: read, log: log, ends: true, files: []any{"certificate", cert, "key", key}})
+}
+
+func readPair(cert, key string) (*tls.Certificate, fingerprint, error) {
+	var none fingerprint
+	chain, err := readRegular(cert)
+	if err != nil {
+		return nil, none, err
+	}
+	private, err := readRegular(key)
+	if err != nil {
+		return nil, none, err
+	}
+	pair, err := tls.X509KeyPair(chain, private)
+	if err != nil {
+		return nil, none, fmt.Errorf("%s, %s: %w", cert, key, err)
+	}
+	return &pair, sha256.Sum256(append(append(chain, 0), private...)), nil
 }
 
 // readRegular reads nothing that a read would use up or wait for.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"syscall"
 
@@ -15,17 +16,39 @@ import (
 	"github.com/agentkeys/agentkeys/internal/sdnotify"
 )
 
-// errNotServing: there is nobody to reload.
+// errNotServing: there is nobody to reload; see notServing.
 var errNotServing = errors.New("no broker serves this directory")
+
+// notServing names the directory. Is errNotServing.
+type notServing struct{ data string }
+
+func (e *notServing) Error() string { return fmt.Sprintf("%s: %v", e.data, errNotServing) }
+
+// Is makes errors.Is(err, errNotServing) true.
+func (e *notServing) Is(target error) bool { return target == errNotServing }
+
+// packageData is the directory of the package's unit.
+const packageData = "/var/lib/agentkeys-broker"
+
+// unitCommand is what does verb to the broker of data: to the package's unit, or by hand.
+func unitCommand(verb, data, byHand string) string {
+	if filepath.Clean(data) == packageData {
+		return "sudo systemctl " + verb + " agentkeys-broker"
+	}
+	return byHand + "agentkeys-broker serve --data " + data
+}
 
 // reloadCommand gives the options that it is called with to the broker that serves the
 // directory. systemd reads EnvironmentFile= anew for it, which a running process cannot.
 func reloadCommand(args []string, stdout io.Writer) error {
-	o, err := parseServe(args, stdout)
+	given, err := unsaid().with(args, stdout)
 	if err != nil {
 		return err
 	}
-	dir, err := datadir.Existing(o.data)
+	if err := needData(given.data, "reload"); err != nil {
+		return err
+	}
+	dir, err := datadir.Existing(given.data)
 	if err != nil {
 		return err
 	}
@@ -34,15 +57,63 @@ func reloadCommand(args []string, stdout io.Writer) error {
 		return err
 	}
 	if pid == 0 {
-		return fmt.Errorf("%s: %w", o.data, errNotServing)
+		return &notServing{given.data}
 	}
-	if err := dir.WriteOptions(args); err != nil {
+	o, err := checkReload(dir, given, args)
+	if err != nil {
+		return err
+	}
+	if err := dir.WriteOptions(o.forAnother(args)); err != nil {
 		return err
 	}
 	if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
 		return fmt.Errorf("reload process %d: %w", pid, err)
 	}
 	return nil
+}
+
+// checkReload is what args make of the options of the broker that serves. Where it could
+// not keep those, given is all that is known.
+func checkReload(dir datadir.Dir, given options, args []string) (options, error) {
+	before, err := dir.Served()
+	if err != nil {
+		return given, err
+	}
+	after := given
+	if before != nil {
+		served, err := parseServe(before, io.Discard)
+		if err != nil {
+			return given, fmt.Errorf("the options of the broker that serves: %w", err)
+		}
+		if err := served.checkFiles(dir); err != nil {
+			return given, err
+		}
+		if after, err = served.with(args, io.Discard); err != nil {
+			return given, err
+		}
+	}
+	if err := after.check(); err != nil {
+		return given, err
+	}
+	return after, after.checkFiles(dir)
+}
+
+// checkFiles reports why a broker would not take up the certificate.
+func (o options) checkFiles(dir datadir.Dir) error {
+	if o.cert != "" {
+		if _, _, err := readPair(o.cert, o.key); err != nil {
+			return fmt.Errorf("load certificate, the one before goes on: %w", err)
+		}
+		return nil
+	}
+	if !o.selfSigned() {
+		return nil
+	}
+	text, err := dir.CopyTLSKey()
+	if err == nil && text.IsZero() {
+		err = fmt.Errorf("%s: %w", dir.TLSKeyPath(), errKeyGone)
+	}
+	return err
 }
 
 // reloader does on SIGHUP what takes no restart.
@@ -80,9 +151,13 @@ func (r *reloader) takeOptions() {
 	if args == nil && err == nil {
 		return
 	}
-	var o options
+	o := r.started
+	o.level = r.level.Level()
 	if err == nil {
-		o, err = parseServe(args, io.Discard)
+		o, err = o.with(args, io.Discard)
+	}
+	if err == nil {
+		err = o.check()
 	}
 	if err != nil {
 		r.log.Error("the options of the reload cannot be used", "error", err)
@@ -97,7 +172,7 @@ func (r *reloader) takeOptions() {
 		}
 	}
 	if other != nil {
-		r.log.Warn("options that take a restart are other ones now", "options", other, "hint", "sudo systemctl restart agentkeys-broker")
+		r.log.Warn("options that take a restart are other ones now", "options", other, "hint", unitCommand("restart", r.started.data, "stop it, then: "))
 	}
 }
 

@@ -48,7 +48,12 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 
 func startChild(t *testing.T, args ...string) *child {
 	t.Helper()
-	c := &child{t: t, cmd: command(t, append([]string{"serve"}, args...)...), out: &buffer{}, ended: make(chan struct{})}
+	return startCommand(t, command(t, append([]string{"serve"}, args...)...))
+}
+
+func startCommand(t *testing.T, cmd *exec.Cmd) *child {
+	t.Helper()
+	c := &child{t: t, cmd: cmd, out: &buffer{}, ended: make(chan struct{})}
 	c.cmd.Stdout, c.cmd.Stderr = c.out, c.out
 	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -140,13 +145,97 @@ func TestReload(t *testing.T) {
 	eventually(t, "a second reload", func() bool { return strings.Count(c.out.String(), "log_level=DEBUG") == 2 })
 	c.signal(syscall.SIGTERM)
 	<-c.ended
-	if code, out := reload(base...); code != exitAway || !strings.Contains(out, "systemctl start") {
+	if code, out := reload(base...); code != exitAway || !strings.Contains(out, "hint: agentkeys-broker serve --data "+data+"\n") {
 		t.Errorf("no broker: %d %s", code, out)
 	}
 	again := startChild(t, base...)
 	again.says("listening on")
 	again.signal(syscall.SIGHUP)
 	again.says("log_level=INFO") // a start goes by its own options
+}
+
+// What reload leaves out stays as it is, and a certificate that the broker would refuse
+// fails the reload.
+func TestReloadByHand(t *testing.T) {
+	t.Parallel()
+	cert, key, _ := newPair(t)
+	data := filepath.Join(t.TempDir(), "data")
+	address := brokertest.Reserved(t)
+	serve := command(t, "serve", "--data", data, "--listen", address, "--tls-cert", filepath.Base(cert), "--tls-key", filepath.Base(key), "--log-level", "debug")
+	serve.Dir = filepath.Dir(cert)
+	c := startCommand(t, serve)
+	c.says("listening on")
+	reload := func(args ...string) (int, string) {
+		out, err := command(t, append([]string{"reload", "--data", data}, args...)...).CombinedOutput()
+		return exitOf(err), string(out)
+	}
+	reloads := func() int { return strings.Count(c.out.String(), "msg=reloaded") }
+	if code, out := reload(); code != 0 {
+		t.Fatalf("%d %s", code, out)
+	}
+	eventually(t, "a reload", func() bool { return reloads() == 1 })
+	if log := c.out.String(); !strings.Contains(log, "log_level=DEBUG") || strings.Contains(log, "other ones now") {
+		t.Error(log)
+	}
+	before := leafOf(t, "https://"+address)
+	good := brokertest.Must(os.ReadFile(key))(t)
+	if err := os.WriteFile(key, []byte("garbage"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, args := range map[string][]string{
+		"its own pair, as it serves": nil,
+		"its own pair, named":        {"--tls-cert", cert, "--tls-key", key},
+		"another pair":               {"--tls-cert", "/nope", "--tls-key", "/nope2"},
+	} {
+		if code, out := reload(args...); code != exitFault || !strings.Contains(out, "error: load certificate, the one before goes on: ") {
+			t.Errorf("%s: %d %s", name, code, out)
+		}
+	}
+	if leafOf(t, "https://"+address) != before || reloads() != 1 {
+		t.Errorf("a refused reload: %s", c.out)
+	}
+	if err := os.WriteFile(key, good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out := reload("--tls-cert", "/nope", "--tls-key", "/nope2"); code != exitFault || !strings.Contains(out, "/nope: no such file") {
+		t.Errorf("another pair alone: %d %s", code, out)
+	}
+	for args, want := range map[string]string{"--tls-cert": "go together", "--trusted-proxy": "invalid value"} {
+		if code, out := reload(args, "/nope"); code != exitUsage || !strings.Contains(out, want) {
+			t.Errorf("%s: %d %s", args, code, out)
+		}
+	}
+	if code, out := reload("--url-host", "mini.local"); code != 0 { // it speaks TLS
+		t.Errorf("%d %s", code, out)
+	}
+	c.says("options=[--url-host]")
+	c.says("stop it, then: agentkeys-broker serve --data " + data)
+}
+
+func TestReloadOfASelfSignedBroker(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "data")
+	c := startChild(t, "--data", data, "--listen", "127.0.0.1:0", "--tls", "self-signed")
+	c.says("listening on")
+	if err := os.Remove(filepath.Join(data, "tls-key.pem")); err != nil {
+		t.Fatal(err)
+	}
+	out, err := command(t, "reload", "--data", data).CombinedOutput()
+	if exitOf(err) != exitFault || !strings.Contains(string(out), "tls-key.pem: the file is gone") {
+		t.Errorf("%v %s", err, out)
+	}
+}
+
+func TestHintsNameTheUnitOfThePackageAlone(t *testing.T) {
+	t.Parallel()
+	for data, want := range map[string]string{
+		"/var/lib/agentkeys-broker": "sudo systemctl start agentkeys-broker", "/var/lib/agentkeys-broker/": "sudo systemctl start agentkeys-broker",
+		"/home/mia/bd": "agentkeys-broker serve --data /home/mia/bd",
+	} {
+		if got := hintFor(&notServing{data}); got != want {
+			t.Errorf("%s: %q, want %q", data, got, want)
+		}
+	}
 }
 
 func TestMetricsAreOptional(t *testing.T) {

@@ -37,8 +37,9 @@ const usage = `agentkeys-broker: accounts, pairing, sessions and sealed records 
       --metrics-listen ADDR /metrics, /livez and /readyz on an address of their own
       --log-level LEVEL     debug, info, warn, error (default info)
       --log-format FORMAT   text or json (default text)
-  agentkeys-broker reload --data DIR           check the options of serve, which stand behind it, and give
-                                               the log level to the broker that serves
+  agentkeys-broker reload --data DIR           check the options of serve that stand behind it, and the files
+                                               of the certificate, and give the log level to the broker
+                                               that serves; what is left out stays as it is
   agentkeys-broker setup-token --data DIR      write a set-up token for one more owner to DIR/setup-token
   agentkeys-broker backup FILE --data DIR      write all of it to a new FILE, while the broker serves
   agentkeys-broker restore FILE --data DIR     put a backup in place, while it does not; agents then wait
@@ -93,6 +94,7 @@ func run(ctx context.Context, args, env []string, _ io.Reader, stdout, stderr io
 // hintFor is what helps against err, or "".
 func hintFor(err error) string {
 	var m *mistake
+	var idle *notServing
 	var full *broker.Unwritable
 	var insecure *datadir.InsecureError
 	switch {
@@ -118,8 +120,8 @@ func hintFor(err error) string {
 		return "give another FILE: agentkeys-broker backup replaces none"
 	case errors.Is(err, sqlite.ErrNotBroker):
 		return "give a FILE that agentkeys-broker backup wrote"
-	case errors.Is(err, errNotServing):
-		return "sudo systemctl start agentkeys-broker"
+	case errors.As(err, &idle):
+		return unitCommand("start", idle.data, "")
 	case errors.As(err, &full), errors.Is(err, syscall.ENOSPC):
 		return "df -h"
 	}

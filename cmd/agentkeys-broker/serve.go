@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -48,18 +50,33 @@ func (o options) selfSigned() bool { return o.tls != "" }
 func (o options) encrypted() bool { return o.selfSigned() || o.cert != "" }
 
 func parseServe(args []string, stdout io.Writer) (options, error) {
-	var o options
+	o, err := unsaid().with(args, stdout)
+	if err != nil {
+		return o, err
+	}
+	return o, o.check()
+}
+
+// unsaid are the options of a start that names none.
+func unsaid() options {
+	return options{listen: "127.0.0.1:8420", level: slog.LevelInfo, format: "text"}
+}
+
+// with is o after args, not checked: what they leave out is as it was.
+func (o options) with(args []string, stdout io.Writer) (options, error) {
+	before := o
+	o.tls, o.cert, o.key, o.proxies = "", "", "", nil // one kind of TLS takes the place of another
 	f := flag.NewFlagSet("serve", flag.ContinueOnError)
-	f.StringVar(&o.listen, "listen", "127.0.0.1:8420", "")
-	f.StringVar(&o.data, "data", "", "")
+	f.StringVar(&o.listen, "listen", o.listen, "")
+	f.StringVar(&o.data, "data", o.data, "")
 	f.StringVar(&o.tls, "tls", "", "")
 	f.StringVar(&o.cert, "tls-cert", "", "")
 	f.StringVar(&o.key, "tls-key", "", "")
-	f.StringVar(&o.urlHost, "url-host", "", "")
-	f.StringVar(&o.metrics, "metrics-listen", "", "")
-	f.BoolVar(&o.insecure, "insecure-http", false, "")
-	f.TextVar(&o.level, "log-level", slog.LevelInfo, "")
-	f.StringVar(&o.format, "log-format", "text", "")
+	f.StringVar(&o.urlHost, "url-host", o.urlHost, "")
+	f.StringVar(&o.metrics, "metrics-listen", o.metrics, "")
+	f.BoolVar(&o.insecure, "insecure-http", o.insecure, "")
+	f.TextVar(&o.level, "log-level", o.level, "")
+	f.StringVar(&o.format, "log-format", o.format, "")
 	f.Func("trusted-proxy", "", func(text string) error {
 		p, err := netip.ParsePrefix(text)
 		o.proxies = append(o.proxies, p)
@@ -68,7 +85,37 @@ func parseServe(args []string, stdout io.Writer) (options, error) {
 	if err := parse(f, args, stdout); err != nil {
 		return o, err
 	}
-	return o, o.check()
+	if o.tls == "" && o.cert == "" && o.key == "" {
+		o.tls, o.cert, o.key = before.tls, before.cert, before.key
+	}
+	if o.proxies == nil {
+		o.proxies = before.proxies
+	}
+	err := o.absolute()
+	return o, err
+}
+
+// absolute makes the names of files mean the same in another process.
+func (o *options) absolute() error {
+	for _, path := range []*string{&o.cert, &o.key} {
+		if *path == "" {
+			continue
+		}
+		full, err := filepath.Abs(*path)
+		if err != nil {
+			return fmt.Errorf("look for %s: %w", *path, err)
+		}
+		*path = full
+	}
+	return nil
+}
+
+// forAnother are args for a process that runs elsewhere.
+func (o options) forAnother(args []string) []string {
+	if o.cert == "" {
+		return args
+	}
+	return append(slices.Clone(args), "--tls-cert", o.cert, "--tls-key", o.key)
 }
 
 func (o options) check() error {
@@ -132,7 +179,7 @@ func serveCommand(ctx context.Context, args, env []string, stdout, stderr io.Wri
 	lines := stdio.NewLog(stderr) // a reader that hangs keeps no request waiting
 	defer lines.Close()
 	log, level := o.logger(lines)
-	w, err := wire(ctx, o, log)
+	w, err := wire(ctx, o, args, log)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ type wired struct {
 	log      *slog.Logger
 }
 
-func wire(ctx context.Context, o options, log *slog.Logger) (*wired, error) {
+func wire(ctx context.Context, o options, args []string, log *slog.Logger) (*wired, error) {
 	dir, warning, err := openData(o.data)
 	if err != nil {
 		return nil, err
@@ -51,6 +51,9 @@ func wire(ctx context.Context, o options, log *slog.Logger) (*wired, error) {
 	w := &wired{dir: dir, unlock: unlock, log: log}
 	if w.identity, err = loadIdentity(o, dir, log); err != nil {
 		return nil, errors.Join(err, unlock())
+	}
+	if err := dir.WriteServed(o.forAnother(args)); err != nil { // a full disk ends no broker
+		log.Warn("agentkeys-broker reload cannot check the files of the certificate", "error", err)
 	}
 	kept, err := keptMark(dir)
 	if err != nil {

@@ -39,7 +39,7 @@ complete -c agentkeys-broker -n '__agentkeys_broker_in serve' -l metrics-listen 
 complete -c agentkeys-broker -n '__agentkeys_broker_in serve' -l log-level -x -a 'debug info warn error' -d 'debug, info, warn, error (default info)'
 complete -c agentkeys-broker -n '__agentkeys_broker_in serve' -l log-format -x -a 'text json' -d 'text or json (default text)'
 
-complete -c agentkeys-broker -n 'not __agentkeys_broker_command >/dev/null' -a reload -d 'Check the options of serve, which stand behind it, and give the log level to the broker that serves'
+complete -c agentkeys-broker -n 'not __agentkeys_broker_command >/dev/null' -a reload -d 'Check the options of serve that stand behind it, and the files of the certificate, and give the log level to the broker that serves; what is left out stays as it is'
 complete -c agentkeys-broker -n '__agentkeys_broker_in reload' -l data -x -a '(__fish_complete_directories)' -d 'Where everything is kept; made with mode 0700'
 
 complete -c agentkeys-broker -n 'not __agentkeys_broker_command >/dev/null' -a setup-token -d 'Write a set-up token for one more owner to DIR/setup-token'

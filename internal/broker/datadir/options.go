@@ -15,19 +15,26 @@ import (
 )
 
 const (
+	servedName  = "serve-options"
 	optionsName = "reload-options"
 	maxOptions  = 64 << 10 // bytes
 )
 
-// given are the arguments of `reload`, from it to the broker that serves.
+// given are the arguments of `reload`, from it to the broker that serves, or those of
+// `serve`, which are left to `reload`.
 type given struct {
 	Version int      `json:"version"` // 1
 	Args    []string `json:"args"`
 }
 
 // Options are the arguments that `reload` left; nil: none since the start.
-func (d Dir) Options() ([]string, error) {
-	data, err := d.read(optionsName, maxOptions)
+func (d Dir) Options() ([]string, error) { return d.args(optionsName) }
+
+// Served are the arguments that the broker was started with; nil: they could not be kept.
+func (d Dir) Served() ([]string, error) { return d.args(servedName) }
+
+func (d Dir) args(name string) ([]string, error) {
+	data, err := d.read(name, maxOptions)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -39,28 +46,35 @@ func (d Dir) Options() ([]string, error) {
 		err = fmt.Errorf("version %d is a newer program's", g.Version)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", optionsName, err)
+		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	return append([]string{}, g.Args...), nil
 }
 
 // WriteOptions leaves arguments for the broker that serves.
-func (d Dir) WriteOptions(args []string) error {
+func (d Dir) WriteOptions(args []string) error { return d.writeArgs(optionsName, args) }
+
+// WriteServed leaves the arguments of the broker that serves.
+func (d Dir) WriteServed(args []string) error { return d.writeArgs(servedName, args) }
+
+func (d Dir) writeArgs(name string, args []string) error {
 	data, err := json.Marshal(given{Version: 1, Args: args})
 	if err != nil {
-		return fmt.Errorf("encode %s: %w", optionsName, err)
+		return fmt.Errorf("encode %s: %w", name, err)
 	}
 	dir, err := atomicfile.System{}.OpenDir(d.path)
 	if err != nil {
 		return fmt.Errorf("open data directory: %w", err)
 	}
-	return errors.Join(atomicfile.Write(dir, optionsName, append(data, '\n')), dir.Close())
+	return errors.Join(atomicfile.Write(dir, name, append(data, '\n')), dir.Close())
 }
 
-// RemoveOptions forgets them; that there are none is fine.
+// RemoveOptions forgets those of a reload and of the broker before; that there are none is fine.
 func (d Dir) RemoveOptions() error {
-	if err := os.Remove(filepath.Join(d.path, optionsName)); !errors.Is(err, fs.ErrNotExist) && err != nil {
-		return fmt.Errorf("remove %s: %w", optionsName, err)
+	for _, name := range []string{optionsName, servedName} {
+		if err := os.Remove(filepath.Join(d.path, name)); !errors.Is(err, fs.ErrNotExist) && err != nil {
+			return fmt.Errorf("remove %s: %w", name, err)
+		}
 	}
 	return nil
 }
