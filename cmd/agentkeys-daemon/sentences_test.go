@@ -186,6 +186,7 @@ func silences() []situation {
 	return []situation{
 		{"nothing here", func(*testing.T, string) {}},
 		{"not running, in the file", saved},
+		{"not running, revoked", savedEnded},
 		{"not running, in the keychain", func(t *testing.T, home string) {
 			t.Helper()
 			head(t, slot(home), `{"version":1,"id":"daemon-`+online+`","generation":3,"pending":0,"where":"keychain","tombstone":false,"sha256":"`+strings.Repeat("ab", 32)+`"}`)
@@ -222,7 +223,14 @@ func refuses(detail string) http.Handler {
 }
 
 // saved makes a slot as a pairing does.
-func saved(t *testing.T, home string) {
+func saved(t *testing.T, home string) { t.Helper(); save(t, home, nil) }
+
+func savedEnded(t *testing.T, home string) {
+	t.Helper()
+	save(t, home, &session.Ended{Code: "session_revoked", At: 1790000300})
+}
+
+func save(t *testing.T, home string, ended *session.Ended) {
 	t.Helper()
 	s, err := store.New(store.Config{Home: home, Mode: store.ModeFile})
 	if err != nil {
@@ -235,6 +243,7 @@ func saved(t *testing.T, home string) {
 	v := session.Session{
 		Token: session.NewToken(), Wallet: w, Scope: scope.All(), CreatedAt: 1790000000, TTLSeconds: int64(30 * 24 * time.Hour / time.Second),
 		Broker: "http://127.0.0.1:1", DeviceKey: secret.New(strings.Repeat("A", 43)), DeviceSignKey: secret.New(strings.Repeat("A", 43)),
+		Ended: ended,
 	}
 	if _, err := s.Save(context.Background(), session.DaemonID(w), v); err != nil {
 		t.Fatal(err)

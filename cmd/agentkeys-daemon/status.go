@@ -130,7 +130,12 @@ func (p *program) slotStatus(ctx context.Context, s *store.Store, w wallet.Walle
 				Message: "a daemon holds the slot (" + h.String() + "), and its socket is nowhere that this environment names",
 			})
 		}
-		return exitUnreachable, p.printStatus(st, paths.Owner(slot.Dir))
+		exit := exitUnreachable
+		if ended := p.ended(ctx, s, w); ended != nil {
+			exit = exitDenied
+			revoke(&st, ended, s.Home())
+		}
+		return exit, p.printStatus(st, paths.Owner(slot.Dir))
 	}
 	if path := closedSocket(paths.SocketDirs(p.getenv, s.Home(), w)); path != "" {
 		f := &failure{code: protocol.CodeDenied, hint: "sudo " + name + " status --wallet " + w.String(), err: errors.New(path + " is closed to this user")}

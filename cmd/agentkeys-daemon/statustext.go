@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +30,10 @@ func (p *program) printStatus(st protocol.Status, uid int) error {
 	}
 	p.printf("%s\n  state    %s\n", st.Wallet.Display(), st.State)
 	if st.Session != nil {
-		p.printf("  scope    %s\n  expires  %s\n", st.Session.Scope, stamp(st.Session.ExpiresAt))
+		p.printf("  scope    %s\n", st.Session.Scope)
+		if !holds(st.Conditions, condition.SessionRevoked) {
+			p.printf("  expires  %s\n", stamp(st.Session.ExpiresAt))
+		}
 	}
 	if st.Broker.URL != "" {
 		base, _, _ := strings.Cut(st.Broker.URL, "#") // the pins are long and say nothing to a person
@@ -54,6 +58,10 @@ func (p *program) printStatus(st protocol.Status, uid int) error {
 		}
 	}
 	return nil
+}
+
+func holds(all []protocol.StatusCondition, code condition.Code) bool {
+	return slices.ContainsFunc(all, func(c protocol.StatusCondition) bool { return c.Code == string(code) })
 }
 
 func stamp(unix int64) string { return time.Unix(unix, 0).UTC().Format(time.RFC3339) }

@@ -88,6 +88,9 @@ func (p *program) known(s *store.Store, w wallet.Wallet) bool {
 func (p *program) isReady(ctx context.Context, s *store.Store, w wallet.Wallet) (done bool, err error) {
 	path, running := paths.FindSocket(p.getenv, s.Home(), w)
 	if !running {
+		if p.ended(ctx, s, w) != nil {
+			return true, errRevoked(w)
+		}
 		return false, nil
 	}
 	client := localclient.New(path)
@@ -95,10 +98,14 @@ func (p *program) isReady(ctx context.Context, s *store.Store, w wallet.Wallet) 
 		return true, nil
 	}
 	if st, err := client.Status(ctx); err == nil && st.State == "revoked" {
-		return true, &failure{
-			exit: exitDenied, code: "session_revoked", hint: name + " recover " + w.String() + " --broker URL",
-			err: errors.New("the owner revoked this agent"),
-		}
+		return true, errRevoked(w)
 	}
 	return false, nil
+}
+
+func errRevoked(w wallet.Wallet) error {
+	return &failure{
+		exit: exitDenied, code: "session_revoked", hint: name + " recover " + w.String() + " --broker URL",
+		err: errors.New("the owner revoked this agent"),
+	}
 }

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+
+	"github.com/agentkeys/agentkeys/internal/condition"
+	"github.com/agentkeys/agentkeys/internal/paths"
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+// ended is what the slot of w remembers of its session's end at the broker that a daemon
+// would work with; nil where it remembers none or cannot be read without the keychain.
+func (p *program) ended(ctx context.Context, s *store.Store, w wallet.Wallet) *session.Ended {
+	set, _, err := p.loadSettings(w.String())
+	if err != nil {
+		return nil
+	}
+	v, _, err := s.Peek(ctx, session.DaemonID(w))
+	if err != nil {
+		return nil
+	}
+	at, _ := v.At(set.Broker)
+	return at.Ended
+}
+
+// revoke makes st that of a session which ended: it is good for nothing after that.
+func revoke(st *protocol.Status, ended *session.Ended, home string) {
+	if st.Session != nil {
+		st.Session.ExpiresAt = min(st.Session.ExpiresAt, ended.At)
+	}
+	d, _ := condition.Of(string(condition.SessionRevoked), "", st.Wallet.String())
+	if paths.UnitsHome(home) {
+		d.Hint = condition.AsRoot(d.Hint)
+	}
+	st.Conditions = append(st.Conditions, protocol.StatusCondition{
+		Code: string(d.Code), Severity: string(d.Severity), Message: d.Message, Hint: d.Hint,
+	})
+}
