@@ -7,6 +7,7 @@ type Listener struct {
 	Address string
 	From    string // where that was set
 	Holder  string // who listens there, where this daemon does not; empty: nobody, or not known
+	Serves  bool   // it answered with this instance's metrics
 	Other   bool   // Holder is the daemon of another wallet
 }
 
@@ -26,8 +27,11 @@ func (f Facts) metrics() []finding {
 		return one(warn(name, "ss -ltnp", "%s (%s) is taken by %s", l.Address, l.From, l.Holder).says(condition.MetricsUnavailable))
 	case refused != "":
 		return one(warn(name, "ip -brief address", "%s", refused).says(condition.MetricsUnavailable))
-	case running:
+	case l.Serves:
 		return one(ok(name, "%s serves this instance's metrics", l.Address))
+	case running:
+		return one(warn(name, f.Holder.Reload(f.EUID),
+			"nothing answered with this instance's metrics at http://%s/metrics: the daemon may run since before %s named it", l.Address, l.From))
 	case f.Socket.State == SocketClosed || f.Socket.State == SocketSilent:
 		return nil
 	}

@@ -22,7 +22,10 @@ func metricsVerdicts() map[string]verdict {
 		}
 	}
 	return map[string]verdict{
-		"metrics are served": {listener(doctor.Listener{}, ""), name, doctor.OK, address + " serves", ""},
+		"metrics are served": {listener(doctor.Listener{Serves: true}, ""), name, doctor.OK, address + " serves", ""},
+		"metrics: nothing answers": {
+			listener(doctor.Listener{}, ""), name, doctor.Warn, "nothing answered with this instance's metrics at http://" + address + "/metrics", healthy().Holder.Reload(healthy().EUID),
+		},
 		"metrics: another wallet has the address": {
 			listener(doctor.Listener{Holder: "the AgentKeys daemon of wallet 0x2", Other: true}, taken), name, doctor.Warn,
 			"/etc/agentkeys/daemon.toml) is taken by the AgentKeys daemon of wallet 0x2: each wallet needs", "agentkeys-daemon run --print-config --wallet " + healthy().Wallet,

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/agentkeys/agentkeys/internal/broker/brokertest"
@@ -70,6 +71,30 @@ func TestAnAddressOfMetricsThatIsTakenEndsNoDaemon(t *testing.T) {
 		s := d.status()
 		return fmt.Sprint(s.Conditions), len(s.Conditions) == 0
 	})
+}
+
+// doctor looks at the address: that the daemon has no complaint says nothing of it.
+func TestDoctorLooksAtTheAddressOfMetrics(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	o := newOwner(t, b)
+	m := newMachine(t)
+	w := o.adopt(m, "bot", "openrouter")
+	o.put(w, "openrouter", "key-1")
+	d := m.daemon(w)
+	d.serves("openrouter", "key-1")
+	address := brokertest.Reserved(t)
+	if err := os.WriteFile(filepath.Join(m.dir, "conf", "daemon.toml"), fmt.Appendf(nil, "metrics_listen = %q\n", address), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := m.run("", "agentkeys-daemon", "doctor"); !strings.Contains(r.stdout, "nothing answered") || strings.Contains(r.stdout, address+" serves") {
+		t.Errorf("before the daemon knows of it: %+v", r)
+	}
+	d.signal(syscall.SIGHUP)
+	listens(t, address, w)
+	if r := m.run("", "agentkeys-daemon", "doctor"); !strings.Contains(r.stdout, address+" serves this instance's metrics") {
+		t.Errorf("afterwards: %+v", r)
+	}
 }
 
 func TestWalletsThatShareAnAddressOfMetricsBothServe(t *testing.T) {

@@ -58,6 +58,11 @@ func (h Holder) Stop(euid int) string { return h.command("stop", euid) }
 // started it starts it again.
 func (h Holder) Restart(euid int) string { return h.command("restart", euid) }
 
+// Reload is the command that makes it read its settings again.
+func (h Holder) Reload(euid int) string {
+	return strings.Replace(h.command("reload", euid), "kill ", "kill -HUP ", 1)
+}
+
 func (h Holder) command(verb string, euid int) string {
 	switch {
 	case h.Unit != "" && !h.User:

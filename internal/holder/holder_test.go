@@ -51,3 +51,18 @@ func TestHowADaemonWasStartedSaysWhatStopsIt(t *testing.T) {
 		})
 	}
 }
+
+func TestTheReloadIsTheOneOfWhoStartedIt(t *testing.T) {
+	t.Parallel()
+	for want, h := range map[string]holder.Holder{
+		"sudo systemctl reload agentkeys-daemon@0x1":   {PID: 7, Unit: "agentkeys-daemon@0x1"},
+		"systemctl --user reload agentkeys-daemon@0x1": {PID: 7, UID: 1000, Unit: "agentkeys-daemon@0x1", User: true},
+		"kill -HUP 7":      {PID: 7, UID: 1000},
+		"sudo kill -HUP 7": {PID: 7, UID: 999},
+		"":                 {},
+	} {
+		if got := h.Reload(1000); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -59,6 +59,17 @@ func Find(ctx context.Context, address string) (h Holder, found bool) {
 	return find(ctx, address, "/proc")
 }
 
+// Wallet asks what listens at address whose metrics it serves. Empty: nothing answers, or
+// it is no AgentKeys daemon.
+func Wallet(ctx context.Context, address string) string {
+	at, err := resolve(ctx, address)
+	if err != nil {
+		return ""
+	}
+	told, _ := ask(ctx, at)
+	return told
+}
+
 func find(ctx context.Context, address, proc string) (h Holder, found bool) {
 	h = Holder{UID: -1}
 	want, err := resolve(ctx, address)
