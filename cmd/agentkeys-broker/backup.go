@@ -39,6 +39,13 @@ func backupCommand(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	full, err := filepath.Abs(file[0])
+	if err != nil {
+		return fmt.Errorf("look for %s: %w", file[0], err)
+	}
+	if err := mayMake(full); err != nil {
+		return err
+	}
 	key, err := dir.CopyTLSKey()
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -12,16 +13,12 @@ import (
 	"github.com/agentkeys/agentkeys/internal/atomicfile"
 	"github.com/agentkeys/agentkeys/internal/broker/datadir"
 	"github.com/agentkeys/agentkeys/internal/mounts"
+	"github.com/agentkeys/agentkeys/internal/paths"
 )
 
-// Errors of a --data that is not to be used.
-var (
-	// errNetwork: SQLite's write-ahead log shares memory between the programs that have the
-	// database open, and its locks are only as good as the server's (sqlite.org/wal.html).
-	errNetwork = errors.New("the database is not safe on another machine's files")
-	// errOthersData: sudo would leave root's directory in a user's own.
-	errOthersData = errors.New("root would make this directory in another user's")
-)
+// errNetwork: SQLite's write-ahead log shares memory between the programs that have the
+// database open, and its locks are only as good as the server's (sqlite.org/wal.html).
+var errNetwork = errors.New("the database is not safe on another machine's files")
 
 // openData opens the data directory for what will write there, and makes it. First the
 // file system is tried: no account may be made that cannot be kept. warning is what a
@@ -31,7 +28,7 @@ func openData(path string) (dir datadir.Dir, warning string, err error) {
 	if err != nil {
 		return dir, "", fmt.Errorf("data directory: %w", err)
 	}
-	if err := mayMake(full, os.Getenv("SUDO_UID")); err != nil {
+	if err := mayMake(full); err != nil {
 		return dir, "", err
 	}
 	m, mountErr := mounts.Of(full)
@@ -50,10 +47,10 @@ func openData(path string) (dir datadir.Dir, warning string, err error) {
 	return dir, warning, nil
 }
 
-// mayMake refuses to make a directory as root in one of the user who typed sudo.
-func mayMake(path, sudoUID string) error {
-	uid, err := strconv.Atoi(sudoUID)
-	if err != nil || uid == 0 || os.Geteuid() != 0 {
+// mayMake refuses root to make path in another user's directory, where that user could
+// neither use it nor remove what is in it.
+func mayMake(path string) error {
+	if os.Geteuid() != 0 {
 		return nil
 	}
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
@@ -67,9 +64,17 @@ func mayMake(path, sudoUID string) error {
 		if err != nil {
 			return nil // making it will say why
 		}
-		if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) == uid {
-			return fmt.Errorf("%s, in %s: %w", path, parent, errOthersData)
+		if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 {
+			return othersData(parent, strconv.Itoa(int(st.Uid)))
 		}
 		return nil
 	}
+}
+
+func othersData(dir, uid string) error {
+	name := "#" + uid
+	if u, err := user.LookupId(uid); err == nil {
+		name = u.Username
+	}
+	return &paths.OthersHomeError{Home: dir, User: name}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/broker/sqlite"
 	"github.com/agentkeys/agentkeys/internal/buildinfo"
 	"github.com/agentkeys/agentkeys/internal/harden"
+	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/stdio"
 )
 
@@ -78,6 +79,10 @@ func run(ctx context.Context, args, env []string, _ io.Reader, stdout, stderr io
 	if err == nil {
 		return exitOK
 	}
+	var others *paths.OthersHomeError
+	if errors.As(err, &others) {
+		err = &mistake{err.Error(), others.Command(func(string) string { return "" }, args)}
+	}
 	fmt.Fprintln(stderr, "agentkeys-broker: error:", err)
 	if hint := hintFor(err); hint != "" {
 		fmt.Fprintln(stderr, "agentkeys-broker: hint:", hint)
@@ -110,8 +115,6 @@ func hintFor(err error) string {
 		return "give another --data DIR, on a file system with owners and modes, as ext4, btrfs, xfs and apfs"
 	case errors.Is(err, errNetwork):
 		return "give a --data DIR on a disk of this machine; what is there moves with agentkeys-broker backup FILE and restore FILE"
-	case errors.Is(err, errOthersData):
-		return "the same command without sudo, or a --data DIR outside of homes"
 	case errors.Is(err, syscall.ESTALE):
 		return "mount the file server's directory again: sudo umount -l DIR; sudo mount DIR"
 	case errors.Is(err, errHoldsAccounts):

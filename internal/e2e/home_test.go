@@ -108,10 +108,42 @@ func TestRootIsRefusedInAHomeThatSudoKept(t *testing.T) {
 	if left := pathsBelow(t, home); len(left) > 0 {
 		t.Errorf("left in the home: %v", left)
 	}
-	data := filepath.Join(home, "broker")
-	r := sudo.run("", "agentkeys-broker", "serve", "--data", data, "--listen", "127.0.0.1:0")
-	if r.code != exitFault || !strings.Contains(r.stderr, "without sudo") {
-		t.Errorf("broker: exit %d, %s", r.code, r.stderr)
+}
+
+// Root's broker leaves nothing in another user's directory, with SUDO_UID or without.
+func TestRootsBrokerLeavesNothingInAnothersHome(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	m := newMachine(t)
+	home, own := filepath.Join(m.dir, "pi"), filepath.Join(m.dir, "own")
+	if err := errors.Join(os.Mkdir(home, 0o755), os.Chown(home, 54321, 54322)); err != nil {
+		t.Fatal(err)
+	}
+	if r := m.run("", "agentkeys-broker", "setup-token", "--data", own); r.code != 0 {
+		t.Fatal(r.stderr)
+	}
+	backup := filepath.Join(m.dir, "b.bak")
+	if r := m.run("", "agentkeys-broker", "backup", backup, "--data", own); r.code != 0 {
+		t.Fatalf("a backup in root's own: %s", r.stderr)
+	}
+	data := filepath.Join(home, "not", "there")
+	for _, args := range [][]string{
+		{"serve", "--data", data, "--listen", "127.0.0.1:0"},
+		{"restore", backup, "--data", data},
+		{"setup-token", "--data", data},
+		{"backup", filepath.Join(home, "b.bak"), "--data", own},
+	} {
+		for _, uid := range []string{"", "54321"} {
+			r := m.with("HOME", home, "SUDO_UID", uid).run("", "agentkeys-broker", args...)
+			if r.code != exitUsage || !strings.Contains(r.stderr, "hint: sudo -u '#54321' agentkeys-broker "+strings.Join(args, " ")) {
+				t.Errorf("%v, SUDO_UID=%s: exit %d, %s", args, uid, r.code, r.stderr)
+			}
+		}
+	}
+	if left := pathsBelow(t, home); len(left) > 0 {
+		t.Errorf("left in the home: %v", left)
 	}
 }
 
