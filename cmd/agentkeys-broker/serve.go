@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -130,10 +131,19 @@ func (o options) check() error {
 	}
 	if o.metrics != "" {
 		if err := checkAddress(o.metrics, true, false); err != nil {
-			return fmt.Errorf("--metrics-listen: %w", err)
+			return forMetrics(err)
 		}
 	}
 	return checkAddress(o.listen, o.encrypted(), o.insecure)
+}
+
+// forMetrics makes a mistake in --listen one in --metrics-listen.
+func forMetrics(err error) error {
+	if m := (*mistake)(nil); errors.As(err, &m) {
+		hint := strings.NewReplacer("--listen 127.0.0.1:8420", "--metrics-listen 127.0.0.1:9480", "/http.sock", "/metrics.sock", "--listen", "--metrics-listen").Replace(m.hint)
+		return &mistake{"--metrics-listen: " + m.message, hint}
+	}
+	return fmt.Errorf("--metrics-listen: %w", err)
 }
 
 func (o options) checkTLS() error {
