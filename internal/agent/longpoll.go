@@ -8,23 +8,26 @@ import (
 )
 
 const (
-	syncWait  = 45 * time.Second // the longest poll: below the 50 s after which HAProxy cuts unless told otherwise
-	pollWait  = 25 * time.Second // of a poll while a person waits for a pairing
-	leastCut  = 5 * time.Second  // a poll that fails sooner was not cut: the broker is away
-	cutKept   = time.Hour        // how long a bound is kept that was learned
-	cutMargin = 5                // a learned bound stays a fifth below the cut
+	syncWait  = 45 * time.Second       // the longest poll: below the 50 s after which HAProxy cuts unless told otherwise
+	pollWait  = 25 * time.Second       // of a poll while a person waits for a pairing
+	leastCut  = 900 * time.Millisecond // a poll that fails sooner was not cut: the broker is away
+	cutKept   = time.Hour              // how long a bound is kept that was learned, at most
+	cutPolls  = 360                    // for how many times the cut it is kept, where that is less
+	cutMargin = 5                      // a learned bound stays a fifth below the cut
+	leastGap  = 2 * time.Second        // between questions where the bound lets none wait
 )
 
 // longPoll says how long the next long poll may wait. A proxy on the way may end a poll
 // that waits quietly, with an answer of its own (408, 504) or with none. That says
 // nothing about the broker: not that it is away, and not that it is there. So the next
-// question does not wait, and only its answer counts; what was cut there is the bound for
-// the next hour.
+// question does not wait, and only its answer counts: if there is one, the poll was cut, and
+// what was cut there is the bound for the next hour, or less where the bound is short: a
+// connection that broke once may look the same.
 type longPoll struct {
 	longest time.Duration
 	cut     time.Duration // when the last poll was cut; 0: it was not
-	bound   time.Duration // learned; 0: none
-	until   time.Time     // when it is forgotten
+	bound   time.Duration // learned, in whole seconds; 0: no question may wait
+	until   time.Time     // when it is forgotten; zero: none was learned
 }
 
 // wait is at most longest and at least eight ninths of it, in whole seconds; 0 after a
@@ -34,10 +37,22 @@ func (p *longPoll) wait(random float64) time.Duration {
 		return 0
 	}
 	most := p.longest
-	if p.bound > 0 && time.Now().Before(p.until) {
+	if p.bounded() {
 		most = p.bound
 	}
-	return most - time.Duration(random*float64(most/9+time.Second)).Truncate(time.Second)
+	less := time.Duration(random * float64(most/9+time.Second)).Truncate(time.Second)
+	return max(most-less, min(most, time.Second))
+}
+
+func (p *longPoll) bounded() bool { return time.Now().Before(p.until) }
+
+// gap is how long to leave before the next question, so that those which may not wait
+// follow each other slowly.
+func (p *longPoll) gap() time.Duration {
+	if p.cut == 0 && p.bounded() && p.bound == 0 {
+		return leastGap
+	}
+	return 0
 }
 
 // ended takes note of how a poll of that wait ended after took. It reports whether the
@@ -55,7 +70,7 @@ func (p *longPoll) ended(wait, took time.Duration, err error) (cut bool) {
 		return true
 	case before > 0 && !away:
 		p.bound = (before - before/cutMargin).Truncate(time.Second)
-		p.until = time.Now().Add(cutKept)
+		p.until = time.Now().Add(min(cutKept, cutPolls*before))
 	}
 	return false
 }

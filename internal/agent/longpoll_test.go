@@ -123,12 +123,52 @@ func TestAProxyThatCutsPollsIsNoAbsence(t *testing.T) {
 	}
 }
 
+// The question that follows a cut poll says that the broker is there, however soon the cut
+// came; and polls that may hardly wait must not keep board and broker busy.
+func TestAProxyThatCutsSoonIsNoAbsence(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		limit time.Duration
+		every time.Duration // the questions, about
+		cut   error
+	}{
+		"504 after 1 s":    {time.Second, 2 * time.Second, gatewayTimeout()},
+		"408 after 2 s":    {2 * time.Second, time.Second, fmt.Errorf("%w: HTTP 408", protocol.ErrUnreachable)},
+		"closes after 3 s": {3 * time.Second, 2 * time.Second, fmt.Errorf("%w: %w", protocol.ErrUnreachable, io.EOF)},
+		"504 after 4 s":    {4 * time.Second, 3 * time.Second, gatewayTimeout()},
+		"504 after 8 s":    {8 * time.Second, 5 * time.Second, gatewayTimeout()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				p := &proxy{limit: c.limit, cut: c.cut}
+				d := w.behind(p, half)
+				for start := time.Now(); time.Since(start) < time.Hour; time.Sleep(700 * time.Millisecond) {
+					expect(t, "state", d.state(), "online")
+					expect(t, "broker away", d.conditions.Has(condition.BrokerAway), false)
+				}
+				p.mu.Lock()
+				asked, cuts := len(p.waits), p.cuts
+				p.mu.Unlock()
+				if most := int(time.Hour/c.every) + 2*cuts + 2; asked > most || cuts > 10 {
+					t.Errorf("%d questions in an hour, at most %d were expected; %d were cut", asked, most, cuts)
+				}
+				w.owner.store("openrouter", "sk-2")
+				w.owner.publish(w.broker)
+				time.Sleep(3 * time.Second)
+				expect(t, "news", d.value("openrouter"), "sk-2")
+			})
+		})
+	}
+}
+
 // A proxy speaks for itself: its time-outs never say that the broker behind it is there.
 func TestAProxyAloneRenewsNoLease(t *testing.T) {
 	t.Parallel()
 	for name, p := range map[string]*proxy{
 		"504 after 30 s":    {limit: 30 * time.Second, cut: gatewayTimeout()},
 		"504 after 6 s":     {limit: 6 * time.Second, cut: gatewayTimeout()},
+		"504 after 2 s":     {limit: 2 * time.Second, cut: gatewayTimeout()},
+		"504 after 1 s":     {limit: time.Second, cut: gatewayTimeout()},
 		"504 at once":       {limit: 60 * time.Second, cut: gatewayTimeout(), quick: true},
 		"no answer at all":  {limit: 30 * time.Second},
 		"closes after 40 s": {limit: 40 * time.Second, cut: fmt.Errorf("%w: %w", protocol.ErrUnreachable, io.EOF)},
@@ -178,19 +218,24 @@ func (p pairProxy) PollPairing(ctx context.Context, token secret.String, wait ti
 
 // A person waits for the approval behind a proxy that cuts every poll.
 func TestPairingBehindAProxyThatCutsPolls(t *testing.T) {
-	onBoard(t, func(t *testing.T, b *board) {
-		var approved time.Time
-		b.via = pairProxy{b.broker, 10 * time.Second}
-		b.onCode = func(c pairing.Code) {
-			go func() {
-				time.Sleep(3*time.Minute + 300*time.Millisecond)
-				approved = time.Now()
-				b.owner.approve(c)
-			}()
-		}
-		must(b.pair(t.Context(), wish()))(t)
-		if late := time.Since(approved); late > 2*time.Second {
-			t.Errorf("the board heard of its approval after %s", late)
-		}
-	})
+	t.Parallel()
+	for _, limit := range []time.Duration{time.Second, 2 * time.Second, 3 * time.Second, 10 * time.Second} {
+		t.Run(limit.String(), func(t *testing.T) {
+			onBoard(t, func(t *testing.T, b *board) {
+				var approved time.Time
+				b.via = pairProxy{b.broker, limit}
+				b.onCode = func(c pairing.Code) {
+					go func() {
+						time.Sleep(3*time.Minute + 300*time.Millisecond)
+						approved = time.Now()
+						b.owner.approve(c)
+					}()
+				}
+				must(b.pair(t.Context(), wish()))(t)
+				if late := time.Since(approved); late > 2*time.Second {
+					t.Errorf("the board heard of its approval after %s", late)
+				}
+			})
+		})
+	}
 }

@@ -80,8 +80,9 @@ func (p *pairer) await(ctx context.Context) (Paired, error) {
 			continue
 		case err == nil && granted != nil && time.Now().Before(p.until):
 			return p.promote(ctx, granted)
-		case err == nil && (wait == 0 || took >= pollPause):
+		case err == nil && took >= min(wait, pollPause):
 			attempt = 0
+			pause(ctx, min(polls.gap(), max(time.Until(p.until), 0)))
 			continue
 		case p.isDenied(err):
 			p.discard(ctx)

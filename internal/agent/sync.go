@@ -21,7 +21,11 @@ const tooSoon = 500 * time.Millisecond
 // sync asks for news and makes them true here. The first question of a run, and
 // after every silence, does not wait: its answer says that the broker is there.
 func (l *link) sync(ctx context.Context) error {
-	start, wait := time.Now(), l.wait()
+	wait := l.wait()
+	if l.d.state() == Online {
+		pause(ctx, l.poll.gap())
+	}
+	start := time.Now()
 	reply, etag, err := l.broker.Sync(ctx, l.d.bearer(), l.etag, wait)
 	if took := time.Since(start); l.poll.ended(wait, took, err) && ctx.Err() == nil {
 		l.d.c.Logger.Debug("a long poll was cut on its way", "seconds", int(took.Seconds()), "error", err)
