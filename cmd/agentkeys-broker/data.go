@@ -8,12 +8,12 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/agentkeys/agentkeys/internal/atomicfile"
 	"github.com/agentkeys/agentkeys/internal/broker/datadir"
 	"github.com/agentkeys/agentkeys/internal/mounts"
-	"github.com/agentkeys/agentkeys/internal/paths"
 )
 
 // errNetwork: SQLite's write-ahead log shares memory between the programs that have the
@@ -71,10 +71,29 @@ func mayMake(path string) error {
 	}
 }
 
+// othersDir: root would leave something in another user's directory.
+type othersDir struct{ dir, user string }
+
+func (e *othersDir) Error() string {
+	return fmt.Sprintf("root would keep its own things in %s, which belongs to %s", e.dir, e.user)
+}
+
+// command is what that user types instead.
+func (e *othersDir) command(args []string) string {
+	words := []string{"sudo", "-u", e.user, filepath.Base(args[0])}
+	words = append(words, args[1:]...)
+	for i, word := range words {
+		if strings.ContainsAny(word, " \t\n'\"\\$&;|<>()*?[]#~`!{}") {
+			words[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(words, " ")
+}
+
 func othersData(dir, uid string) error {
 	name := "#" + uid
 	if u, err := user.LookupId(uid); err == nil {
 		name = u.Username
 	}
-	return &paths.OthersHomeError{Home: dir, User: name}
+	return &othersDir{dir: dir, user: name}
 }

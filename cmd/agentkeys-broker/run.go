@@ -18,7 +18,6 @@ import (
 	"github.com/agentkeys/agentkeys/internal/broker/sqlite"
 	"github.com/agentkeys/agentkeys/internal/buildinfo"
 	"github.com/agentkeys/agentkeys/internal/harden"
-	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/stdio"
 )
 
@@ -79,9 +78,9 @@ func run(ctx context.Context, args, env []string, _ io.Reader, stdout, stderr io
 	if err == nil {
 		return exitOK
 	}
-	var others *paths.OthersHomeError
+	var others *othersDir
 	if errors.As(err, &others) {
-		err = &mistake{err.Error(), others.Command(func(string) string { return "" }, args)}
+		err = &mistake{err.Error(), others.command(args)}
 	}
 	fmt.Fprintln(stderr, "agentkeys-broker: error:", err)
 	if hint := hintFor(err); hint != "" {
