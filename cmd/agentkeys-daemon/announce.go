@@ -24,6 +24,8 @@ type codeEvent struct {
 	Event     string `json:"event"` // pair_code
 	Code      string `json:"code"`
 	ExpiresIn int64  `json:"expires_in"` // seconds
+	// Warnings are what a person should know before the owner is asked.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 type pairedEvent struct {
@@ -37,21 +39,17 @@ type pairedEvent struct {
 	Lingering      *bool    `json:"lingering,omitempty"` // of RunAs, where that is a desktop user
 }
 
-type warningEvent struct {
-	Event   string `json:"event"` // warning
-	Message string `json:"message"`
-}
-
 type failedEvent struct {
 	Event   string `json:"event"` // failed
 	Code    string `json:"code"`
 	Message string `json:"message"`
 }
 
-// warn says what a person should know before the owner is asked.
+// warn says what a person should know before the owner is asked. In JSON it goes with the
+// code, which is the first event of a pairing.
 func (a announcer) warn(text string) {
 	if a.p.flags.JSON {
-		_ = a.p.writeJSON(warningEvent{"warning", text}) // plain fields: cannot fail
+		a.p.warnings = append(a.p.warnings, text)
 		return
 	}
 	_, _ = fmt.Fprintf(a.p.stderr, "%s: warning: %s\n", name, text)
@@ -60,7 +58,7 @@ func (a announcer) warn(text string) {
 // code shows what the owner types. An error: it was not shown, and waiting is in vain.
 func (a announcer) code(c pairing.Code, life time.Duration) error {
 	if a.p.flags.JSON {
-		_ = a.p.writeJSON(codeEvent{"pair_code", c.Show(), int64(life / time.Second)}) // plain fields: cannot fail
+		_ = a.p.writeJSON(codeEvent{"pair_code", c.Show(), int64(life / time.Second), a.p.warnings}) // plain fields: cannot fail
 		return a.p.stdout.Err()
 	}
 	a.p.printf("The owner approves this machine with\n\n    agentkeys approve %s\n\n", c.Show())

@@ -14,13 +14,14 @@ import (
 
 // program is one run of the command line.
 type program struct {
-	args   []string // as typed, the program first
-	env    map[string]string
-	stdin  io.Reader
-	stdout *stdio.Output
-	stderr io.Writer
-	flags  globals
-	serves bool // a daemon runs, whose work standard output is no part of
+	args     []string // as typed, the program first
+	env      map[string]string
+	stdin    io.Reader
+	stdout   *stdio.Output
+	stderr   io.Writer
+	flags    globals
+	warnings []string // for the first event of a pairing in JSON
+	serves   bool     // a daemon runs, whose work standard output is no part of
 	// slotUser is whom --run-as makes slots for; nil: as the home says.
 	slotUser *store.IDs
 }

@@ -254,7 +254,7 @@ func TestAHomeInMemoryIsNamed(t *testing.T) {
 	pairing := m.pair(b.url, "--alias", "bot")
 	o.must("approve", pairing.code, "--scope", "none", "--yes")
 	paired := pairing.paired()
-	if said := pairing.wait().stdout; !strings.Contains(said, `{"event":"warning","message":"`+m.home+" lies on tmpfs at ") {
+	if said := pairing.wait().stdout; !strings.Contains(said, `"warnings":["`+m.home+" lies on tmpfs at ") {
 		t.Errorf("pair: %s", said)
 	}
 	m.doctor("agentkeys-daemon", "--wallet", paired.Wallet)[0].has("session_at_boot", "warn", "no: "+m.home)

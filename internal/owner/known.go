@@ -23,7 +23,8 @@ const (
 	// KnownLimit is the size, in bytes, up to which what is seen is added: some 60,000
 	// agents. From KnownWarn on the owner is told.
 	KnownLimit = 256 << 20
-	KnownWarn  = KnownLimit / 4 * 3
+	// KnownWarn is the size from which the owner is told that the file grows towards its limit.
+	KnownWarn = KnownLimit / 4 * 3
 	// KnownFileLimit is what the store must take: what is taken away is noted in a full
 	// file too.
 	KnownFileLimit = KnownLimit + 16<<20
@@ -202,15 +203,6 @@ func (o *Owner) setTornDown(w wallet.Wallet, gone bool) error {
 func (k *known) bury(w string) {
 	if kw := k.Wallets[w]; kw.TornDown && (kw.Manifest != nil || len(kw.Records) > 0) {
 		k.Wallets[w] = knownWallet{Revision: kw.Revision, Records: map[string]uint64{}, Revoked: kw.Revoked, TornDown: true}
-	}
-}
-
-// buryAll does it for the wallets that the broker does not list any more.
-func (k *known) buryAll(listed map[string]bool) {
-	for w := range k.Wallets {
-		if !listed[w] {
-			k.bury(w)
-		}
 	}
 }
 

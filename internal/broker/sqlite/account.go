@@ -106,7 +106,7 @@ func (x tx) Agent(account, w wallet.Wallet) (broker.Agent, error) {
 
 func (x tx) Agents(account wallet.Wallet, place uint64, limit int) ([]broker.Agent, error) {
 	return list(x, scanAgent, agentColumns+`WHERE account = ? AND role = 'agent' AND torn_down_at = 0 AND rowid > ? ORDER BY rowid LIMIT ?`,
-		name(account), int64(min(place, math.MaxInt64)), limit) //nolint:gosec // bounded by min
+		name(account), int64(min(place, math.MaxInt64)), limit)
 }
 
 func (x tx) SetAgent(a broker.Agent) error {
