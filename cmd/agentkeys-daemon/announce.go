@@ -62,15 +62,21 @@ func (a announcer) code(c pairing.Code, life time.Duration) error {
 		return a.p.stdout.Err()
 	}
 	a.p.printf("The owner approves this machine with\n\n    agentkeys approve %s\n\n", c.Show())
+	shown := a.p.stdout.Err() // what follows may get lost: the code is there
 	if isTerminal(a.p.stdout.Raw()) {
 		a.p.printf("%s\n", qrBlocks(c.Show()))
 	}
 	a.p.printf("The code is good for %d minutes. Waiting ...\n", int(life.Round(time.Minute)/time.Minute))
-	return a.p.stdout.Err()
+	return shown
 }
 
 // paired says what came of it and what to type next. u may be nil: no unit is known.
 func (a announcer) paired(out agent.Paired, u *unit) {
+	defer func() {
+		if a.p.stdout.Err() != nil {
+			a.p.notef("paired as %s all the same: only standard output could not be written", out.Wallet)
+		}
+	}()
 	if a.p.flags.JSON {
 		e := pairedEvent{
 			Event: "paired", Wallet: out.Wallet.String(), SessionID: sessionName(out), Owner: out.Owner.String(),
