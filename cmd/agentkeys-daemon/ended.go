@@ -39,3 +39,18 @@ func revoke(st *protocol.Status, ended *session.Ended, home string) {
 		Code: string(d.Code), Severity: string(d.Severity), Message: d.Message, Hint: d.Hint,
 	})
 }
+
+// insecureFiles names what keeps a slot from being written whose session can be read.
+func insecureFiles(s *store.Store, id session.ID) []protocol.StatusCondition {
+	found, err := s.Inspect(id, store.Probe{})
+	if err != nil {
+		return nil
+	}
+	var out []protocol.StatusCondition
+	for _, i := range found.Insecure {
+		out = append(out, protocol.StatusCondition{
+			Code: string(condition.SlotInsecure), Severity: string(condition.Error), Message: i.Error(), Hint: i.Fix,
+		})
+	}
+	return out
+}

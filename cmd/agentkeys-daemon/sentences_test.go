@@ -199,6 +199,13 @@ func silences() []situation {
 				t.Fatal(err)
 			}
 		}},
+		{"not running, a lock is insecure", func(t *testing.T, home string) {
+			t.Helper()
+			saved(t, home)
+			if err := os.Chmod(filepath.Join(slot(home), ".lock"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}},
 		{"answers for another wallet", func(t *testing.T, home string) {
 			t.Helper()
 			serveAs(t, home, online, says(another, statusBody))

@@ -177,6 +177,7 @@ func offlineStatus(ctx context.Context, s *store.Store, slot store.Slot, w walle
 	switch {
 	case err == nil:
 		st.Session = &protocol.StatusSession{Scope: v.Scope, CreatedAt: v.CreatedAt, ExpiresAt: v.ExpiresAt(), Generation: info.Generation}
+		st.Conditions = append(st.Conditions, insecureFiles(s, slot.ID)...)
 	case errors.Is(err, store.ErrUnavailable):
 		if userName(paths.Owner(slot.Dir)) == paths.PackageUser {
 			st.Conditions = append(st.Conditions, protocol.StatusCondition{

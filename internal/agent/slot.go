@@ -55,6 +55,19 @@ func (d *Daemon) noteDisk(err error) {
 	d.c.Conditions.Set(condition.StateReadOnly, readOnly, detail)
 	d.c.Conditions.Set(condition.NoSpace, full, "")
 	d.diskBad.Store(readOnly || full)
+	d.noteForeign(err)
+}
+
+// noteForeign names a file of the slot that keeps it from being written. A load that was
+// refused has named its own, which a write says nothing about.
+func (d *Daemon) noteForeign(err error) {
+	var insecure *store.InsecureError
+	switch {
+	case errors.As(err, &insecure):
+		d.c.Conditions.SetHint(condition.SlotInsecure, insecure.Error(), insecure.Fix)
+	case err == nil && !d.again():
+		d.c.Conditions.Set(condition.SlotInsecure, false, "")
+	}
 }
 
 // reread loads the slot before the broker's word about its token is believed.
