@@ -140,8 +140,8 @@ func (o options) check() error {
 // forMetrics makes a mistake in --listen one in --metrics-listen.
 func forMetrics(err error) error {
 	if m := (*mistake)(nil); errors.As(err, &m) {
-		hint := strings.NewReplacer("--listen 127.0.0.1:8420", "--metrics-listen 127.0.0.1:9480", "/http.sock", "/metrics.sock", "--listen", "--metrics-listen").Replace(m.hint)
-		return &mistake{"--metrics-listen: " + m.message, hint}
+		hint := strings.NewReplacer("--listen", "--metrics-listen", ":8420", ":9480", "/http.sock", "/metrics.sock")
+		return &mistake{"--metrics-listen: " + m.message, hint.Replace(m.hint)}
 	}
 	return fmt.Errorf("--metrics-listen: %w", err)
 }
