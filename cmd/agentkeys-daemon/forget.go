@@ -83,8 +83,10 @@ func (p *program) forgetSlot(ctx context.Context, s *storage, id session.ID, w w
 			err = nil
 		}
 	}
-	if removed := s.RemoveFile(id, cacheFile); err == nil { // else it failed for the same reason
-		err = removed
+	for _, name := range []string{cacheFile, eventsFile} {
+		if removed := s.RemoveFile(id, name); err == nil { // else it failed for the same reason
+			err = removed
+		}
 	}
 	return err
 }
@@ -109,8 +111,11 @@ func (p *program) forgetUnit(ctx context.Context, w wallet.Wallet) {
 	}
 }
 
-// cacheFile holds the ciphertext that the daemon kept.
-const cacheFile = "cache.json"
+// cacheFile holds the ciphertext that the daemon kept, and eventsFile what it did not report.
+const (
+	cacheFile  = "cache.json"
+	eventsFile = "events.json"
+)
 
 func (p *program) confirmed(question string) bool {
 	_, _ = fmt.Fprintf(p.stderr, "%s [y/N] ", question)

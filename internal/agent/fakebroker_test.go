@@ -35,7 +35,10 @@ type fakeBroker struct {
 	revision uint64
 	records  map[string]protocol.SealedRecord
 	reports  []protocol.Report
-	calls    map[string]int
+
+	refuseReport func(protocol.Report) error // nil: none is refused
+
+	calls map[string]int
 }
 
 func (b *fakeBroker) before(call string) error {
@@ -231,6 +234,11 @@ func (b *fakeBroker) Report(_ context.Context, token secret.String, body protoco
 	defer b.mu.Unlock()
 	if err := b.accept(token); err != nil {
 		return err
+	}
+	if b.refuseReport != nil {
+		if err := b.refuseReport(body); err != nil {
+			return err
+		}
 	}
 	b.reports = append(b.reports, body)
 	return nil

@@ -1,19 +1,10 @@
 package agent
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"sync"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/protocol"
-)
-
-// Limits of the audit events of one daemon (design 3, report).
-const (
-	maxQueued   = 1000
-	maxBatch    = 400
-	eventWindow = time.Minute
 )
 
 // Access is one read that a local caller was granted or denied.
@@ -23,29 +14,47 @@ type Access struct {
 	Caller    string // "uid=1000"
 	Unit      string // systemd unit, or empty
 	Result    string // "ok" or "denied"
+	Stranger  bool   // no rule knows the caller
 }
 
-// queue keeps events until the broker has them. The first of a kind is due at once;
-// the same again within a minute only counts, and is due when the minute is over.
-// When it is full the oldest go and are counted.
+// class is a kind of access with a queue of its own, so that none can push out another.
+type class int
+
+const (
+	granted class = iota
+	refused
+	strangers
+	classes // how many there are
+)
+
+func classOf(a Access) class {
+	switch {
+	case a.Result == resultGranted:
+		return granted
+	case a.Stranger:
+		return strangers
+	}
+	return refused
+}
+
+// queue keeps events until the broker has them.
 type queue struct {
 	wake chan struct{} // something is due sooner than the sender knows
 
 	mu      sync.Mutex
-	due     []protocol.Event
-	open    map[Access]*window
-	dropped int
-}
-
-// window is the minute after an event of one kind.
-type window struct {
-	until time.Time
-	count int // further events in it
-	last  int64
+	tallies [classes]*tally
+	keepAt  time.Time     // the file of events is not written before
+	kept    chan struct{} // closed when it was, or could not be
 }
 
 func newQueue() *queue {
-	return &queue{wake: make(chan struct{}, 1), open: map[Access]*window{}}
+	return &queue{wake: make(chan struct{}, 1), kept: make(chan struct{}), tallies: [classes]*tally{
+		granted: newTally(1000, time.Minute, nil),
+		refused: newTally(200, time.Minute, newNaming(16, 8)),
+		// All of them together stay below what the broker takes of denials, so that
+		// those of the callers that have a rule come through.
+		strangers: newTally(100, 30*time.Minute, newNaming(8, 4)),
+	}}
 }
 
 func (q *queue) wakeUp() {
@@ -55,84 +64,86 @@ func (q *queue) wakeUp() {
 	}
 }
 
-// add counts one event; it does not block on anything but the mutex.
-func (q *queue) add(a Access, now time.Time) {
+// add counts one event; it does not block on anything but the mutex. It reports
+// whether the event is the first of its kind for a while.
+func (q *queue) add(a Access, now time.Time) (first bool) {
 	q.mu.Lock()
-	w, ok := q.open[a]
-	if ok && now.Before(w.until) {
-		w.count++
-		w.last = now.Unix()
-		first := w.count == 1
-		q.mu.Unlock()
-		if first {
-			q.wakeUp() // somebody must be there when the minute is over
-		}
-		return
-	}
-	if ok {
-		q.closeWindow(a, w)
-	}
-	if len(q.open) < maxQueued {
-		q.open[a] = &window{until: now.Add(eventWindow)}
-	}
-	q.push(event(a, now.Unix(), 1))
+	first, wake := q.tallies[classOf(a)].add(a, now)
 	q.mu.Unlock()
-	q.wakeUp()
-}
-
-func event(a Access, at int64, count int) protocol.Event {
-	var id [16]byte
-	_, _ = rand.Read(id[:])
-	return protocol.Event{
-		ID: hex.EncodeToString(id[:]), Time: at, Service: a.Service, Interface: a.Interface,
-		Caller: a.Caller, Unit: a.Unit, Result: a.Result, Count: count,
+	if wake {
+		q.wakeUp()
 	}
+	return first
 }
 
-func (q *queue) push(e protocol.Event) {
-	if len(q.due) >= maxQueued {
-		q.due = append(q.due[:0:0], q.due[1:]...)
-		q.dropped++
-	}
-	q.due = append(q.due, e)
-}
-
-func (q *queue) closeWindow(a Access, w *window) {
-	delete(q.open, a)
-	if w.count > 0 {
-		q.push(event(a, w.last, w.count))
-	}
-}
-
-// batch closes the windows that are over and returns the oldest events, and when
-// the next window ends (zero: none is open). The events stay until sent.
-func (q *queue) batch(now time.Time) (events []protocol.Event, next time.Time, dropped int) {
+// settle makes events of the windows that are over (all: of every one) and of what was
+// lost. It returns when the next window ends (zero: none is open) and how many were lost.
+func (q *queue) settle(now time.Time, all bool) (next time.Time, lost int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for a, w := range q.open {
-		if !now.Before(w.until) {
-			q.closeWindow(a, w)
-		} else if w.count > 0 && (next.IsZero() || w.until.Before(next)) {
-			next = w.until
+	for _, t := range q.tallies {
+		end, n := t.settle(now, all)
+		lost += n
+		if !end.IsZero() && (next.IsZero() || end.Before(next)) {
+			next = end
 		}
 	}
-	n := min(len(q.due), maxBatch)
-	return append([]protocol.Event{}, q.due[:n]...), next, q.dropped
+	return next, lost
+}
+
+// batch is the oldest events of a class, at most maxBatch. They stay until sent.
+func (q *queue) batch(c class) []protocol.Event {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.tallies[c].batch()
 }
 
 // sent removes what the broker has by now.
-func (q *queue) sent(events []protocol.Event) {
+func (q *queue) sent(c class, events []protocol.Event) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	have := map[string]bool{}
-	for _, e := range events {
-		have[e.ID] = true
-	}
-	kept := []protocol.Event{}
-	for _, e := range q.due {
-		if !have[e.ID] {
-			kept = append(kept, e)
+	q.tallies[c].sent(events)
+}
+
+// all is every event that waits, by class.
+func (q *queue) all() (out [classes][]protocol.Event, n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for c, t := range q.tallies {
+		for _, w := range t.due {
+			out[c] = append(out[c], w.event)
 		}
+		n += len(out[c])
 	}
-	q.due = kept
+	return out, n
+}
+
+// restore puts events of an earlier run before those of this one. The broker may have
+// some of them, so nothing is added to them.
+func (q *queue) restore(events [classes][]protocol.Event) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for c, t := range q.tallies {
+		var before []waiting
+		for _, e := range events[c][:min(len(events[c]), t.most)] {
+			before = append(before, waiting{event: e, tried: true})
+		}
+		t.due = append(before, t.due...)
+	}
+}
+
+// keeping is when the file of events may be written next, and what is closed then.
+func (q *queue) keeping() (at time.Time, kept <-chan struct{}) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.keepAt, q.kept
+}
+
+// wasKept says that a write was tried, and when the next may be.
+func (q *queue) wasKept(next time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.keepAt = next
+	close(q.kept)
+	q.kept = make(chan struct{})
 }

@@ -2,11 +2,11 @@ package agent
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/protocol"
-	"github.com/agentkeys/agentkeys/internal/scope"
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
@@ -15,15 +15,20 @@ const (
 	reportGather = 100 * time.Millisecond // a burst of events becomes one report
 )
 
-// Accessed counts one read for the owner's audit; it never waits. What names no
-// service (a refused list) is only logged: the audit is about services.
+// Accessed counts one read for the owner's audit, before its caller is answered; it waits
+// for the card alone, at most keepWait, once in keepEvery and without the broker. A
+// refused list names no service.
 func (d *Daemon) Accessed(a Access) {
-	if scope.CheckService(a.Service) != nil {
-		d.c.Logger.Info("caller refused", "interface", a.Interface, "caller", a.Caller, "unit", a.Unit)
-		return
-	}
+	now := time.Now()
 	a.Unit = unitToTell(a.Unit, d.c.Wallet)
-	d.events.add(a, time.Now())
+	at, kept := d.events.keeping()
+	first := d.events.add(a, now)
+	switch {
+	case first && a.Result != resultGranted:
+		d.c.Logger.Info("caller refused", "interface", a.Interface, "caller", a.Caller, "unit", a.Unit)
+	case first && !now.Before(at):
+		d.awaitKept(kept)
+	}
 }
 
 // otherWallet stands for the unit of a caller that is another wallet's: a report may not
@@ -46,13 +51,16 @@ func (d *Daemon) report(ctx context.Context) {
 	timer := time.NewTimer(reportEvery)
 	defer timer.Stop()
 	r := reporter{d: d}
+	r.recall()
 	for {
 		select {
 		case <-ctx.Done():
 			r.last(ctx)
 			return
 		case <-d.events.wake:
-			pause(ctx, reportGather)
+			if d.state() == Online {
+				pause(ctx, reportGather)
+			}
 		case <-timer.C:
 		}
 		timer.Reset(r.turn(ctx, time.Now()))
@@ -61,49 +69,90 @@ func (d *Daemon) report(ctx context.Context) {
 
 // reporter remembers what the broker was told.
 type reporter struct {
-	d       *Daemon
-	told    protocol.Report // without events
-	toldAt  time.Time
-	failed  int
-	dropped int
+	d      *Daemon
+	told   protocol.Report // without events
+	toldAt time.Time
+	failed int
+	again  [classes]time.Time // a class that the broker takes no more of before then
+	kept   bool               // the file of events has some
 }
 
 // turn sends what is due and returns when to look again.
 func (r *reporter) turn(ctx context.Context, now time.Time) time.Duration {
-	if state := r.d.state(); state != Online && state != Parked {
-		return reportEvery // the change of state wakes us
+	next, lost := r.d.events.settle(now, false)
+	if lost > 0 {
+		r.d.c.Logger.Warn("events lost", "count", lost)
 	}
-	body := r.body()
-	events, next, dropped := r.d.events.batch(now)
-	fresh := r.toldAt.IsZero() || now.Sub(r.toldAt) >= reportEvery || !sameReport(body, r.told)
-	if len(events) == 0 && !fresh {
-		return r.until(now, next)
+	state, after := r.d.state(), time.Duration(0)
+	if state == Online || state == Parked {
+		if err := r.tell(ctx, now); err != nil {
+			r.told = protocol.Report{}
+			r.failed++
+			after = backoff().After(r.failed, r.d.c.Random(), retryAfter(err))
+		}
+	} else {
+		after = reportEvery // the change of state wakes us
 	}
-	r.noteDropped(dropped)
-	r.told = body
-	body.Events = events
-	if err := r.send(ctx, body); err != nil {
-		r.told = protocol.Report{}
-		r.failed++
-		return backoff().After(r.failed, r.d.c.Random(), retryAfter(err))
+	refused := slices.ContainsFunc(r.again[:], now.Before)
+	r.keep(now, after > 0 || refused, false)
+	if after == 0 {
+		r.failed, after = 0, max(r.toldAt.Add(reportEvery).Sub(now), 0)
 	}
-	r.failed, r.toldAt = 0, now
-	if len(events) == maxBatch {
-		return 0
-	}
-	return r.until(now, next)
+	return r.until(now, next, after)
 }
 
-func (r *reporter) until(now, next time.Time) time.Duration {
-	hour := r.toldAt.Add(reportEvery)
-	if next.IsZero() || hour.Before(next) {
-		next = hour
+// until is after, or sooner where a window ends, a class may go on, or the file is due.
+func (r *reporter) until(now, next time.Time, after time.Duration) time.Duration {
+	times := append([]time.Time{next}, r.again[:]...)
+	if _, n := r.d.events.all(); n > 0 {
+		at, _ := r.d.events.keeping()
+		times = append(times, at)
 	}
-	return max(next.Sub(now), 0)
+	for _, t := range times {
+		if t.After(now) {
+			after = min(after, t.Sub(now))
+		}
+	}
+	return after
+}
+
+// tell sends the events, each class in reports of its own, and else what is new of the
+// daemon. An error is about the broker; one that takes no more of a class is no error.
+func (r *reporter) tell(ctx context.Context, now time.Time) error {
+	body, told := r.body(), false
+	for c := range classes {
+		for !now.Before(r.again[c]) {
+			body.Events = r.d.events.batch(c)
+			if len(body.Events) == 0 {
+				break
+			}
+			err := r.send(ctx, c, body)
+			if hasCode(err, protocol.CodeSlowDown) {
+				r.again[c] = now.Add(max(retryAfter(err), time.Minute))
+				break
+			}
+			if err != nil {
+				return err
+			}
+			told = true
+		}
+	}
+	body.Events = []protocol.Event{}
+	fresh := r.toldAt.IsZero() || now.Sub(r.toldAt) >= reportEvery || !sameReport(body, r.told)
+	if !told && fresh {
+		if err := r.send(ctx, granted, body); err != nil {
+			return err
+		}
+		told = true
+	}
+	if told {
+		r.told, r.toldAt = body, now
+	}
+	return nil
 }
 
 // send removes the events that the broker took, or refuses for ever.
-func (r *reporter) send(ctx context.Context, body protocol.Report) error {
+func (r *reporter) send(ctx context.Context, c class, body protocol.Report) error {
 	r.d.mu.RLock()
 	broker, token := r.d.broker, r.d.v.bearer // of one session, whatever is loaded meanwhile
 	r.d.mu.RUnlock()
@@ -116,31 +165,23 @@ func (r *reporter) send(ctx context.Context, body protocol.Report) error {
 		err = nil
 	}
 	if err == nil {
-		r.d.events.sent(body.Events)
+		r.d.events.sent(c, body.Events)
 	}
 	return err
 }
 
-// last gives what is left at a stop one chance.
+// last gives what is left at a stop one chance, and else keeps it for the next run.
 func (r *reporter) last(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	events, _, _ := r.d.events.batch(time.Now().Add(eventWindow))
-	if state := r.d.state(); len(events) == 0 || state != Online {
-		return
+	now := time.Now()
+	r.d.events.settle(now, true)
+	if _, n := r.d.events.all(); n > 0 && r.d.state() == Online {
+		if err := r.tell(ctx, now); err != nil {
+			r.d.c.Logger.Warn("events not reported", "error", err)
+		}
 	}
-	body := r.body()
-	body.Events = events
-	if err := r.send(ctx, body); err != nil {
-		r.d.c.Logger.Warn("events not reported", "count", len(events), "error", err)
-	}
-}
-
-func (r *reporter) noteDropped(dropped int) {
-	if dropped > r.dropped {
-		r.d.c.Logger.Warn("events dropped", "count", dropped-r.dropped)
-		r.dropped = dropped
-	}
+	r.keep(now, true, true)
 }
 
 func (r *reporter) body() protocol.Report {

@@ -36,7 +36,7 @@ type Source interface {
 	Session() (protocol.LocalSession, error)
 	Status() protocol.Status
 	Ready() (ok bool, reasons []string)
-	Accessed(Access) // one read that was granted or denied; must not block
+	Accessed(Access) // one read that was granted or denied; not for longer than a card takes
 }
 
 // Credential is one credential in scope.
@@ -47,13 +47,14 @@ type Credential struct {
 	Value      secret.String
 }
 
-// Access is one read for the audit.
+// Access is one read for the audit; a refused list names no service.
 type Access struct {
 	Service   string
 	Interface string
 	Caller    string // "uid=1000"
 	Unit      string // systemd unit, or empty
 	Result    string // "ok" or "denied"
+	Stranger  bool   // no rule knows the caller
 }
 
 // Config is what a Server needs; nothing may be nil.

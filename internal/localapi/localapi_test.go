@@ -202,8 +202,12 @@ func TestRefusals(t *testing.T) {
 			if status != c.status || p.Code != c.code || head.Get("Content-Type") != protocol.ProblemType {
 				t.Fatalf("%d %s %s", status, body, head.Get("Content-Type"))
 			}
-			if strings.Contains(c.path, "/v1/credentials") && status == 403 && (len(src.seen()) != 1 || src.seen()[0].Result != "denied") {
-				t.Fatalf("audit: %+v", src.seen())
+			if !strings.Contains(c.path, "/v1/credentials") || status != 403 {
+				return
+			}
+			seen := src.seen()
+			if stranger := c.rules == nil; len(seen) != 1 || seen[0].Result != "denied" || seen[0].Stranger != stranger {
+				t.Fatalf("audit: %+v", seen)
 			}
 		})
 	}

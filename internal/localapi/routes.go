@@ -79,7 +79,7 @@ func (s *Server) guarded(answer func(http.ResponseWriter) error) http.HandlerFun
 func (s *Server) listCredentials(w http.ResponseWriter, r *http.Request) {
 	peer, policy := peerOf(r), s.c.Policy()
 	if !policy.AllowsAny(peer) {
-		s.c.Source.Accessed(accessOf(peer, "", "denied"))
+		s.c.Source.Accessed(s.denial(peer, ""))
 		writeProblem(w, s.refused(peer))
 		return
 	}
@@ -106,8 +106,11 @@ func (s *Server) readCredential(w http.ResponseWriter, r *http.Request) {
 	service, peer := r.PathValue("service"), peerOf(r)
 	c, err := s.authorized(peer, service)
 	result := resultOf(err)
-	if result == "ok" || result == "denied" {
+	switch result {
+	case "ok":
 		s.c.Source.Accessed(accessOf(peer, service, result))
+	case "denied":
+		s.c.Source.Accessed(s.denial(peer, service))
 	}
 	if err == nil {
 		err = writeCredential(w, r, c)
@@ -168,6 +171,13 @@ func accessOf(peer access.Peer, service, result string) Access {
 		Service: service, Interface: AgentSocket, Result: result,
 		Caller: fmt.Sprintf("uid=%d", peer.UID), Unit: peer.Unit,
 	}
+}
+
+// denial says also whether any rule knows the peer.
+func (s *Server) denial(peer access.Peer, service string) Access {
+	a := accessOf(peer, service, "denied")
+	a.Stranger = !s.c.Policy().AllowsAny(peer)
+	return a
 }
 
 // resultOf is the bounded label of a credential request.
