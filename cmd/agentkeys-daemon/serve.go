@@ -22,6 +22,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/sdnotify"
+	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/settings"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/supervise"
@@ -78,7 +79,7 @@ func (p *program) serve(ctx context.Context, w wallet.Wallet) error {
 	defer i.daemon.Close()
 	sockets, err := i.open()
 	if err != nil {
-		return i.explain(err)
+		return i.explain(i.placeless(ctx, err))
 	}
 	return i.explain(i.run(ctx, i.tasks(sockets)))
 }
@@ -156,6 +157,15 @@ func (i *instance) reload() {
 	i.health.Set(condition.SettingsRefused, false, "")
 	i.adopt(set, origins)
 	i.log.Info("settings loaded")
+}
+
+// placeless is why there is no place for the sockets: a slot that is insecure names the
+// command that mends it, where err only says that one may not go there.
+func (i *instance) placeless(ctx context.Context, err error) error {
+	if _, _, insecure := i.storage.Peek(ctx, session.DaemonID(i.w)); errors.Is(insecure, store.ErrInsecure) {
+		return insecure
+	}
+	return err
 }
 
 // explain names the command that makes a session.

@@ -42,7 +42,9 @@ func (p *program) printStatus(st protocol.Status, uid int) error {
 	if where := whereSession(st); where != "" {
 		p.printf("  session  %s\n", where)
 	}
-	if name != "" && name != paths.PackageUser { // of whom there is no program but daemons
+	// The package's user has no programs but daemons, and a slot that is not this user's
+	// own serves nobody.
+	if name != "" && name != paths.PackageUser && !holds(st.Conditions, condition.SlotInsecure) {
 		p.printf("  user     %s: every program of %s can read this wallet\n", name, name)
 	}
 	switch {

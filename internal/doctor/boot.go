@@ -138,7 +138,7 @@ func (f Facts) socket() []finding {
 	case s.State == SocketClosed && f.EUID == 0:
 		return one(warn(name, "", "%s is closed to root: %s", s.Path, s.Err))
 	case s.State == SocketClosed:
-		return one(warn(name, "sudo agentkeys-daemon doctor --wallet "+f.Wallet, "%s is closed to this user: %s", s.Path, s.Err))
+		return one(warn(name, "sudo agentkeys-daemon doctor --wallet "+f.Wallet, "%s is closed to this user: %s", s.Path, s.Err).follows("permissions"))
 	}
 	return one(ok(name, "%s is free%s", s.Path, s.skipped()))
 }

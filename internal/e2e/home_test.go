@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/agentkeys/agentkeys/internal/mounts"
+	"github.com/agentkeys/agentkeys/internal/needs"
 )
 
 // unfit is a home on a file system in which no directory can be made.
@@ -51,9 +52,7 @@ func TestAHomeThatCannotKeepASessionIsRefusedFirst(t *testing.T) {
 // What root makes where AGENTKEYS_HOME says so belongs to the user whose directory it is.
 func TestRootLeavesNothingOfItsOwnInAUsersDirectory(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root")
-	}
+	needs.Root(t)
 	b := startBroker(t)
 	o := newOwner(t, b)
 	m := newMachine(t)
@@ -77,9 +76,7 @@ func TestRootLeavesNothingOfItsOwnInAUsersDirectory(t *testing.T) {
 // sudo that keeps HOME: root would lock the user out of what it makes there.
 func TestRootIsRefusedInAHomeThatSudoKept(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root")
-	}
+	needs.Root(t)
 	if _, err := os.Stat("/var/lib/agentkeys"); err == nil {
 		t.Skip("with the package root has a home of its own")
 	}
@@ -113,9 +110,7 @@ func TestRootIsRefusedInAHomeThatSudoKept(t *testing.T) {
 // Root's broker leaves nothing in another user's directory, with SUDO_UID or without.
 func TestRootsBrokerLeavesNothingInAnothersHome(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root")
-	}
+	needs.Root(t)
 	m := newMachine(t)
 	home, own := filepath.Join(m.dir, "pi"), filepath.Join(m.dir, "own")
 	if err := errors.Join(os.Mkdir(home, 0o755), os.Chown(home, 54321, 54322)); err != nil {
@@ -179,12 +174,8 @@ func owns(t testing.TB, path string) string {
 // gives it back; and a directory that is root's on purpose is not given away.
 func TestAHomeThatRootLeftBehindIsNamed(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root")
-	}
-	if _, err := os.Stat("/usr/bin/setpriv"); err != nil {
-		t.Skip("needs setpriv")
-	}
+	needs.Root(t)
+	needs.Programs(t, "setpriv")
 	const uid, gid = 54321, 54322
 	for name, c := range map[string]struct {
 		home, slot os.FileMode // of what root left; 0: not there
@@ -259,4 +250,29 @@ func TestAHomeInMemoryIsNamed(t *testing.T) {
 	}
 	m.doctor("agentkeys-daemon", "--wallet", paired.Wallet)[0].has("session_at_boot", "warn", "no: "+m.home)
 	m.doctor("agentkeys")[0].has("session_at_boot", "warn", "no: "+m.home)
+}
+
+func TestASlotThatRootLeftBehindIsNamed(t *testing.T) {
+	t.Parallel()
+	needs.Root(t)
+	needs.Programs(t, "setpriv")
+	const uid, gid = 54321, 54322
+	m := newMachine(t)
+	home := filepath.Join(m.dir, "home")
+	w := "0x" + strings.Repeat("1", 40)
+	slot := filepath.Join(home, "daemon-"+w)
+	if err := errors.Join(os.MkdirAll(slot, 0o700), os.Chown(home, uid, gid), os.Chmod(home, 0o700),
+		os.WriteFile(filepath.Join(slot, "session.json"), []byte("{}"), 0o600),
+		os.Chmod(m.dir, 0o755), os.Chmod(filepath.Join(m.dir, "conf"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	pi := m.with("AGENTKEYS_HOME", home, "XDG_RUNTIME_DIR", "")
+	for command, code := range map[string]int{"run": exitFault, "doctor": exitFault, "status": exitUnreachable} {
+		r := pi.run("", "/usr/bin/setpriv", fmt.Sprintf("--reuid=%d", uid), fmt.Sprintf("--regid=%d", gid), "--clear-groups",
+			filepath.Join(bin, "agentkeys-daemon"), command, "--wallet", w)
+		want := fmt.Sprintf("sudo chown -R %d:%d %s", uid, gid, slot)
+		if said := r.stdout + r.stderr; !strings.Contains(said, want) || strings.Contains(said, "can read this wallet") || r.code != code {
+			t.Errorf("%s: exit %d, want %d and %q\n%s", command, r.code, code, want, said)
+		}
+	}
 }

@@ -74,7 +74,7 @@ func (s *Store) inspectDir(f *Facts) *slot {
 	defer func() { _ = home.Close() }() // read only
 	dir, err := home.OpenDir(f.ID.String())
 	if err != nil {
-		f.refuse(s.pathError(f.Dir, homeInfo, err))
+		f.refuse(s.closedError(home, homeInfo, f.ID, err))
 		return nil
 	}
 	info, err := dir.Stat()

@@ -47,12 +47,7 @@ func (s *Store) openSlotIn(home atomicfile.Dir, homeInfo atomicfile.Info, id ses
 	path := s.Dir(id)
 	dir, err := home.OpenDir(id.String())
 	if err != nil {
-		if info, e := home.Lstat(id.String()); e == nil && errors.Is(err, fs.ErrPermission) {
-			if insecure := s.checkDir(id, info, homeInfo); insecure != nil {
-				return nil, insecure
-			}
-		}
-		return nil, s.pathError(path, homeInfo, err)
+		return nil, s.closedError(home, homeInfo, id, err)
 	}
 	info, err := dir.Stat()
 	if err == nil {
@@ -131,6 +126,17 @@ func (s *Store) makeSlotIn(home atomicfile.Dir, homeInfo atomicfile.Info, id ses
 		return fmt.Errorf("sync %s: %w", s.cfg.Home, err)
 	}
 	return nil
+}
+
+// closedError explains err, with which the slot's directory could not be opened: one that
+// is another user's is insecure, which names the command that mends it.
+func (s *Store) closedError(home atomicfile.Dir, homeInfo atomicfile.Info, id session.ID, err error) error {
+	if info, e := home.Lstat(id.String()); e == nil && errors.Is(err, fs.ErrPermission) {
+		if insecure := s.checkDir(id, info, homeInfo); insecure != nil {
+			return insecure
+		}
+	}
+	return s.pathError(s.Dir(id), homeInfo, err)
 }
 
 // giveSlot hands a slot that root just made to the user it is for. Where slots have

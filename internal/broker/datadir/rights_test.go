@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/agentkeys/agentkeys/internal/broker/datadir"
+	"github.com/agentkeys/agentkeys/internal/needs"
 )
 
 // What is wrong with the directory is named with the command that mends it; one that is
@@ -24,8 +25,8 @@ func TestAnInsecureDirectoryIsNamedWithItsCommand(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if c.uid >= 0 && os.Geteuid() != 0 {
-				t.Skip("needs root")
+			if c.uid >= 0 {
+				needs.Root(t)
 			}
 			dir := filepath.Join(t.TempDir(), "data")
 			if err := errors.Join(os.Mkdir(dir, 0o700), os.Chmod(dir, c.mode), os.Chown(dir, c.uid, -1)); err != nil {
