@@ -29,16 +29,16 @@ func TestAnAgentCannotBuryTheTrail(t *testing.T) {
 	report := someReport()
 	for i := range 2 {
 		report.Events = events(i*1000, 1000, s.Clock.Now().Unix())
-		if err := s.Broker.Report(ctx(t), d.Credentials(), report); err != nil {
+		if err := s.Broker.Report(t.Context(), d.Credentials(), report); err != nil {
 			t.Fatalf("report %d: %v", i, err)
 		}
 	}
 	report.Events = events(5000, 31, s.Clock.Now().Unix())
-	if got := code(t, s.Broker.Report(ctx(t), d.Credentials(), report)); got != protocol.CodeSlowDown {
+	if got := code(t, s.Broker.Report(t.Context(), d.Credentials(), report)); got != protocol.CodeSlowDown {
 		t.Fatalf("after a full queue, twice: %q", got)
 	}
 	s.Advance(8 * time.Minute)
-	if err := s.Broker.Report(ctx(t), d.Credentials(), report); err != nil {
+	if err := s.Broker.Report(t.Context(), d.Credentials(), report); err != nil {
 		t.Fatalf("eight minutes later: %v", err)
 	}
 }
