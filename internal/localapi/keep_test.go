@@ -9,11 +9,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/access"
 	"github.com/agentkeys/agentkeys/internal/localapi"
+	"github.com/agentkeys/agentkeys/internal/needs"
 )
 
 // inTime tells "made again" from "never".
@@ -232,6 +234,39 @@ func TestAPlaceThatCannotBeUsedIsSkipped(t *testing.T) {
 			}
 			if _, err := os.Stat(filepath.Join(root, "gone")); err == nil {
 				t.Error("the system's directory was made")
+			}
+		})
+	}
+}
+
+// sudo may keep the XDG_RUNTIME_DIR of the user who called it.
+func TestARuntimeDirectoryOfAnotherUserIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	needs.Root(t)
+	for name, shared := range map[string]bool{"the directory itself": false, "the one that instances share": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			root := short(t)
+			base := filepath.Join(root, "run")
+			others := base
+			if shared {
+				others = filepath.Join(base, "agentkeys")
+			}
+			if err := errors.Join(os.MkdirAll(others, 0o755), os.Chown(others, 54321, 54321)); err != nil {
+				t.Fatal(err)
+			}
+			p, skipped, err := localapi.Open([]localapi.Place{
+				{Dir: filepath.Join(base, "agentkeys", "w"), Base: base, Mode: 0o600}, {Dir: filepath.Join(root, "slot"), Mode: 0o600},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = p.Close() }()
+			if skipped == nil || !strings.Contains(skipped.Error(), "belongs to uid 54321") || p.Dir != filepath.Join(root, "slot") {
+				t.Errorf("in %s, skipped %v", p.Dir, skipped)
+			}
+			if _, err := os.Stat(filepath.Join(base, "agentkeys", "w")); err == nil {
+				t.Error("something was made there")
 			}
 		})
 	}

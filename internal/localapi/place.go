@@ -5,13 +5,16 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"syscall"
 )
 
 // Place is a directory for an instance's sockets.
 type Place struct {
 	Dir string
-	// Base must be there already, and Dir is made below it: a runtime directory is the
-	// system's to make. Empty: no such directory is needed.
+	// Base must be there already and belong to this process's user, as the XDG Base
+	// Directory Specification says of a runtime directory, and Dir is made below it. sudo
+	// may keep another user's in the environment. Empty: no such directory is needed.
 	Base string
 	Mode fs.FileMode // of the sockets
 }
@@ -45,10 +48,8 @@ func Open(places []Place) (p *Pair, skipped, err error) {
 }
 
 func (p Place) open() (*Pair, error) {
-	if p.Base != "" {
-		if info, err := os.Stat(p.Base); err != nil || !info.IsDir() {
-			return nil, fmt.Errorf("runtime directory %s: %w", p.Base, fs.ErrNotExist)
-		}
+	if err := p.base(); err != nil {
+		return nil, err
 	}
 	agent, err := Listen(p.Dir, AgentSocket, p.Mode)
 	if err != nil {
@@ -59,6 +60,27 @@ func (p Place) open() (*Pair, error) {
 		return nil, errors.Join(err, agent.Close())
 	}
 	return &Pair{Agent: agent, Metrics: metrics, Dir: p.Dir, own: p.Base != ""}, nil
+}
+
+// base looks at what is there before Dir is made. The directory between the two, which all
+// instances share, may not be there yet.
+func (p Place) base() error {
+	if p.Base == "" {
+		return nil
+	}
+	if info, err := os.Stat(p.Base); err != nil || !info.IsDir() {
+		return fmt.Errorf("runtime directory %s: %w", p.Base, fs.ErrNotExist)
+	}
+	for _, dir := range []string{p.Base, filepath.Dir(p.Dir)} {
+		info, err := os.Stat(dir)
+		if err != nil {
+			continue
+		}
+		if owner, ok := info.Sys().(*syscall.Stat_t); ok && int64(owner.Uid) != int64(os.Geteuid()) {
+			return fmt.Errorf("runtime directory %s: it belongs to uid %d, not to this program's user", dir, owner.Uid)
+		}
+	}
+	return nil
 }
 
 // Intact reports whether both files are in their place.
