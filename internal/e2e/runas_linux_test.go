@@ -81,7 +81,7 @@ func TestAPairedAgentIsStarted(t *testing.T) {
 		says, hint string
 	}{
 		"done":   {exitOK, "Started agentkeys-daemon@", ""},
-		"failed": {exitFault, "the agent is paired, but: start agentkeys-daemon@", "hint: journalctl -u agentkeys-daemon@"},
+		"failed": {exitFault, "the agent is paired, but: start agentkeys-daemon@", "hint: sudo journalctl -u agentkeys-daemon@"},
 	} {
 		s := systemdtest.Start(t, result, "online, 1 credential")
 		b := newBoard(t)
