@@ -42,9 +42,9 @@ func (p *program) printStatus(st protocol.Status, uid int) error {
 	if where := whereSession(st); where != "" {
 		p.printf("  session  %s\n", where)
 	}
-	// The package's user has no programs but daemons, and a slot that is not this user's
-	// own serves nobody.
-	if name != "" && name != paths.PackageUser && !holds(st.Conditions, condition.SlotInsecure) {
+	// The package's user has no programs but daemons, and a slot that root left in a user's
+	// home serves nobody.
+	if left := uid == 0 && os.Geteuid() != 0; name != "" && name != paths.PackageUser && !left {
 		p.printf("  user     %s: every program of %s can read this wallet\n", name, name)
 	}
 	switch {
