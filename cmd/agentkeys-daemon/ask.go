@@ -17,10 +17,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
-
-// stateNoAnswer is what `status` says where something listens and tells no status.
-const stateNoAnswer = "no_answer"
 
 // codeDaemonAway: a daemon runs, and it does not answer.
 const codeDaemonAway = "daemon_away"
@@ -63,12 +61,12 @@ func silent(path string, w wallet.Wallet, err error) (exit int, st protocol.Stat
 	case errors.As(err, &refused) && refused.Detail != "":
 		f = &failure{exit: f.exit, code: f.code, hint: name + " run --print-config --wallet " + w.String(), err: errors.New(refused.Detail)}
 	}
-	return f.exit, failed(w, stateNoAnswer, f)
+	return f.exit, failed(w, words.StateNoAnswer, f)
 }
 
 // failed is the status of an instance of which only f is known: where its session lies
 // was not looked at.
-func failed(w wallet.Wallet, state string, f *failure) protocol.Status {
+func failed(w wallet.Wallet, state words.State, f *failure) protocol.Status {
 	return protocol.Status{
 		Wallet: w, State: state, Sync: protocol.StatusSync{AgeSeconds: -1},
 		Storage:    protocol.StatusStorage{Backend: "", KeychainState: ""},

@@ -27,7 +27,7 @@ type word struct {
 	make     func(operands []string) command
 }
 
-func words() []word {
+func commandList() []word {
 	return []word{
 		{"run", "", "keep one agent's session and serve its credentials; what the service starts", func([]string) command { return &runCommand{} }},
 		{"pair", "", "make this machine a new agent: shows a code that the owner approves", func([]string) command { return &pairCommand{} }},
@@ -98,7 +98,7 @@ func (p *program) parseAndRun(ctx context.Context, args []string) error {
 		p.help(p.stderr)
 		return p.usage(args, errNoCommand)
 	}
-	for _, w := range words() {
+	for _, w := range commandList() {
 		if w.name == rest[0] {
 			return p.runWord(ctx, w, rest[1:])
 		}

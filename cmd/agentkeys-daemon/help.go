@@ -8,7 +8,7 @@ import (
 
 func (p *program) help(w io.Writer) {
 	_, _ = fmt.Fprintf(w, "%s: the daemon of one AgentKeys agent\n\nCommands:\n", name)
-	for _, c := range words() {
+	for _, c := range commandList() {
 		_, _ = fmt.Fprintf(w, "  %-17s %s\n", c.name+" "+c.operands, c.help)
 	}
 	_, _ = fmt.Fprint(w, "\nFlags of every command:\n")

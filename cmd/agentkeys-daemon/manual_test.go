@@ -21,13 +21,13 @@ import (
 
 var update = flag.Bool("update", false, "write man pages and completions")
 
-// definition is what words() and the flags say, for the page and the completions.
+// definition is what commandList() and the flags say, for the page and the completions.
 func definition(t *testing.T) manual.Program {
 	t.Helper()
 	common := newFlags(name)
 	(&globals{}).define(common)
 	p := manual.Program{Name: name, Flags: append([]manual.Flag{manual.Help()}, manual.FromFlagSet(common)...)}
-	for _, w := range words() {
+	for _, w := range commandList() {
 		c := manual.Command{Name: w.name, Help: w.help}
 		for _, o := range strings.Fields(w.operands) {
 			c.Operands = append(c.Operands, manual.Operand{Name: o, Takes: manual.KindOf(o)})

@@ -4,18 +4,18 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/agentkeys/agentkeys/internal/agent"
 	"github.com/agentkeys/agentkeys/internal/health"
 	"github.com/agentkeys/agentkeys/internal/sdnotify"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// notifier gives the agent systemd's words.
+// notifier tells systemd what the agent does.
 type notifier struct {
 	*sdnotify.Notifier
 	health *health.Conditions
 
 	mu    sync.Mutex
-	state agent.State
+	state words.State
 	line  string // of the agent
 }
 
@@ -23,7 +23,7 @@ type notifier struct {
 func (n *notifier) Reloading() { n.Notifier.Reloading(sdnotify.Monotonic()) }
 
 // Status adds to the agent's line the errors that it does not tell.
-func (n *notifier) Status(state agent.State, line string) {
+func (n *notifier) Status(state words.State, line string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.state, n.line = state, line
@@ -38,18 +38,18 @@ func (n *notifier) again() {
 }
 
 func (n *notifier) tell() {
-	if words := n.words(); words != "" {
-		n.Notifier.Status(words)
+	if line := n.told(); line != "" {
+		n.Notifier.Status(line)
 	}
 }
 
-// words is the line for systemctl status.
-func (n *notifier) words() string {
+// told is the line for systemctl status.
+func (n *notifier) told() string {
 	var parts []string
 	if n.line != "" { // else the agent has not looked yet
 		parts = append(parts, n.line)
 	}
-	for _, c := range n.health.Unsaid(string(n.state)) {
+	for _, c := range n.health.Unsaid(n.state) {
 		parts = append(parts, c.Message)
 	}
 	return strings.Join(parts, "; ")

@@ -22,6 +22,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // situation is a state in which a person may ask for the status of one agent.
@@ -126,16 +127,16 @@ func active(codes []condition.Code) []health.Active {
 }
 
 // in is the status of a daemon with a session.
-func in(state, backend string, keychain store.KeychainState) protocol.Status {
+func in(state words.State, backend string, keychain store.KeychainState) protocol.Status {
 	st := without(state, keychain)
 	st.Session = &protocol.StatusSession{Scope: scope.All(), CreatedAt: 1790000000, ExpiresAt: 1792592000, Generation: 7}
 	st.Storage.Backend = backend
-	st.Sync = protocol.StatusSync{Last: 1790000000, AgeSeconds: 12, Online: state == "online"}
+	st.Sync = protocol.StatusSync{Last: 1790000000, AgeSeconds: 12, Online: state == words.StateOnline}
 	return st
 }
 
 // without is the status of a daemon that has not loaded its session.
-func without(state string, keychain store.KeychainState) protocol.Status {
+func without(state words.State, keychain store.KeychainState) protocol.Status {
 	return protocol.Status{
 		State: state, Sync: protocol.StatusSync{AgeSeconds: -1},
 		Storage: protocol.StatusStorage{Backend: "none", KeychainState: string(keychain)},

@@ -111,11 +111,11 @@ func (p *program) newInstance(ctx context.Context, w wallet.Wallet) (*instance, 
 
 func (i *instance) agentConfig(conditions *health.Conditions) agent.Config {
 	d := &dialer{metrics: i.metrics, conditions: conditions}
-	words := &notifier{Notifier: i.notify, health: conditions}
-	conditions.OnChange(words.again)
+	told := &notifier{Notifier: i.notify, health: conditions}
+	conditions.OnChange(told.again)
 	c := agent.Config{
 		Wallet: i.w, Store: i.storage, Dial: d.dial, Named: i.named, KeychainState: i.storage.keychainState,
-		Conditions: conditions, Observer: i.metrics, Notifier: words, Logger: i.log,
+		Conditions: conditions, Observer: i.metrics, Notifier: told, Logger: i.log,
 		Host: hostName(), Version: buildinfo.Version(), BootID: bootID(), ClockSynced: clockSynced,
 		Floor: func() time.Time { return time.Unix(d.floor.Load(), 0) }, SetFloor: d.setFloor,
 		Random: random, Settings: i.reload, Watchdog: i.notify.WatchdogInterval(),

@@ -16,10 +16,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
-
-// stateNotRunning is what `status` says where only the slot can be looked at.
-const stateNotRunning = "not_running"
 
 type statusCommand struct{ wallet string }
 
@@ -42,7 +40,7 @@ func (c *statusCommand) run(ctx context.Context, p *program) error {
 		code, err := p.status(ctx, s, w)
 		if err != nil && len(wallets) > 1 && ctx.Err() == nil {
 			f := classify(err) // the others are told too
-			code, err = f.exit, p.printStatus(failed(w, stateNotRunning, f), -1)
+			code, err = f.exit, p.printStatus(failed(w, words.StateNotRunning, f), -1)
 		}
 		if err != nil {
 			return err
@@ -100,7 +98,7 @@ func (p *program) status(ctx context.Context, s *store.Store, w wallet.Wallet) (
 	st.Conditions = here(st.Conditions, s.Dir(session.DaemonID(w)))
 	exit := exitFault
 	switch {
-	case st.State == "revoked":
+	case st.State == words.StateRevoked:
 		exit = exitDenied
 	case ready:
 		exit = exitOK
@@ -124,7 +122,7 @@ func (p *program) slotStatus(ctx context.Context, s *store.Store, w wallet.Walle
 			st.Conditions = append(st.Conditions, protocol.StatusCondition{Code: f.code, Severity: "error", Message: err.Error(), Hint: f.hint})
 		}
 		if h := p.holder(s, w); h.Seen() {
-			st.State = stateNoAnswer
+			st.State = words.StateNoAnswer
 			st.Conditions = append(st.Conditions, protocol.StatusCondition{
 				Code: codeDaemonAway, Severity: string(condition.Error), Hint: h.Restart(os.Geteuid()),
 				Message: "a daemon holds the slot (" + h.String() + "), and its socket is nowhere that this environment names",
@@ -139,7 +137,7 @@ func (p *program) slotStatus(ctx context.Context, s *store.Store, w wallet.Walle
 	}
 	if path := closedSocket(paths.SocketDirs(p.getenv, s.Home(), w)); path != "" {
 		f := &failure{code: protocol.CodeDenied, hint: "sudo " + name + " status --wallet " + w.String(), err: errors.New(path + " is closed to this user")}
-		return exitDenied, p.printStatus(failed(w, stateNoAnswer, f), -1)
+		return exitDenied, p.printStatus(failed(w, words.StateNoAnswer, f), -1)
 	}
 	return 0, &failure{
 		exit: exitNoSession, code: "no_session", hint: name + " recover " + w.String() + " --broker URL",
@@ -169,7 +167,7 @@ func (p *program) brokerOf(ctx context.Context, s *store.Store, w wallet.Wallet)
 // session that lies there is not shown.
 func offlineStatus(ctx context.Context, s *store.Store, slot store.Slot, w wallet.Wallet) protocol.Status {
 	st := protocol.Status{
-		Wallet: w, State: stateNotRunning, Sync: protocol.StatusSync{AgeSeconds: -1},
+		Wallet: w, State: words.StateNotRunning, Sync: protocol.StatusSync{AgeSeconds: -1},
 		Storage:    protocol.StatusStorage{Backend: string(slot.Backend), KeychainState: ""},
 		Conditions: []protocol.StatusCondition{},
 	}

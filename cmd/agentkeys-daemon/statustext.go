@@ -12,6 +12,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // instanceStatus is what `status --json` prints: what the daemon says, and whose it is.
@@ -80,9 +81,9 @@ func whereSession(st protocol.Status) string {
 	}
 	keychain := keychainWords(store.KeychainState(st.Storage.KeychainState))
 	switch {
-	case st.State == stateNotRunning && st.Storage.Backend == string(store.BackendKeychain):
+	case st.State == words.StateNotRunning && st.Storage.Backend == string(store.BackendKeychain):
 		return "in the keychain, which was not asked"
-	case st.State == stateNotRunning || st.State == stateNoAnswer:
+	case st.State == words.StateNotRunning || st.State == words.StateNoAnswer:
 		return in
 	case in == "":
 		return "not loaded; " + keychain

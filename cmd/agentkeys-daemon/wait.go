@@ -14,6 +14,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 const waitPause = 100 * time.Millisecond
@@ -97,7 +98,7 @@ func (p *program) isReady(ctx context.Context, s *store.Store, w wallet.Wallet) 
 	if ready, err := client.Ready(ctx); err == nil && ready {
 		return true, nil
 	}
-	if st, err := client.Status(ctx); err == nil && st.State == "revoked" {
+	if st, err := client.Status(ctx); err == nil && st.State == words.StateRevoked {
 		return true, errRevoked(w)
 	}
 	return false, nil

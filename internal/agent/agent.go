@@ -99,17 +99,3 @@ type Observer interface {
 	Synced(unix int64)
 	Credentials(n int)
 }
-
-// State is what the daemon as a whole is doing (design 4, life).
-type State string
-
-// The states. `unpaired` of `run --pair` comes before there is a Daemon.
-const (
-	Starting           State = "starting"
-	WaitingForKeychain State = "waiting_for_keychain"
-	Online             State = "online"
-	Offline            State = "offline"
-	Parked             State = "parked"
-	Revoked            State = "revoked"
-	Blocked            State = "blocked"
-)

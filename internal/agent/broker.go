@@ -6,6 +6,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // keptAt is the session as it stands at its broker, and which one that is: the broker of
@@ -33,7 +34,7 @@ func (d *Daemon) connect(at protocol.StatusBroker, change func(*view)) bool {
 			v.online, v.tried, v.parked, v.etag = false, false, false, ""
 		}
 		if v.broker = at; err != nil {
-			v.loaded, v.phase, v.reason = false, Blocked, err.Error()
+			v.loaded, v.phase, v.reason = false, words.StateBlocked, err.Error()
 			return
 		}
 		change(v)

@@ -14,12 +14,13 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // Notifier tells the service manager how the daemon is; methods do nothing where
 // there is none.
 type Notifier interface {
-	Status(state State, line string) // a line that is another one than before
+	Status(state words.State, line string) // a line that is another one than before
 	Reloading()
 	Ready()
 	Ping()
@@ -73,7 +74,7 @@ type Daemon struct {
 func New(c Config) *Daemon {
 	return &Daemon{
 		c: c, id: session.DaemonID(c.Wallet),
-		v:       view{phase: Starting, reason: "the session is being loaded", records: map[string]held{}},
+		v:       view{phase: words.StateStarting, reason: "the session is being loaded", records: map[string]held{}},
 		events:  newQueue(),
 		reloads: make(chan struct{}, 1),
 		turned:  make(chan struct{}, 1),
@@ -158,7 +159,7 @@ func (d *Daemon) snapshot() (session.Session, store.Info, Broker) {
 	return d.v.session, d.v.info, d.broker
 }
 
-func (d *Daemon) state() State {
+func (d *Daemon) state() words.State {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	return d.v.state()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/strictjson"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 const (
@@ -96,7 +97,7 @@ func listed(events []protocol.Event) []protocol.Event {
 // awaitKept lets the first read of a while without the broker be on the card before its
 // caller has the value. Between two writes a cut loses what was read since.
 func (d *Daemon) awaitKept(kept <-chan struct{}) {
-	if state := d.state(); state == Online || state == Parked {
+	if state := d.state(); state == words.StateOnline || state == words.StateParked {
 		return
 	}
 	t := time.NewTimer(keepWait)

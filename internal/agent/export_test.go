@@ -6,6 +6,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/secret"
 	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // ParseCache lets the tests feed the cache's parser.
@@ -24,7 +25,7 @@ func LeaseUsed(started, now time.Time, contact, usedSeconds int64, synchronised 
 
 // Seen is what the line for the service manager is made of.
 type Seen struct {
-	Phase                              State // while nothing is loaded; empty: a session is
+	Phase                              words.State // while nothing is loaded; empty: a session is
 	Reason                             string
 	Ended, Parked, Online, Tried, Over bool
 	WithoutKeys, WithoutManifest       bool

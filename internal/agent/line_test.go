@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/agentkeys/agentkeys/internal/agent"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // The line claims nothing that the daemon did not see: what is served, and why not more.
@@ -19,14 +20,14 @@ func TestLineForTheServiceManager(t *testing.T) {
 		"online without device keys":     {agent.Seen{Online: true, WithoutKeys: true, WithoutManifest: true}, "online: serving nothing"},
 		"starting from the cache":        {agent.Seen{Records: 2}, "starting: the broker has not answered yet, serving 2 credentials"},
 		"starting after too long":        {agent.Seen{Records: 2, Over: true}, "starting: nothing is served until the broker answers"},
-		"starting, the slot is in use":   {agent.Seen{Phase: agent.Starting, Reason: "the slot is in use by another program"}, "starting: the slot is in use by another program"},
+		"starting, the slot is in use":   {agent.Seen{Phase: words.StateStarting, Reason: "the slot is in use by another program"}, "starting: the slot is in use by another program"},
 		"offline":                        {agent.Seen{Tried: true, Records: 2}, "offline: serving 2 credentials"},
 		"offline, nothing synced before": {agent.Seen{Tried: true, WithoutManifest: true}, "offline: serving nothing yet"},
 		"offline for too long":           {agent.Seen{Tried: true, Records: 2, Over: true}, "offline for longer than the owner allows: nothing is served"},
 		"parked":                         {agent.Seen{Parked: true, Records: 2}, "parked, another device uses a copy of this session: serving 2 credentials, and nothing new"},
 		"revoked":                        {agent.Seen{Ended: true}, "revoked by the owner: nothing is served"},
-		"waiting":                        {agent.Seen{Phase: agent.WaitingForKeychain, Reason: "waiting for the keychain: locked"}, "waiting for the keychain: locked"},
-		"blocked":                        {agent.Seen{Phase: agent.Blocked, Reason: "corrupt session file"}, "blocked: corrupt session file"},
+		"waiting":                        {agent.Seen{Phase: words.StateWaitingForKeychain, Reason: "waiting for the keychain: locked"}, "waiting for the keychain: locked"},
+		"blocked":                        {agent.Seen{Phase: words.StateBlocked, Reason: "corrupt session file"}, "blocked: corrupt session file"},
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()

@@ -8,6 +8,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // attempt loads the slot once and makes the outcome the daemon's state. Errors end
@@ -36,15 +37,15 @@ func (d *Daemon) attempt(ctx context.Context) error {
 
 // notLoaded names why there is no session. What is in memory goes on being served.
 func (d *Daemon) notLoaded(err error) {
-	phase, reason := Blocked, err.Error()
+	phase, reason := words.StateBlocked, err.Error()
 	switch {
 	case errors.Is(err, store.ErrUnavailable):
-		phase, reason = WaitingForKeychain, "waiting for the keychain: "+keychainDetail(err)
+		phase, reason = words.StateWaitingForKeychain, "waiting for the keychain: "+keychainDetail(err)
 	case errors.Is(err, store.ErrBusy):
-		phase, reason = Starting, "the slot is in use by another program"
+		phase, reason = words.StateStarting, "the slot is in use by another program"
 	}
 	d.noteLoad(err)
-	d.setWaiting(phase == WaitingForKeychain)
+	d.setWaiting(phase == words.StateWaitingForKeychain)
 	d.setView(func(v *view) {
 		v.again = v.loaded
 		if !v.loaded {

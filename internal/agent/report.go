@@ -8,6 +8,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 const (
@@ -58,7 +59,7 @@ func (d *Daemon) report(ctx context.Context) {
 			r.last(ctx)
 			return
 		case <-d.events.wake:
-			if d.state() == Online {
+			if d.state() == words.StateOnline {
 				pause(ctx, reportGather)
 			}
 		case <-timer.C:
@@ -84,7 +85,7 @@ func (r *reporter) turn(ctx context.Context, now time.Time) time.Duration {
 		r.d.c.Logger.Warn("events lost", "count", lost)
 	}
 	state, after := r.d.state(), time.Duration(0)
-	if state == Online || state == Parked {
+	if state == words.StateOnline || state == words.StateParked {
 		if err := r.tell(ctx, now); err != nil {
 			r.told = protocol.Report{}
 			r.failed++
@@ -176,7 +177,7 @@ func (r *reporter) last(ctx context.Context) {
 	defer cancel()
 	now := time.Now()
 	r.d.events.settle(now, true)
-	if _, n := r.d.events.all(); n > 0 && r.d.state() == Online {
+	if _, n := r.d.events.all(); n > 0 && r.d.state() == words.StateOnline {
 		if err := r.tell(ctx, now); err != nil {
 			r.d.c.Logger.Warn("events not reported", "error", err)
 		}
@@ -190,7 +191,7 @@ func (r *reporter) body() protocol.Report {
 	defer d.mu.RUnlock()
 	return protocol.Report{
 		Version: d.c.Version, Host: plain(d.c.Host), StorageBackend: d.backend(),
-		KeychainState: d.c.KeychainState(), State: string(d.v.state()), Events: []protocol.Event{},
+		KeychainState: d.c.KeychainState(), State: d.v.state(), Events: []protocol.Event{},
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // How often the main loop looks again.
@@ -117,7 +118,7 @@ func (l *loop) look(ctx context.Context, keychainChanged bool) error {
 		return l.loadAgain(ctx)
 	}
 	switch l.d.state() {
-	case Starting, WaitingForKeychain, Blocked:
+	case words.StateStarting, words.StateWaitingForKeychain, words.StateBlocked:
 		if l.cancel == nil {
 			return l.loadAgain(ctx)
 		}
@@ -177,20 +178,20 @@ func (l *loop) linkEnded(ctx context.Context, err error) error {
 func (l *loop) arm() {
 	after := replacedEvery
 	switch l.d.state() {
-	case Blocked:
+	case words.StateBlocked:
 		after = blockedRetry
-	case WaitingForKeychain:
+	case words.StateWaitingForKeychain:
 		after = waitingRetry
-	case Online:
+	case words.StateOnline:
 		after = replacedOnline
 		if l.d.unsettled() {
 			after = reconcileEvery
 		}
-	case Revoked:
+	case words.StateRevoked:
 		if l.d.endedWithin(justEnded) {
 			after = replacedSoon
 		}
-	case Starting:
+	case words.StateStarting:
 		if _, _, broker := l.d.snapshot(); broker == nil {
 			after = busyRetry
 		}

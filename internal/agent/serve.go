@@ -8,6 +8,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/health"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/secret"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // Credential is one credential for a local caller. AgeSeconds is the time since the
@@ -118,7 +119,7 @@ func (d *Daemon) Status() protocol.Status {
 	defer d.mu.RUnlock()
 	v := &d.v
 	out := protocol.Status{
-		Wallet: d.c.Wallet, State: string(v.state()), Broker: v.broker,
+		Wallet: d.c.Wallet, State: v.state(), Broker: v.broker,
 		Storage:    protocol.StatusStorage{Backend: d.backend(), KeychainState: d.c.KeychainState()},
 		Sync:       protocol.StatusSync{Last: v.lease.contact, AgeSeconds: v.lease.age(now), Online: v.online},
 		Conditions: []protocol.StatusCondition{},
@@ -154,7 +155,7 @@ func (d *Daemon) Ready() (ok bool, reasons []string) {
 	now := time.Now()
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	ok, reasons = health.Ready(string(d.v.state()), active)
+	ok, reasons = health.Ready(d.v.state(), active)
 	first := !d.v.fetched && len(d.v.missing()) > 0 // a moment after the first start
 	return ok && !first && d.servable(now) == nil, reasons
 }
@@ -162,17 +163,17 @@ func (d *Daemon) Ready() (ok bool, reasons []string) {
 // statusLine is one line for `systemctl status`.
 func (v *view) statusLine() string {
 	switch v.state() {
-	case WaitingForKeychain:
+	case words.StateWaitingForKeychain:
 		return v.reason
-	case Blocked:
+	case words.StateBlocked:
 		return "blocked: " + v.reason
-	case Revoked:
+	case words.StateRevoked:
 		return "revoked by the owner: nothing is served"
-	case Parked:
+	case words.StateParked:
 		return "parked, another device uses a copy of this session: serving " + served(v) + ", and nothing new"
-	case Online:
+	case words.StateOnline:
 		return "online: serving " + served(v)
-	case Offline:
+	case words.StateOffline:
 		if v.over {
 			return "offline for longer than the owner allows: nothing is served"
 		}

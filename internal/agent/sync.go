@@ -13,6 +13,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/seal"
 	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // tooSoon is how soon a long poll may end without slowing the next one down.
@@ -22,7 +23,7 @@ const tooSoon = 500 * time.Millisecond
 // after every silence, does not wait: its answer says that the broker is there.
 func (l *link) sync(ctx context.Context) error {
 	wait := l.wait()
-	if l.d.state() == Online {
+	if l.d.state() == words.StateOnline {
 		pause(ctx, l.poll.gap())
 	}
 	start := time.Now()
@@ -52,7 +53,7 @@ func (l *link) sync(ctx context.Context) error {
 
 // wait is how long the next question may stay open.
 func (l *link) wait() time.Duration {
-	if l.d.state() != Online || l.due() {
+	if l.d.state() != words.StateOnline || l.due() {
 		return 0
 	}
 	most := l.poll.wait(l.d.c.Random())

@@ -10,6 +10,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/secret"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // held is one credential in memory: the record as it came and its plaintext.
@@ -22,8 +23,8 @@ type held struct {
 // view is everything that local callers can see, and all that the loops share. The
 // Daemon's mutex guards it; nothing in it is changed in place but by its methods.
 type view struct {
-	phase    State  // while loaded is false
-	reason   string // why nothing is served, for people
+	phase    words.State // while loaded is false
+	reason   string      // why nothing is served, for people
 	loaded   bool
 	again    bool // a later load failed; memory goes on being served
 	session  session.Session
@@ -43,20 +44,20 @@ type view struct {
 	endedAt  time.Time // when the broker said so in this run
 }
 
-func (v *view) state() State {
+func (v *view) state() words.State {
 	switch {
 	case !v.loaded:
 		return v.phase
 	case v.session.Ended != nil:
-		return Revoked
+		return words.StateRevoked
 	case v.parked:
-		return Parked
+		return words.StateParked
 	case v.online:
-		return Online
+		return words.StateOnline
 	case v.tried:
-		return Offline
+		return words.StateOffline
 	}
-	return Starting
+	return words.StateStarting
 }
 
 // adopt makes m the manifest and drops at once every record that it does not list

@@ -18,6 +18,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // world is one paired board: a real store on disk, a broker and an owner in memory.
@@ -138,7 +139,7 @@ func (w *world) startWith(edit func(*agent.Config)) *daemon {
 	return d
 }
 
-func (d *daemon) state() string { return d.Status().State }
+func (d *daemon) state() string { return string(d.Status().State) }
 
 // value is what a local caller gets: the value, or the code of the refusal.
 func (d *daemon) value(service string) string {
@@ -169,7 +170,7 @@ func (observer) Credentials(int)       {}
 
 type quiet struct{}
 
-func (quiet) Status(agent.State, string) {}
+func (quiet) Status(words.State, string) {}
 func (quiet) Reloading()                 {}
 func (quiet) Ready()                     {}
 func (quiet) Ping()                      {}

@@ -41,12 +41,13 @@ func productPlaces() map[string]place {
 	return map[string]place{
 		"buildinfo":  {floor: values},
 		"harden":     {floor: values},
-		"protocol":   {floor: values, also: []string{"scope", "wallet"}},
+		"protocol":   {floor: values, also: []string{"scope", "wallet", "words"}},
 		"scope":      {floor: values},
 		"secret":     {floor: values},
 		"stdio":      {floor: values},
 		"strictjson": {floor: values},
 		"wallet":     {floor: values},
+		"words":      {floor: values},
 
 		"access":    {floor: decisions},
 		"condition": {floor: decisions},

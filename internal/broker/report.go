@@ -107,7 +107,7 @@ func happened(said, now int64) int64 {
 }
 
 func checkReport(body protocol.Report) error {
-	for _, text := range []string{body.Version, body.Host, body.StorageBackend, body.KeychainState, body.State} {
+	for _, text := range []string{body.Version, body.Host, body.StorageBackend, body.KeychainState, string(body.State)} {
 		if !printable(text) {
 			return badRequest("a text of the report is too long or not printable")
 		}

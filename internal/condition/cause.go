@@ -1,6 +1,10 @@
 package condition
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/agentkeys/agentkeys/internal/words"
+)
 
 // consequence says that a condition only follows from others. While one of them holds
 // too, people are shown the cause alone, with what the consequence adds; metrics keep
@@ -80,17 +84,17 @@ func Follow(held []string, because func(string) []string) map[string]string {
 }
 
 // OfState lists the conditions that an instance may be in this state for.
-func OfState(state string) []Code {
+func OfState(state words.State) []Code {
 	switch state {
-	case "offline":
+	case words.StateOffline:
 		return []Code{BrokerAway, BrokerCertificateChanged, SessionExpired, OfflineTooLong}
-	case "waiting_for_keychain":
+	case words.StateWaitingForKeychain:
 		return []Code{KeychainLocked, KeychainUnavailable}
-	case "blocked":
+	case words.StateBlocked:
 		return []Code{SlotInsecure, SlotCorrupt, SlotInconsistent}
-	case "revoked":
+	case words.StateRevoked:
 		return []Code{SessionRevoked}
-	case "parked":
+	case words.StateParked:
 		return []Code{CloneSuspected}
 	}
 	return nil

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // agent is one of the two.
@@ -159,11 +161,11 @@ func (s *scene) up(ctx context.Context, a *agent) error {
 // online waits for the first word of the broker.
 func (s *scene) online(ctx context.Context, a *agent) error {
 	for {
-		var st struct{ State string }
+		var st struct{ State words.State }
 		if err := s.decode(ctx, &st, "agentkeys-daemon", "status", "--wallet", a.wallet, "--json"); err != nil {
 			return err
 		}
-		if st.State == "online" {
+		if st.State == words.StateOnline {
 			return nil
 		}
 		if err := pause(ctx); err != nil {

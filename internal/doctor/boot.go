@@ -5,11 +5,10 @@ import (
 	"strings"
 
 	"github.com/agentkeys/agentkeys/internal/condition"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 const (
-	stateOnline = "online"
-
 	managerSystemd = "systemd"
 	managerLaunchd = "launchd"
 
@@ -120,7 +119,7 @@ func (f Facts) socket() []finding {
 	switch {
 	case s == nil:
 		return nil
-	case s.State == SocketAnswers && s.Daemon != nil && s.Daemon.State != stateOnline:
+	case s.State == SocketAnswers && s.Daemon != nil && s.Daemon.State != words.StateOnline:
 		return one(ok(name, "%s answers: %s%s", s.Path, s.Daemon.State, s.skipped())) // why is said on another line
 	case s.State == SocketAnswers:
 		return one(ok(name, "%s answers%s", s.Path, s.skipped()))
@@ -182,16 +181,16 @@ func (d Daemon) checks(f Facts) []finding {
 	const name = "daemon"
 	var checks []finding
 	switch d.State {
-	case stateOnline:
-		checks = one(ok(name, stateOnline))
-	case "offline", "starting":
+	case words.StateOnline:
+		checks = one(ok(name, "%s", d.State))
+	case words.StateOffline, words.StateStarting:
 		checks = one(warn(name, "", "%s", d.State).follows("broker"))
-	case "revoked", "parked", "unpaired":
+	case words.StateRevoked, words.StateParked:
 		checks = one(fail(name, f.renew(), "%s", d.State))
-	case "waiting_for_keychain":
+	case words.StateWaitingForKeychain:
 		checks = one(fail(name, f.openKeychain(), "waiting for the keychain").follows("keychain"))
-	case "blocked":
-		checks = one(fail(name, hintStatus+f.Wallet, "blocked").follows("permissions", "slot", "session"))
+	case words.StateBlocked:
+		checks = one(fail(name, hintStatus+f.Wallet, "%s", d.State).follows("permissions", "slot", "session"))
 	default:
 		checks = one(fail(name, hintStatus+f.Wallet, "%s", d.State))
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/holder"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // Facts is what was seen. A nil part was not looked at and has no check. No fact is
@@ -164,7 +165,7 @@ type Disk struct {
 
 // Daemon is the running instance's own word.
 type Daemon struct {
-	State         string // of /v1/status
+	State         words.State // of /v1/status
 	KeychainState string
 	Conditions    []Condition
 }

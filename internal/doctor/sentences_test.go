@@ -15,6 +15,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/doctor"
 	"github.com/agentkeys/agentkeys/internal/holder"
 	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -66,7 +67,7 @@ func TestSentences(t *testing.T) {
 }
 
 // says makes the daemon tell its state and conditions, with a detail for the first.
-func says(state, detail string, codes ...condition.Code) func(*doctor.Facts) {
+func says(state words.State, detail string, codes ...condition.Code) func(*doctor.Facts) {
 	return func(f *doctor.Facts) {
 		f.Socket.Daemon = &doctor.Daemon{State: state, KeychainState: f.Keychain.State}
 		for i, code := range codes {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/doctor"
 	"github.com/agentkeys/agentkeys/internal/holder"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // verdict is one row: what differs from a healthy board and what is said of it.
@@ -221,7 +222,7 @@ func socketVerdicts() map[string]verdict {
 			}
 		}
 	}
-	says := func(state string) func(*doctor.Facts) {
+	says := func(state words.State) func(*doctor.Facts) {
 		return func(f *doctor.Facts) { f.Socket.Daemon.State = state }
 	}
 	condition := func(severity string) func(*doctor.Facts) {

@@ -92,7 +92,7 @@ func (d *daemon) reaches(state string) time.Duration {
 	d.t.Helper()
 	return eventually(d.t, patience, "state "+state, func() (string, bool) {
 		s := d.status()
-		return fmt.Sprintf("%+v\n%s", s, d.err), s.State == state
+		return fmt.Sprintf("%+v\n%s", s, d.err), string(s.State) == state
 	})
 }
 

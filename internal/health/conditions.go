@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/condition"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // Active is a condition that holds: Hint has the wallet filled in.
@@ -120,7 +121,7 @@ func (c *Conditions) Active() []Active {
 
 // Unsaid lists the errors that hold, follow from no other condition, and are not told
 // by the state of the instance already: what belongs beside the state on one line.
-func (c *Conditions) Unsaid(state string) []Active {
+func (c *Conditions) Unsaid(state words.State) []Active {
 	all := c.Active()
 	held := make([]string, len(all))
 	for i, a := range all {
@@ -135,8 +136,8 @@ func (c *Conditions) Unsaid(state string) []Active {
 
 // told are the conditions of which a state's own line says all: why an instance is offline
 // it does not.
-func told(state string) []condition.Code {
-	if state == StateOffline {
+func told(state words.State) []condition.Code {
+	if state == words.StateOffline {
 		return []condition.Code{condition.OfflineTooLong}
 	}
 	return condition.OfState(state)

@@ -4,18 +4,7 @@ import (
 	"slices"
 
 	"github.com/agentkeys/agentkeys/internal/condition"
-)
-
-// The states of an instance (design 4, life).
-const (
-	StateStarting           = "starting"
-	StateWaitingForKeychain = "waiting_for_keychain"
-	StateOnline             = "online"
-	StateOffline            = "offline"
-	StateParked             = "parked"
-	StateRevoked            = "revoked"
-	StateUnpaired           = "unpaired"
-	StateBlocked            = "blocked"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // Ready reports whether an instance in this state can serve credentials. reasons
@@ -24,9 +13,9 @@ const (
 //
 // A parked instance serves what it has. A process that answers at all is live:
 // there is no state that a restart would mend.
-func Ready(state string, active []Active) (ready bool, reasons []string) {
-	ready = slices.Contains([]string{StateOnline, StateOffline, StateParked}, state)
-	reasons = append(reasons, "state "+state)
+func Ready(state words.State, active []Active) (ready bool, reasons []string) {
+	ready = state.Serves()
+	reasons = append(reasons, "state "+string(state))
 	for _, a := range active {
 		ready = ready && !stopsServing(a.Code)
 		reasons = append(reasons, string(a.Code))

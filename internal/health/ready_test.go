@@ -9,35 +9,35 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/health"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 func TestReady(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		state string
+		state words.State
 		codes []condition.Code
 		want  bool
 	}{
-		"online":                        {health.StateOnline, nil, true},
-		"offline, from the cache":       {health.StateOffline, []condition.Code{condition.BrokerAway}, true},
-		"parked goes on with the old":   {health.StateParked, []condition.Code{condition.CloneSuspected}, true},
-		"a withheld record of several":  {health.StateOnline, []condition.Code{condition.RecordWithheld}, true},
-		"the card is full":              {health.StateOnline, []condition.Code{condition.NoSpace, condition.StateReadOnly}, true},
-		"offline for too long":          {health.StateOffline, []condition.Code{condition.BrokerAway, condition.OfflineTooLong}, false},
-		"nothing to open records with":  {health.StateOnline, []condition.Code{condition.DeviceKeyMissing}, false},
-		"starting":                      {health.StateStarting, nil, false},
-		"waiting for the keychain":      {health.StateWaitingForKeychain, []condition.Code{condition.KeychainLocked}, false},
-		"revoked":                       {health.StateRevoked, []condition.Code{condition.SessionRevoked}, false},
-		"unpaired":                      {health.StateUnpaired, nil, false},
-		"blocked":                       {health.StateBlocked, []condition.Code{condition.SlotInsecure}, false},
+		"online":                        {words.StateOnline, nil, true},
+		"offline, from the cache":       {words.StateOffline, []condition.Code{condition.BrokerAway}, true},
+		"parked goes on with the old":   {words.StateParked, []condition.Code{condition.CloneSuspected}, true},
+		"a withheld record of several":  {words.StateOnline, []condition.Code{condition.RecordWithheld}, true},
+		"the card is full":              {words.StateOnline, []condition.Code{condition.NoSpace, condition.StateReadOnly}, true},
+		"offline for too long":          {words.StateOffline, []condition.Code{condition.BrokerAway, condition.OfflineTooLong}, false},
+		"nothing to open records with":  {words.StateOnline, []condition.Code{condition.DeviceKeyMissing}, false},
+		"starting":                      {words.StateStarting, nil, false},
+		"waiting for the keychain":      {words.StateWaitingForKeychain, []condition.Code{condition.KeychainLocked}, false},
+		"revoked":                       {words.StateRevoked, []condition.Code{condition.SessionRevoked}, false},
+		"blocked":                       {words.StateBlocked, []condition.Code{condition.SlotInsecure}, false},
 		"a state that does not exist":   {"asleep", nil, false},
-		"revoked, state not yet caught": {health.StateOnline, []condition.Code{condition.SessionRevoked}, false},
+		"revoked, state not yet caught": {words.StateOnline, []condition.Code{condition.SessionRevoked}, false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c, _ := conditions(time.Now)
-			want := []string{"state " + tt.state}
+			want := []string{"state " + string(tt.state)}
 			for _, code := range tt.codes {
 				c.Set(code, true, "openrouter on host pi") // must not show
 				want = append(want, string(code))

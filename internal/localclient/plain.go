@@ -11,6 +11,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/scope"
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // A daemon may run as a lower user than who asks it, and whatever listens in its place
@@ -50,8 +51,11 @@ func oneOf(word string, known ...string) string {
 	return unknown
 }
 
-func plainState(word string) string {
-	return oneOf(word, "starting", "waiting_for_keychain", "online", "offline", "parked", "revoked", "unpaired", "blocked")
+func plainState(word words.State) words.State {
+	if slices.Contains(words.States(), word) {
+		return word
+	}
+	return words.StateUnknown
 }
 
 func plainBackend(word string) string {

@@ -1,6 +1,10 @@
 package protocol
 
-import "github.com/agentkeys/agentkeys/internal/wallet"
+import (
+	"github.com/agentkeys/agentkeys/internal/wallet"
+
+	"github.com/agentkeys/agentkeys/internal/words"
+)
 
 // SignedManifest is a manifest as its owner signed it: the bytes travel as they
 // were signed and are parsed only after the signature is good (design 3, sealing).
@@ -79,12 +83,12 @@ type AgentList struct {
 
 // Report is the body of POST /v1/agent/report.
 type Report struct {
-	Version        string  `json:"version"`
-	Host           string  `json:"host"`
-	StorageBackend string  `json:"storage_backend"`
-	KeychainState  string  `json:"keychain_state"`
-	State          string  `json:"state"`
-	Events         []Event `json:"events"`
+	Version        string      `json:"version"`
+	Host           string      `json:"host"`
+	StorageBackend string      `json:"storage_backend"`
+	KeychainState  string      `json:"keychain_state"`
+	State          words.State `json:"state"`
+	Events         []Event     `json:"events"`
 }
 
 // Event is one access that the daemon granted or denied locally, or several of a kind.

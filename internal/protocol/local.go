@@ -3,6 +3,7 @@ package protocol
 import (
 	"github.com/agentkeys/agentkeys/internal/scope"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // Reasons of a 403 `denied` of agent.sock: the rules, or a caller that the daemon cannot see.
@@ -58,7 +59,7 @@ type LocalSession struct {
 // Status answers GET /v1/status and is what `agentkeys-daemon status --json` prints.
 type Status struct {
 	Wallet     wallet.Wallet     `json:"wallet"`
-	State      string            `json:"state"` // starting, waiting_for_keychain, online, offline, parked, revoked, unpaired, blocked
+	State      words.State       `json:"state"`
 	Session    *StatusSession    `json:"session"`
 	Storage    StatusStorage     `json:"storage"`
 	Sync       StatusSync        `json:"sync"`
