@@ -18,6 +18,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/manual"
 	"github.com/agentkeys/agentkeys/internal/manual/manualtest"
 	"github.com/agentkeys/agentkeys/internal/stdio"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 var update = flag.Bool("update", false, "write man pages and completions")
@@ -27,7 +28,7 @@ const program = "agentkeys-broker"
 func TestManPage(t *testing.T) {
 	t.Parallel()
 	text := manualtest.ReadText(t, root("docs/man", program+".1.txt"))
-	manualtest.ExitCodes(t, text, exitOK, exitFault, exitUsage, exitAway)
+	manualtest.ExitCodes(t, text, words.ExitOK, words.ExitFault, words.ExitUsage, words.ExitUnreachable)
 	manualtest.Variables(t, text, manualtest.VariablesIn(t, ".", root("internal/broker/datadir")))
 	page, err := manual.Page(definition(t), text)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/broker/brokertest"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // patience tells what comes from what never does.
@@ -120,7 +121,7 @@ func TestReload(t *testing.T) {
 		out, err := command(t, append([]string{"reload"}, args...)...).CombinedOutput()
 		return exitOf(err), string(out)
 	}
-	if code, out := reload(base...); code != exitFault {
+	if code, out := reload(base...); code != words.ExitFault {
 		t.Errorf("no directory: %d %s", code, out)
 	}
 	c := startChild(t, base...)
@@ -138,14 +139,14 @@ func TestReload(t *testing.T) {
 	if leafOf(t, "https://"+address) == before {
 		t.Errorf("the old certificate: %s", c.out)
 	}
-	if code, out := reload(append(base, "--log-level", "loud")...); code != exitUsage {
+	if code, out := reload(append(base, "--log-level", "loud")...); code != words.ExitUsage {
 		t.Errorf("a wrong option: %d %s", code, out)
 	}
 	c.signal(syscall.SIGHUP) // those of before are still the last good ones
 	eventually(t, "a second reload", func() bool { return strings.Count(c.out.String(), "log_level=DEBUG") == 2 })
 	c.signal(syscall.SIGTERM)
 	<-c.ended
-	if code, out := reload(base...); code != exitAway || !strings.Contains(out, "hint: agentkeys-broker serve --data "+data+"\n") {
+	if code, out := reload(base...); code != words.ExitUnreachable || !strings.Contains(out, "hint: agentkeys-broker serve --data "+data+"\n") {
 		t.Errorf("no broker: %d %s", code, out)
 	}
 	again := startChild(t, base...)
@@ -187,7 +188,7 @@ func TestReloadByHand(t *testing.T) {
 		"its own pair, named":        {"--tls-cert", cert, "--tls-key", key},
 		"another pair":               {"--tls-cert", "/nope", "--tls-key", "/nope2"},
 	} {
-		if code, out := reload(args...); code != exitFault || !strings.Contains(out, "error: load certificate, the one before goes on: ") {
+		if code, out := reload(args...); code != words.ExitFault || !strings.Contains(out, "error: load certificate, the one before goes on: ") {
 			t.Errorf("%s: %d %s", name, code, out)
 		}
 	}
@@ -197,11 +198,11 @@ func TestReloadByHand(t *testing.T) {
 	if err := os.WriteFile(key, good, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, out := reload("--tls-cert", "/nope", "--tls-key", "/nope2"); code != exitFault || !strings.Contains(out, "/nope: no such file") {
+	if code, out := reload("--tls-cert", "/nope", "--tls-key", "/nope2"); code != words.ExitFault || !strings.Contains(out, "/nope: no such file") {
 		t.Errorf("another pair alone: %d %s", code, out)
 	}
 	for args, want := range map[string]string{"--tls-cert": "go together", "--trusted-proxy": "invalid value"} {
-		if code, out := reload(args, "/nope"); code != exitUsage || !strings.Contains(out, want) {
+		if code, out := reload(args, "/nope"); code != words.ExitUsage || !strings.Contains(out, want) {
 			t.Errorf("%s: %d %s", args, code, out)
 		}
 	}
@@ -221,7 +222,7 @@ func TestReloadOfASelfSignedBroker(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, err := command(t, "reload", "--data", data).CombinedOutput()
-	if exitOf(err) != exitFault || !strings.Contains(string(out), "tls-key.pem: the file is gone") {
+	if exitOf(err) != words.ExitFault || !strings.Contains(string(out), "tls-key.pem: the file is gone") {
 		t.Errorf("%v %s", err, out)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/buildinfo"
 	"github.com/agentkeys/agentkeys/internal/harden"
 	"github.com/agentkeys/agentkeys/internal/stdio"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 const usage = `agentkeys-broker: accounts, pairing, sessions and sealed records for AgentKeys
@@ -49,14 +50,6 @@ const usage = `agentkeys-broker: accounts, pairing, sessions and sealed records 
   agentkeys-broker version
 `
 
-// Exit codes of design 5.
-const (
-	exitOK    = 0
-	exitFault = 1
-	exitUsage = 64
-	exitAway  = 69
-)
-
 // mistake is a usage error with the command that is right.
 type mistake struct{ message, hint string }
 
@@ -76,7 +69,7 @@ func run(ctx context.Context, args, env []string, _ io.Reader, stdout, stderr io
 		err = out.Err()
 	}
 	if err == nil {
-		return exitOK
+		return words.ExitOK
 	}
 	var others *othersDir
 	if errors.As(err, &others) {
@@ -87,12 +80,12 @@ func run(ctx context.Context, args, env []string, _ io.Reader, stdout, stderr io
 		fmt.Fprintln(stderr, "agentkeys-broker: hint:", hint)
 	}
 	if m := (*mistake)(nil); errors.As(err, &m) {
-		return exitUsage
+		return words.ExitUsage
 	}
 	if errors.Is(err, errNotServing) {
-		return exitAway
+		return words.ExitUnreachable
 	}
-	return exitFault
+	return words.ExitFault
 }
 
 // hintFor is what helps against err, or "".

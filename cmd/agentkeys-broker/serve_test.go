@@ -20,6 +20,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/broker/brokertest"
 	"github.com/agentkeys/agentkeys/internal/secret"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // running is a broker in this process, as its program runs it.
@@ -95,7 +96,7 @@ func TestServe(t *testing.T) {
 		t.Errorf("the used set-up token is there still: %v", err)
 	}
 	var second bytes.Buffer
-	if code := run(t.Context(), []string{"agentkeys-broker", "serve", "--listen", "127.0.0.1:0", "--data", data}, nil, nil, io.Discard, &second); code != exitFault {
+	if code := run(t.Context(), []string{"agentkeys-broker", "serve", "--listen", "127.0.0.1:0", "--data", data}, nil, nil, io.Discard, &second); code != words.ExitFault {
 		t.Errorf("a second broker: %d", code)
 	}
 	if !strings.Contains(second.String(), "another agentkeys-broker runs") {

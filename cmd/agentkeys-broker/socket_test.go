@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 func TestOnlyADeadSocketIsRemoved(t *testing.T) {
@@ -18,18 +20,18 @@ func TestOnlyADeadSocketIsRemoved(t *testing.T) {
 		put  func(path string) error
 		code int
 	}{
-		"a file":            {func(path string) error { return os.WriteFile(path, []byte("precious"), 0o600) }, exitUsage},
-		"an empty file":     {func(path string) error { return os.WriteFile(path, nil, 0o600) }, exitUsage},
-		"a directory":       {func(path string) error { return os.Mkdir(path, 0o700) }, exitUsage},
-		"a FIFO":            {func(path string) error { return syscall.Mkfifo(path, 0o600) }, exitUsage},
-		"a link to nothing": {func(path string) error { return os.Symlink(path+".gone", path) }, exitUsage},
+		"a file":            {func(path string) error { return os.WriteFile(path, []byte("precious"), 0o600) }, words.ExitUsage},
+		"an empty file":     {func(path string) error { return os.WriteFile(path, nil, 0o600) }, words.ExitUsage},
+		"a directory":       {func(path string) error { return os.Mkdir(path, 0o700) }, words.ExitUsage},
+		"a FIFO":            {func(path string) error { return syscall.Mkfifo(path, 0o600) }, words.ExitUsage},
+		"a link to nothing": {func(path string) error { return os.Symlink(path+".gone", path) }, words.ExitUsage},
 		"a socket that is answered": {func(path string) error {
 			l, err := net.Listen("unix", path)
 			if err == nil {
 				t.Cleanup(func() { _ = l.Close() })
 			}
 			return err
-		}, exitFault},
+		}, words.ExitFault},
 	} {
 		dir, err := os.MkdirTemp("", "ak")
 		if err != nil {

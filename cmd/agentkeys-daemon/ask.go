@@ -14,7 +14,6 @@ import (
 	"github.com/agentkeys/agentkeys/internal/checkup"
 	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/localclient"
-	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/wallet"
 	"github.com/agentkeys/agentkeys/internal/words"
@@ -55,7 +54,7 @@ func silent(path string, w wallet.Wallet, err error) (exit int, st protocol.Stat
 		if errors.Is(away.Err, errOtherWallet) {
 			err = fmt.Errorf("%s, of %s, answers for another wallet", path, h)
 		}
-		f = &failure{exit: exitUnreachable, code: codeDaemonAway, hint: cmp.Or(h.Restart(os.Geteuid()), hintDoctor(w)), err: err}
+		f = &failure{exit: words.ExitUnreachable, code: codeDaemonAway, hint: cmp.Or(h.Restart(os.Geteuid()), hintDoctor(w)), err: err}
 	case errors.As(err, &refused) && refused.CallerUnseen():
 		f = &failure{exit: f.exit, code: f.code, hint: condition.HintContainer, err: errors.New(refused.Detail)}
 	case errors.As(err, &refused) && refused.Detail != "":
@@ -78,7 +77,7 @@ func failed(w wallet.Wallet, state words.State, f *failure) protocol.Status {
 // to; empty: there is none.
 func closedSocket(dirs []string) string {
 	for _, dir := range dirs {
-		path := filepath.Join(dir, paths.AgentSocket)
+		path := filepath.Join(dir, words.AgentSocket)
 		conn, err := (&net.Dialer{Timeout: askTime}).Dial("unix", path)
 		if err == nil {
 			_ = conn.Close() // it has begun to listen

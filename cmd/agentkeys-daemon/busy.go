@@ -11,6 +11,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // holder finds the daemon of w that runs.
@@ -26,7 +27,7 @@ func (p *program) busy(s *store.Store, w wallet.Wallet, err error) error {
 	if h.Seen() {
 		err = fmt.Errorf("%w (%s)", err, h)
 	}
-	return &failure{exit: exitFault, code: "busy", hint: cmp.Or(h.Stop(os.Geteuid()), hintDoctor(w)), err: err}
+	return &failure{exit: words.ExitFault, code: "busy", hint: cmp.Or(h.Stop(os.Geteuid()), hintDoctor(w)), err: err}
 }
 
 func hintDoctor(w wallet.Wallet) string { return name + " doctor --wallet " + w.String() }

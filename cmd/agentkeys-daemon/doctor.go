@@ -7,6 +7,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/checkup"
 	"github.com/agentkeys/agentkeys/internal/doctor"
 	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 type doctorCommand struct{ wallet string }
@@ -29,10 +30,10 @@ func (c *doctorCommand) run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	exit := exitOK
+	exit := words.ExitOK
 	for _, r := range reports {
 		if r.Worst == doctor.Fail {
-			exit = exitFault
+			exit = words.ExitFault
 		}
 		if !p.flags.JSON {
 			r.Print(p.stdout)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // A revoked slot is not waited for and looks like none that is good, though no daemon runs.
@@ -24,11 +25,11 @@ func TestARevokedSlotWithoutADaemonIsDenied(t *testing.T) {
 		return out.String()
 	}
 	var st protocol.Status
-	if err := json.Unmarshal([]byte(ends(exitDenied, "status", "--json")), &st); err != nil {
+	if err := json.Unmarshal([]byte(ends(words.ExitDenied, "status", "--json")), &st); err != nil {
 		t.Fatal(err)
 	}
 	if st.Session == nil || st.Session.ExpiresAt != 1790000300 || len(st.Conditions) != 1 || st.Conditions[0].Code != "session_revoked" {
 		t.Errorf("%+v %+v", st.Session, st.Conditions)
 	}
-	ends(exitDenied, "wait", "--wallet", online, "--timeout", "1m")
+	ends(words.ExitDenied, "wait", "--wallet", online, "--timeout", "1m")
 }

@@ -26,16 +26,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/systemd"
 	"github.com/agentkeys/agentkeys/internal/wallet"
-)
-
-// Exit codes (design 5).
-const (
-	exitOK          = 0
-	exitFault       = 1
-	exitUsage       = 64
-	exitUnreachable = 69
-	exitDenied      = 77
-	exitNoSession   = 78
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // failure is an error with what a script and a person need beside it.
@@ -51,12 +42,12 @@ func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
 func usage(err error, hint string) error {
-	return &failure{exit: exitUsage, code: "usage", hint: hint, err: err}
+	return &failure{exit: words.ExitUsage, code: "usage", hint: hint, err: err}
 }
 
 // outcome ends the program with exit where the output has said everything.
 func outcome(exit int) error {
-	if exit == exitOK {
+	if exit == words.ExitOK {
 		return nil
 	}
 	return &failure{exit: exit, said: true, err: errors.New("see the output")}
@@ -68,7 +59,7 @@ func classify(err error) *failure {
 	if errors.As(err, &f) {
 		return f
 	}
-	f = &failure{exit: exitFault, code: "error", err: err}
+	f = &failure{exit: words.ExitFault, code: "error", err: err}
 	for _, known := range decisions() {
 		if errors.Is(err, known.is) {
 			f.exit, f.code, f.hint = known.exit, known.code, known.hint
@@ -85,7 +76,7 @@ func classify(err error) *failure {
 	}
 	var unread *settings.UnreadableError
 	if errors.As(err, &unread) { // 64 would keep the unit from trying again
-		f.exit, f.code, f.hint = exitFault, "settings_unreadable", readableHint(unread)
+		f.exit, f.code, f.hint = words.ExitFault, "settings_unreadable", readableHint(unread)
 	}
 	var pairing *agent.Failure
 	var problem *protocol.Problem
@@ -121,9 +112,9 @@ func readableHint(e *settings.UnreadableError) string {
 func exitOfCode(code string) (int, bool) {
 	switch code {
 	case protocol.CodePairingDenied, protocol.CodeDenied, protocol.CodeDeniedScope, protocol.CodeSessionRevoked:
-		return exitDenied, true
+		return words.ExitDenied, true
 	case protocol.CodeUnreachable, protocol.CodeCertificate, protocol.CodeUnavailable, protocol.CodeReadOnly, protocol.CodeRestored, protocol.CodeSlowDown:
-		return exitUnreachable, true
+		return words.ExitUnreachable, true
 	}
 	return 0, false
 }
@@ -137,41 +128,41 @@ type decision struct {
 
 func decisions() []decision {
 	return []decision{
-		{settings.ErrSettings, exitUsage, "usage", name + " run --print-config"},
-		{wallet.ErrFormat, exitUsage, "usage", ""},
-		{wallet.ErrChecksum, exitUsage, "usage", ""},
-		{scope.ErrScope, exitUsage, "usage", ""},
-		{scope.ErrService, exitUsage, "usage", ""},
-		{seal.ErrAlias, exitUsage, "usage", ""},
-		{session.ErrID, exitUsage, "usage", ""},
-		{brokerclient.ErrURL, exitUsage, "usage", name + " pair --broker https://HOST:8420"},
-		{paths.ErrHome, exitUsage, "usage", "export AGENTKEYS_HOME=/absolute/path"},
-		{store.ErrConfig, exitUsage, "usage", ""},
-		{agent.ErrPairingGone, exitNoSession, "no_session", name + " recover WALLET --broker URL"},
-		{store.ErrNoSession, exitNoSession, "no_session", name + " pair --broker URL"},
-		{store.ErrBusy, exitFault, "busy", name + " status"},
-		{store.ErrUnavailable, exitFault, "keychain_unavailable", name + " probe"},
-		{store.ErrInsecure, exitFault, "slot_insecure", ""},
-		{store.ErrCorrupt, exitFault, "slot_corrupt", name + " recover WALLET --broker URL"},
-		{store.ErrInconsistent, exitFault, "slot_inconsistent", name + " recover WALLET --broker URL"},
-		{store.ErrNewer, exitFault, "slot_newer", "upgrade " + name},
-		{store.ErrInDoubt, exitFault, "store_in_doubt", name + " probe"},
-		{localapi.ErrInUse, exitFault, "busy", name + " status"},
-		{localapi.ErrPath, exitFault, "socket", ""},
-		{atomicfile.ErrUnfit, exitFault, "home_unfit", "export AGENTKEYS_HOME=DIR   (DIR on a file system with owners and modes)"},
-		{syscall.ESTALE, exitFault, "home_stale", "mount the file server's directory again: sudo umount -l DIR; sudo mount DIR"},
-		{syscall.ENOSPC, exitFault, string(condition.NoSpace), "df -h"},
-		{syscall.EROFS, exitFault, string(condition.StateReadOnly), name + " doctor"},
-		{protocol.ErrUnpinned, exitUnreachable, protocol.CodeCertificate, "give the whole URL that the broker printed: --broker https://HOST:8420#spki-sha256-..."},
-		{protocol.ErrCertificate, exitUnreachable, protocol.CodeCertificate, "compare with the URL that agentkeys-broker prints when it starts; another key is another broker"},
-		{protocol.ErrUnreachable, exitUnreachable, protocol.CodeUnreachable, "start the broker (agentkeys-broker serve) or give another --broker URL"},
+		{settings.ErrSettings, words.ExitUsage, "usage", name + " run --print-config"},
+		{wallet.ErrFormat, words.ExitUsage, "usage", ""},
+		{wallet.ErrChecksum, words.ExitUsage, "usage", ""},
+		{scope.ErrScope, words.ExitUsage, "usage", ""},
+		{scope.ErrService, words.ExitUsage, "usage", ""},
+		{seal.ErrAlias, words.ExitUsage, "usage", ""},
+		{session.ErrID, words.ExitUsage, "usage", ""},
+		{brokerclient.ErrURL, words.ExitUsage, "usage", name + " pair --broker https://HOST:8420"},
+		{paths.ErrHome, words.ExitUsage, "usage", "export AGENTKEYS_HOME=/absolute/path"},
+		{store.ErrConfig, words.ExitUsage, "usage", ""},
+		{agent.ErrPairingGone, words.ExitNoSession, "no_session", name + " recover WALLET --broker URL"},
+		{store.ErrNoSession, words.ExitNoSession, "no_session", name + " pair --broker URL"},
+		{store.ErrBusy, words.ExitFault, "busy", name + " status"},
+		{store.ErrUnavailable, words.ExitFault, "keychain_unavailable", name + " probe"},
+		{store.ErrInsecure, words.ExitFault, "slot_insecure", ""},
+		{store.ErrCorrupt, words.ExitFault, "slot_corrupt", name + " recover WALLET --broker URL"},
+		{store.ErrInconsistent, words.ExitFault, "slot_inconsistent", name + " recover WALLET --broker URL"},
+		{store.ErrNewer, words.ExitFault, "slot_newer", "upgrade " + name},
+		{store.ErrInDoubt, words.ExitFault, "store_in_doubt", name + " probe"},
+		{localapi.ErrInUse, words.ExitFault, "busy", name + " status"},
+		{localapi.ErrPath, words.ExitFault, "socket", ""},
+		{atomicfile.ErrUnfit, words.ExitFault, "home_unfit", "export AGENTKEYS_HOME=DIR   (DIR on a file system with owners and modes)"},
+		{syscall.ESTALE, words.ExitFault, "home_stale", "mount the file server's directory again: sudo umount -l DIR; sudo mount DIR"},
+		{syscall.ENOSPC, words.ExitFault, string(condition.NoSpace), "df -h"},
+		{syscall.EROFS, words.ExitFault, string(condition.StateReadOnly), name + " doctor"},
+		{protocol.ErrUnpinned, words.ExitUnreachable, protocol.CodeCertificate, "give the whole URL that the broker printed: --broker https://HOST:8420#spki-sha256-..."},
+		{protocol.ErrCertificate, words.ExitUnreachable, protocol.CodeCertificate, "compare with the URL that agentkeys-broker prints when it starts; another key is another broker"},
+		{protocol.ErrUnreachable, words.ExitUnreachable, protocol.CodeUnreachable, "start the broker (agentkeys-broker serve) or give another --broker URL"},
 	}
 }
 
 // report tells the person or script what went wrong and returns the exit code.
 func (p *program) report(err error) int {
 	if err == nil {
-		return exitOK
+		return words.ExitOK
 	}
 	f := classify(err)
 	if f.said {

@@ -15,6 +15,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/systemd"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 type forgetCommand struct {
@@ -83,7 +84,7 @@ func (p *program) forgetSlot(ctx context.Context, s *storage, id session.ID, w w
 			err = nil
 		}
 	}
-	for _, name := range []string{cacheFile, eventsFile} {
+	for _, name := range []string{words.FileCache, words.FileEvents} {
 		if removed := s.RemoveFile(id, name); err == nil { // else it failed for the same reason
 			err = removed
 		}
@@ -110,12 +111,6 @@ func (p *program) forgetUnit(ctx context.Context, w wallet.Wallet) {
 		p.notef("the unit is still enabled, and would end with 78 at each boot. Disable it: sudo systemctl disable %s", unitName(w))
 	}
 }
-
-// cacheFile holds the ciphertext that the daemon kept, and eventsFile what it did not report.
-const (
-	cacheFile  = "cache.json"
-	eventsFile = "events.json"
-)
 
 func (p *program) confirmed(question string) bool {
 	_, _ = fmt.Fprintf(p.stderr, "%s [y/N] ", question)

@@ -17,6 +17,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/manual"
 	"github.com/agentkeys/agentkeys/internal/manual/manualtest"
 	"github.com/agentkeys/agentkeys/internal/settings"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 var update = flag.Bool("update", false, "write man pages and completions")
@@ -51,7 +52,7 @@ func definition(t *testing.T) manual.Program {
 func TestManPage(t *testing.T) {
 	t.Parallel()
 	text := manualtest.ReadText(t, root("docs/man", name+".1.txt"))
-	manualtest.ExitCodes(t, text, exitOK, exitFault, exitUsage, exitUnreachable, exitDenied, exitNoSession)
+	manualtest.ExitCodes(t, text, words.ExitOK, words.ExitFault, words.ExitUsage, words.ExitUnreachable, words.ExitDenied, words.ExitNoSession)
 	variables := manualtest.VariablesIn(t, ".", root("internal/paths"), root("internal/checkup"))
 	for _, key := range settings.Keys() {
 		variables = append(variables, variable(key))

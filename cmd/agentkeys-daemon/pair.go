@@ -22,6 +22,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/settings"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // patience is how long a broker that does not answer the first request is asked.
@@ -174,7 +175,7 @@ func (p *program) tryHome(s *storage) error {
 	}
 	look, err := checkup.TryHome(s.Store, p.getenv)
 	if err != nil && look.Hint != "" {
-		return &failure{exit: exitFault, code: "home_unfit", hint: look.Hint, err: err}
+		return &failure{exit: words.ExitFault, code: "home_unfit", hint: look.Hint, err: err}
 	}
 	for _, text := range look.Warnings {
 		p.announcer().warn(text)

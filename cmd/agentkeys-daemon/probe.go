@@ -5,6 +5,7 @@ import (
 	"flag"
 
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 type probeCommand struct{}
@@ -38,7 +39,7 @@ func (*probeCommand) run(ctx context.Context, p *program) error {
 	if found.State == store.StateUnlocked || found.State == store.StateDisabled {
 		return nil
 	}
-	return outcome(exitFault)
+	return outcome(words.ExitFault)
 }
 
 func (p *program) printProbe(found store.Probe) error {

@@ -21,6 +21,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/settings"
 	"github.com/agentkeys/agentkeys/internal/stdio"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // reloadable is an instance with settings in dir, and what it tells systemd.
@@ -111,7 +112,7 @@ func TestSettingsThatCannotBeReadAreNoUsageError(t *testing.T) {
 	}
 	var out bytes.Buffer
 	exit := (&program{stderr: &out}).report(err)
-	if exit != exitFault || !strings.HasSuffix(out.String(), "hint: chmod 0644 /etc/agentkeys/daemon.toml\n") {
+	if exit != words.ExitFault || !strings.HasSuffix(out.String(), "hint: chmod 0644 /etc/agentkeys/daemon.toml\n") {
 		t.Errorf("exit %d, %s", exit, out.String())
 	}
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/supervise"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // gcPercent keeps the heap of a program that does little small.
@@ -176,7 +177,7 @@ func (i *instance) explain(err error) error {
 			sudo = "sudo " // the unit's user may not make slots there
 		}
 		return &failure{
-			exit: exitNoSession, code: "no_session", hint: sudo + name + " recover " + i.w.String() + " --broker URL",
+			exit: words.ExitNoSession, code: "no_session", hint: sudo + name + " recover " + i.w.String() + " --broker URL",
 			err: fmt.Errorf("wallet %s is not paired on this machine: %w", i.w, err),
 		}
 	}

@@ -35,7 +35,7 @@ func (c *statusCommand) run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	exit := exitOK
+	exit := words.ExitOK
 	for _, w := range wallets {
 		code, err := p.status(ctx, s, w)
 		if err != nil && len(wallets) > 1 && ctx.Err() == nil {
@@ -96,12 +96,12 @@ func (p *program) status(ctx context.Context, s *store.Store, w wallet.Wallet) (
 		return exit, p.printStatus(st, paths.Owner(path))
 	}
 	st.Conditions = here(st.Conditions, s.Dir(session.DaemonID(w)))
-	exit := exitFault
+	exit := words.ExitFault
 	switch {
 	case st.State == words.StateRevoked:
-		exit = exitDenied
+		exit = words.ExitDenied
 	case ready:
-		exit = exitOK
+		exit = words.ExitOK
 	}
 	return exit, p.printStatus(st, paths.Owner(path))
 }
@@ -128,19 +128,19 @@ func (p *program) slotStatus(ctx context.Context, s *store.Store, w wallet.Walle
 				Message: "a daemon holds the slot (" + h.String() + "), and its socket is nowhere that this environment names",
 			})
 		}
-		exit := exitUnreachable
+		exit := words.ExitUnreachable
 		if ended := p.ended(ctx, s, w); ended != nil {
-			exit = exitDenied
+			exit = words.ExitDenied
 			revoke(&st, ended, s.Home())
 		}
 		return exit, p.printStatus(st, paths.Owner(slot.Dir))
 	}
 	if path := closedSocket(paths.SocketDirs(p.getenv, s.Home(), w)); path != "" {
 		f := &failure{code: protocol.CodeDenied, hint: "sudo " + name + " status --wallet " + w.String(), err: errors.New(path + " is closed to this user")}
-		return exitDenied, p.printStatus(failed(w, words.StateNoAnswer, f), -1)
+		return words.ExitDenied, p.printStatus(failed(w, words.StateNoAnswer, f), -1)
 	}
 	return 0, &failure{
-		exit: exitNoSession, code: "no_session", hint: name + " recover " + w.String() + " --broker URL",
+		exit: words.ExitNoSession, code: "no_session", hint: name + " recover " + w.String() + " --broker URL",
 		err: errors.New("wallet " + w.String() + " is not paired on this machine (" + s.Home() + ")"),
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/paths"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 const (
@@ -29,7 +29,7 @@ func serveAs(t *testing.T, home, w string, h http.Handler) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("unix", filepath.Join(dir, paths.AgentSocket))
+	l, err := net.Listen("unix", filepath.Join(dir, words.AgentSocket))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestADaemonThatDoesNotAnswerHidesNoOther(t *testing.T) {
 			t.Parallel()
 			var out, errs bytes.Buffer
 			exit := run(t.Context(), append([]string{name}, args...), environ, strings.NewReader(""), &out, &errs)
-			if exit != exitUnreachable || strings.ContainsAny(out.String(), "\x1b") || strings.Contains(out.String(), "evil") {
+			if exit != words.ExitUnreachable || strings.ContainsAny(out.String(), "\x1b") || strings.Contains(out.String(), "evil") {
 				t.Errorf("exit %d\n%q\n%s", exit, out.String(), errs.String())
 			}
 			// This process serves the sockets, and no unit started it.

@@ -17,6 +17,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/systemd"
 	"github.com/agentkeys/agentkeys/internal/systemd/manager"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // startTime is how long a start may take; systemd's own limit is 90 s.
@@ -199,7 +200,7 @@ func (p *program) notStarted(w wallet.Wallet, err error) error {
 	if errors.Is(err, manager.ErrNotStarted) {
 		hint = "sudo journalctl -u " + unitName(w) + " -n 20"
 	}
-	return &failure{exit: exitFault, code: "not_started", hint: hint, err: fmt.Errorf("the agent is paired, but: %w", err)}
+	return &failure{exit: words.ExitFault, code: "not_started", hint: hint, err: fmt.Errorf("the agent is paired, but: %w", err)}
 }
 
 // notef says something beside the outcome; scripts read standard output.

@@ -46,7 +46,7 @@ func (c *waitCommand) run(ctx context.Context, p *program) error {
 	}
 	if !p.known(s, w) {
 		return &failure{
-			exit: exitNoSession, code: "no_session", hint: name + " recover " + w.String() + " --broker URL",
+			exit: words.ExitNoSession, code: "no_session", hint: name + " recover " + w.String() + " --broker URL",
 			err: fmt.Errorf("wallet %s is not paired on this machine (%s)", w, s.Home()),
 		}
 	}
@@ -59,7 +59,7 @@ func (c *waitCommand) run(ctx context.Context, p *program) error {
 		select {
 		case <-ctx.Done():
 			return &failure{
-				exit: exitUnreachable, code: "timeout", hint: name + " status --wallet " + w.String(),
+				exit: words.ExitUnreachable, code: "timeout", hint: name + " status --wallet " + w.String(),
 				err: fmt.Errorf("the daemon of %s was not ready within %s", w, c.timeout),
 			}
 		case <-time.After(waitPause):
@@ -106,7 +106,7 @@ func (p *program) isReady(ctx context.Context, s *store.Store, w wallet.Wallet) 
 
 func errRevoked(w wallet.Wallet) error {
 	return &failure{
-		exit: exitDenied, code: "session_revoked", hint: name + " recover " + w.String() + " --broker URL",
+		exit: words.ExitDenied, code: "session_revoked", hint: name + " recover " + w.String() + " --broker URL",
 		err: errors.New("the owner revoked this agent"),
 	}
 }

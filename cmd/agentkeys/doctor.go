@@ -6,6 +6,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/owner"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 type doctorCmd struct{}
@@ -18,7 +19,7 @@ func (doctorCmd) Run(a *app) error {
 		return err
 	}
 	cfg := checkup.Config{Getenv: a.getenv, Owner: true, Flags: map[string]string{}}
-	cfg.Journal = &checkup.Journal{Name: owner.KnownFile, Warn: owner.KnownWarn, Limit: owner.KnownLimit, FileLimit: owner.KnownFileLimit, Check: owner.CheckKnown}
+	cfg.Journal = &checkup.Journal{Name: words.FileManifests, Warn: owner.KnownWarn, Limit: owner.KnownLimit, FileLimit: owner.KnownFileLimit, Check: owner.CheckKnown}
 	if a.global.Broker != "" {
 		cfg.Flags["broker"] = a.global.Broker
 	}
@@ -26,10 +27,10 @@ func (doctorCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	worst := exitOK
+	worst := words.ExitOK
 	for _, r := range reports {
 		if r.Worst == doctor.Fail {
-			worst = exitFault
+			worst = words.ExitFault
 		}
 		if !a.global.JSON {
 			r.Print(a.stdout)
@@ -37,7 +38,7 @@ func (doctorCmd) Run(a *app) error {
 			return err
 		}
 	}
-	if worst != exitOK {
+	if worst != words.ExitOK {
 		return exitError{worst}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/agentkeys/agentkeys/internal/owner"
+	"github.com/agentkeys/agentkeys/internal/protocol"
 )
 
 // errKept: the person said no; everything is as it was.
@@ -32,7 +33,7 @@ func (c revokeCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.print(map[string]string{"wallet": w.String(), "state": "revoked"}, "revoked %s", w.Display())
+	return a.print(map[string]string{"wallet": w.String(), "state": protocol.AgentRevoked}, "revoked %s", w.Display())
 }
 
 func (c revokeCmd) revokeOwn(a *app, o *owner.Owner) error {
@@ -43,7 +44,7 @@ func (c revokeCmd) revokeOwn(a *app, o *owner.Owner) error {
 	if err := o.End(a.ctx, c.WipeKeys); err != nil {
 		return err
 	}
-	return a.print(map[string]string{"wallet": w.String(), "state": "revoked"}, "ended the session of %s", w.Display())
+	return a.print(map[string]string{"wallet": w.String(), "state": protocol.AgentRevoked}, "ended the session of %s", w.Display())
 }
 
 // sure asks, unless told not to.

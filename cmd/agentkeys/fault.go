@@ -23,16 +23,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/settings"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
-)
-
-// Exit codes (design 5, manners).
-const (
-	exitOK          = 0
-	exitFault       = 1
-	exitUsage       = 64
-	exitUnreachable = 69
-	exitDenied      = 77
-	exitNoSession   = 78
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 const (
@@ -99,19 +90,19 @@ func (a *app) fail(err error, asJSON bool) int {
 
 // faultOf translates an error once, here.
 func faultOf(err error) fault {
-	f := fault{Code: "error", Message: err.Error(), exit: exitFault}
+	f := fault{Code: "error", Message: err.Error(), exit: words.ExitFault}
 	var usage usageError
 	var p *protocol.Problem
 	var away *localclient.UnreachableError
 	switch {
 	case errors.As(err, &usage):
-		f.Code, f.Hint, f.exit = "usage", usage.hint, exitUsage
+		f.Code, f.Hint, f.exit = "usage", usage.hint, words.ExitUsage
 	case errors.As(err, &p):
 		f = problemFault(err, p)
 	case errors.As(err, &away) && errors.Is(away.Err, fs.ErrPermission):
-		f.Code, f.exit, f.Hint = protocol.CodeDenied, exitDenied, "run it as root or as the daemon's user"
+		f.Code, f.exit, f.Hint = protocol.CodeDenied, words.ExitDenied, "run it as root or as the daemon's user"
 	case errors.As(err, &away):
-		f.Code, f.exit, f.Hint = "daemon_away", exitUnreachable, "agentkeys-daemon status"
+		f.Code, f.exit, f.Hint = "daemon_away", words.ExitUnreachable, "agentkeys-daemon status"
 	default:
 		for _, known := range knownFaults() {
 			if errors.Is(err, known.err) {
@@ -141,79 +132,79 @@ type knownFault struct {
 // knownFaults is tried from the top; the more special error stands first.
 func knownFaults() []knownFault {
 	return []knownFault{
-		{owner.ErrNoAccount, "no_session", exitNoSession, hintInit},
-		{store.ErrNoSession, "no_session", exitNoSession, hintInit},
-		{owner.ErrNotOwner, protocol.CodeDenied, exitDenied, "agentkeys --session-id master whoami"},
-		{owner.ErrOtherAccount, protocol.CodeConflict, exitFault, "agentkeys --session-id second init --recovery-key -"},
-		{owner.ErrSetupToken, "usage", exitUsage, "agentkeys init --broker URL --setup-token-file FILE"},
-		{owner.ErrSetupRefused, protocol.CodeDenied, exitDenied, "agentkeys init --broker URL --setup-token-file FILE"},
-		{owner.ErrBrokerURL, "usage", exitUsage, "agentkeys init --broker URL --setup-token-file FILE"},
-		{owner.ErrAll, "usage", exitUsage, "agentkeys scope --agent IDENTITY --set a,b"},
-		{owner.ErrScope, protocol.CodeDeniedScope, exitDenied, "agentkeys list"},
-		{owner.ErrTooLong, "too_long", exitFault, "agentkeys usage --since 24h"},
-		{errNotApproved, codeNotConfirmed, exitFault, ""},
-		{errKept, codeNotConfirmed, exitFault, ""},
-		{errInterrupted, "interrupted", exitFault, ""},
-		{errProgram, protocol.CodeNotFound, exitFault, ""},
-		{owner.ErrUnknownAccount, "account_unknown", exitFault, hintRestore},
-		{owner.ErrKind, "usage", exitUsage, ""},
-		{owner.BothError{}, "usage", exitUsage, ""},
-		{brokerclient.ErrURL, "usage", exitUsage, ""},
-		{settings.ErrSettings, "usage", exitUsage, "agentkeys-daemon run --print-config"},
-		{pairing.ErrForged, protocol.CodePairingForged, exitFault, "compare the code with the board's screen; if it is right, do not trust this broker"},
-		{pairing.ErrCode, "usage", exitUsage, ""},
-		{owner.ErrWithheld, protocol.CodeRecordWithheld, exitFault, ""},
-		{seal.ErrManifest, protocol.CodeManifestRefused, exitFault, ""},
-		{owner.ErrRewritten, "audit_rewritten", exitFault, "agentkeys usage --accept   (only if you restored the broker yourself)"},
-		{owner.ErrNoCredential, protocol.CodeNotFound, exitFault, "agentkeys list"},
-		{owner.ErrNoBoard, protocol.CodeNotFound, exitFault, "compare the code with the board's screen; if it is older than 10 minutes, pair again"},
-		{owner.ErrNotFound, protocol.CodeNotFound, exitFault, "agentkeys agents"},
-		{owner.ErrTaken, protocol.CodeConflict, exitFault, "agentkeys agents"},
-		{owner.ErrLimit, protocol.CodeConflict, exitFault, "agentkeys list"},
-		{session.ErrID, "usage", exitUsage, ""},
-		{wallet.ErrFormat, "usage", exitUsage, ""},
-		{wallet.ErrChecksum, "usage", exitUsage, ""},
-		{scope.ErrService, "usage", exitUsage, ""},
-		{scope.ErrScope, "usage", exitUsage, ""},
-		{seal.ErrAlias, "usage", exitUsage, ""},
-		{seal.ErrEmail, "usage", exitUsage, ""},
-		{seal.ErrRecoveryKey, "usage", exitUsage, ""},
-		{paths.ErrHome, "usage", exitUsage, ""},
-		{store.ErrConfig, "usage", exitUsage, ""},
-		{store.ErrUnavailable, "keychain_unavailable", exitFault, "unlock the keychain, or set AGENTKEYS_SESSION_STORE=file before `agentkeys init`"},
-		{store.ErrInDoubt, "store_in_doubt", exitFault, ""},
-		{store.ErrInconsistent, "slot_inconsistent", exitFault, "agentkeys init --recovery-key -"},
-		{atomicfile.ErrUnfit, "home_unfit", exitFault, "export AGENTKEYS_HOME=DIR   (DIR on a file system with owners and modes)"},
-		{syscall.ESTALE, "home_stale", exitFault, "mount the file server's directory again: sudo umount -l DIR; sudo mount DIR"},
-		{store.ErrInsecure, "slot_insecure", exitFault, ""},
-		{store.ErrCorrupt, "slot_corrupt", exitFault, "agentkeys init --recovery-key -"},
-		{store.ErrBusy, "busy", exitFault, ""},
-		{store.ErrStale, "busy", exitFault, ""},
-		{store.ErrNewer, "slot_newer", exitFault, "upgrade agentkeys"},
-		{protocol.ErrUnpinned, protocol.CodeCertificate, exitUnreachable, "agentkeys --broker URL COMMAND   (the whole URL that the broker printed, with #spki-sha256-...)"},
-		{protocol.ErrCertificate, protocol.CodeCertificate, exitUnreachable, hintCertificate},
-		{protocol.ErrUnreachable, protocol.CodeUnreachable, exitUnreachable, hintDoctor},
+		{owner.ErrNoAccount, "no_session", words.ExitNoSession, hintInit},
+		{store.ErrNoSession, "no_session", words.ExitNoSession, hintInit},
+		{owner.ErrNotOwner, protocol.CodeDenied, words.ExitDenied, "agentkeys --session-id master whoami"},
+		{owner.ErrOtherAccount, protocol.CodeConflict, words.ExitFault, "agentkeys --session-id second init --recovery-key -"},
+		{owner.ErrSetupToken, "usage", words.ExitUsage, "agentkeys init --broker URL --setup-token-file FILE"},
+		{owner.ErrSetupRefused, protocol.CodeDenied, words.ExitDenied, "agentkeys init --broker URL --setup-token-file FILE"},
+		{owner.ErrBrokerURL, "usage", words.ExitUsage, "agentkeys init --broker URL --setup-token-file FILE"},
+		{owner.ErrAll, "usage", words.ExitUsage, "agentkeys scope --agent IDENTITY --set a,b"},
+		{owner.ErrScope, protocol.CodeDeniedScope, words.ExitDenied, "agentkeys list"},
+		{owner.ErrTooLong, "too_long", words.ExitFault, "agentkeys usage --since 24h"},
+		{errNotApproved, codeNotConfirmed, words.ExitFault, ""},
+		{errKept, codeNotConfirmed, words.ExitFault, ""},
+		{errInterrupted, "interrupted", words.ExitFault, ""},
+		{errProgram, protocol.CodeNotFound, words.ExitFault, ""},
+		{owner.ErrUnknownAccount, "account_unknown", words.ExitFault, hintRestore},
+		{owner.ErrKind, "usage", words.ExitUsage, ""},
+		{owner.BothError{}, "usage", words.ExitUsage, ""},
+		{brokerclient.ErrURL, "usage", words.ExitUsage, ""},
+		{settings.ErrSettings, "usage", words.ExitUsage, "agentkeys-daemon run --print-config"},
+		{pairing.ErrForged, protocol.CodePairingForged, words.ExitFault, "compare the code with the board's screen; if it is right, do not trust this broker"},
+		{pairing.ErrCode, "usage", words.ExitUsage, ""},
+		{owner.ErrWithheld, protocol.CodeRecordWithheld, words.ExitFault, ""},
+		{seal.ErrManifest, protocol.CodeManifestRefused, words.ExitFault, ""},
+		{owner.ErrRewritten, "audit_rewritten", words.ExitFault, "agentkeys usage --accept   (only if you restored the broker yourself)"},
+		{owner.ErrNoCredential, protocol.CodeNotFound, words.ExitFault, "agentkeys list"},
+		{owner.ErrNoBoard, protocol.CodeNotFound, words.ExitFault, "compare the code with the board's screen; if it is older than 10 minutes, pair again"},
+		{owner.ErrNotFound, protocol.CodeNotFound, words.ExitFault, "agentkeys agents"},
+		{owner.ErrTaken, protocol.CodeConflict, words.ExitFault, "agentkeys agents"},
+		{owner.ErrLimit, protocol.CodeConflict, words.ExitFault, "agentkeys list"},
+		{session.ErrID, "usage", words.ExitUsage, ""},
+		{wallet.ErrFormat, "usage", words.ExitUsage, ""},
+		{wallet.ErrChecksum, "usage", words.ExitUsage, ""},
+		{scope.ErrService, "usage", words.ExitUsage, ""},
+		{scope.ErrScope, "usage", words.ExitUsage, ""},
+		{seal.ErrAlias, "usage", words.ExitUsage, ""},
+		{seal.ErrEmail, "usage", words.ExitUsage, ""},
+		{seal.ErrRecoveryKey, "usage", words.ExitUsage, ""},
+		{paths.ErrHome, "usage", words.ExitUsage, ""},
+		{store.ErrConfig, "usage", words.ExitUsage, ""},
+		{store.ErrUnavailable, "keychain_unavailable", words.ExitFault, "unlock the keychain, or set AGENTKEYS_SESSION_STORE=file before `agentkeys init`"},
+		{store.ErrInDoubt, "store_in_doubt", words.ExitFault, ""},
+		{store.ErrInconsistent, "slot_inconsistent", words.ExitFault, "agentkeys init --recovery-key -"},
+		{atomicfile.ErrUnfit, "home_unfit", words.ExitFault, "export AGENTKEYS_HOME=DIR   (DIR on a file system with owners and modes)"},
+		{syscall.ESTALE, "home_stale", words.ExitFault, "mount the file server's directory again: sudo umount -l DIR; sudo mount DIR"},
+		{store.ErrInsecure, "slot_insecure", words.ExitFault, ""},
+		{store.ErrCorrupt, "slot_corrupt", words.ExitFault, "agentkeys init --recovery-key -"},
+		{store.ErrBusy, "busy", words.ExitFault, ""},
+		{store.ErrStale, "busy", words.ExitFault, ""},
+		{store.ErrNewer, "slot_newer", words.ExitFault, "upgrade agentkeys"},
+		{protocol.ErrUnpinned, protocol.CodeCertificate, words.ExitUnreachable, "agentkeys --broker URL COMMAND   (the whole URL that the broker printed, with #spki-sha256-...)"},
+		{protocol.ErrCertificate, protocol.CodeCertificate, words.ExitUnreachable, hintCertificate},
+		{protocol.ErrUnreachable, protocol.CodeUnreachable, words.ExitUnreachable, hintDoctor},
 	}
 }
 
 // problemFault tells the broker's (or the daemon's) own answer.
 func problemFault(err error, p *protocol.Problem) fault {
-	f := fault{Code: p.Code, Message: err.Error(), exit: exitFault}
+	f := fault{Code: p.Code, Message: err.Error(), exit: words.ExitFault}
 	switch p.Code {
 	case protocol.CodeDenied, protocol.CodeDeniedScope, protocol.CodePairingDenied, protocol.CodeApprovalNeeded:
-		f.exit = exitDenied
+		f.exit = words.ExitDenied
 	case protocol.CodeSessionRevoked:
-		f.exit, f.Hint = exitDenied, hintInit
+		f.exit, f.Hint = words.ExitDenied, hintInit
 	case protocol.CodeTokenRetired:
-		f.Message, f.exit, f.Hint = "this account was opened elsewhere, and its session there replaced this one", exitNoSession, hintInit
+		f.Message, f.exit, f.Hint = "this account was opened elsewhere, and its session there replaced this one", words.ExitNoSession, hintInit
 	case protocol.CodeTokenUnknown, protocol.CodeSessionExpired:
-		f.exit, f.Hint = exitNoSession, hintInit
+		f.exit, f.Hint = words.ExitNoSession, hintInit
 	case protocol.CodeSlowDown:
 		f.Message = fmt.Sprintf("%s; try again in %d s", f.Message, p.RetryAfter)
 	case protocol.CodeReadOnly:
-		f.exit, f.Hint = exitUnreachable, doctor.HintBrokerDisk
+		f.exit, f.Hint = words.ExitUnreachable, doctor.HintBrokerDisk
 	case protocol.CodeUnavailable, protocol.CodeRestored:
-		f.exit = exitUnreachable
+		f.exit = words.ExitUnreachable
 	}
 	return f
 }

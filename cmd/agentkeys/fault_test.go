@@ -11,6 +11,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 func TestAFaultIsToldOnce(t *testing.T) {
@@ -26,24 +27,24 @@ func TestAFaultIsToldOnce(t *testing.T) {
 	}{
 		"a socket that this user may not reach": {
 			&localclient.UnreachableError{Path: "/run/x", Err: fmt.Errorf("dial: %w", fs.ErrPermission)},
-			told{"denied", exitDenied, "run it as root or as the daemon's user"},
+			told{"denied", words.ExitDenied, "run it as root or as the daemon's user"},
 		},
 		"a daemon that is not there": {
-			&localclient.UnreachableError{Path: "/run/x", Err: fs.ErrNotExist}, told{"daemon_away", exitUnreachable, "agentkeys-daemon status"},
+			&localclient.UnreachableError{Path: "/run/x", Err: fs.ErrNotExist}, told{"daemon_away", words.ExitUnreachable, "agentkeys-daemon status"},
 		},
 		"a locked keychain in the owner's slot": {
 			fmt.Errorf("load: %w", &store.UnavailableError{State: "locked"}),
-			told{"keychain_unavailable", exitFault, "unlock the keychain, or set AGENTKEYS_SESSION_STORE=file before `agentkeys init`"},
+			told{"keychain_unavailable", words.ExitFault, "unlock the keychain, or set AGENTKEYS_SESSION_STORE=file before `agentkeys init`"},
 		},
 		"a locked keychain in an agent's slot": {
 			agentSlotFault(fmt.Errorf("load: %w", &store.UnavailableError{State: "locked"}), daemonID(t)),
-			told{"keychain_unavailable", exitFault, "unlock the keychain, then: agentkeys-daemon probe"},
+			told{"keychain_unavailable", words.ExitFault, "unlock the keychain, then: agentkeys-daemon probe"},
 		},
 		"a broker whose disk is full": {
 			fmt.Errorf("revoke bot: %w", &protocol.Problem{Status: 503, Code: protocol.CodeReadOnly, Detail: "no space"}),
-			told{"read_only", exitUnreachable, "on the broker's machine: df -h; sudo journalctl -u agentkeys-broker"},
+			told{"read_only", words.ExitUnreachable, "on the broker's machine: df -h; sudo journalctl -u agentkeys-broker"},
 		},
-		"anything else": {fs.ErrInvalid, told{"error", exitFault, ""}},
+		"anything else": {fs.ErrInvalid, told{"error", words.ExitFault, ""}},
 	} {
 		f := faultOf(test.err)
 		if diff := cmp.Diff(test.want, told{f.Code, f.exit, f.Hint}); diff != "" {

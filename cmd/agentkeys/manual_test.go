@@ -10,6 +10,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/manual"
 	"github.com/agentkeys/agentkeys/internal/manual/manualtest"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 var update = flag.Bool("update", false, "write man pages and completions")
@@ -69,7 +70,7 @@ func actions(t *testing.T) []string {
 func TestManPage(t *testing.T) {
 	t.Parallel()
 	text := manualtest.ReadText(t, root("docs/man/agentkeys.1.txt"))
-	manualtest.ExitCodes(t, text, exitOK, exitFault, exitUsage, exitUnreachable, exitDenied, exitNoSession)
+	manualtest.ExitCodes(t, text, words.ExitOK, words.ExitFault, words.ExitUsage, words.ExitUnreachable, words.ExitDenied, words.ExitNoSession)
 	manualtest.Variables(t, text, manualtest.VariablesIn(t, ".", root("internal/paths"), root("internal/owner"), root("internal/checkup")))
 	page, err := manual.Page(definition(t), text)
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/stdio"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // app is one call of the program: what it was told and where it may speak.
@@ -53,7 +54,7 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	if err != nil {
 		return a.fail(err, wantsJSON(args))
 	}
-	return exitOK
+	return words.ExitOK
 }
 
 func (a *app) parseAndRun(args []string, hardenErr error) error {

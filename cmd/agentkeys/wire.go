@@ -22,6 +22,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
 	"github.com/agentkeys/agentkeys/internal/systemd"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // slots opens the session store of this user. In file mode there is no keychain
@@ -180,7 +181,7 @@ func (a *app) notListening(w wallet.Wallet, home string, homed bool) (string, er
 	var dialer net.Dialer
 	dirs := paths.SocketDirs(a.getenv, home, w)
 	for _, dir := range dirs {
-		path := filepath.Join(dir, paths.AgentSocket)
+		path := filepath.Join(dir, words.AgentSocket)
 		if conn, err := dialer.DialContext(a.ctx, "unix", path); errors.Is(err, fs.ErrPermission) {
 			return "", &localclient.UnreachableError{Path: path, Err: fs.ErrPermission}
 		} else if err == nil {
@@ -192,7 +193,7 @@ func (a *app) notListening(w wallet.Wallet, home string, homed bool) (string, er
 	if homed {
 		where = paths.SocketDir(a.getenv, home, w)
 	}
-	err := &localclient.UnreachableError{Path: filepath.Join(where, paths.AgentSocket), Err: errors.New("nobody listens")}
+	err := &localclient.UnreachableError{Path: filepath.Join(where, words.AgentSocket), Err: errors.New("nobody listens")}
 	hint := "agentkeys-daemon run --wallet " + w.String()
 	if machine := (systemd.Machine{}); machine.Running() && machine.Installed() {
 		hint = "sudo systemctl start agentkeys-daemon@" + w.String() + "   (or, an agent of your own: " + hint + ")"

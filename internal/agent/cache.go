@@ -8,10 +8,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/strictjson"
 )
 
-const (
-	cacheName    = "cache.json"
-	cacheVersion = 1
-)
+const cacheVersion = 1
 
 // errCache says that a cache file is no cache of this version; it is written anew.
 var errCache = errors.New("the cache cannot be read")

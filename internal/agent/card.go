@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"time"
+
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // word is what the owner's word in a cache is known by. Whatever the owner takes away,
@@ -40,7 +42,7 @@ func (d *Daemon) dropStale() {
 	if d.card.holds == nil || *d.card.holds == d.wordNow() {
 		return
 	}
-	err := d.c.Store.RemoveFile(d.id, cacheName)
+	err := d.c.Store.RemoveFile(d.id, words.FileCache)
 	if d.left.Store(err != nil); err != nil {
 		d.c.Logger.Error("a cache of before the owner's last change stays", "error", err)
 		return

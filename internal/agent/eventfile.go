@@ -13,7 +13,6 @@ import (
 )
 
 const (
-	eventsName    = "events.json"
 	eventsVersion = 1
 	keepEvery     = 15 * time.Minute // a board that is read all day without its broker writes so often
 	keepWait      = time.Second      // a card that hangs holds up no read for longer
@@ -44,7 +43,7 @@ func parseEvents(data []byte) (out [classes][]protocol.Event, err error) {
 
 // recall takes up what the last run could not report.
 func (r *reporter) recall() {
-	data, err := r.d.c.Store.ReadFile(r.d.id, eventsName)
+	data, err := r.d.c.Store.ReadFile(r.d.id, words.FileEvents)
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
@@ -77,7 +76,7 @@ func (r *reporter) keep(now time.Time, untaken, last bool) {
 		Version: eventsVersion, Granted: listed(events[granted]), Denied: listed(events[refused]), Strangers: listed(events[strangers]),
 	})
 	if err == nil {
-		err = r.d.c.Store.WriteFile(r.d.id, eventsName, append(data, '\n'))
+		err = r.d.c.Store.WriteFile(r.d.id, words.FileEvents, append(data, '\n'))
 	}
 	if n > 0 || err != nil {
 		r.d.events.wasKept(now.Add(keepEvery))

@@ -12,13 +12,14 @@ import (
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/seal"
 	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // loadCache takes up what the last run knew, so that callers are served before the
 // broker answers, or without it. A cache of another device (the wallet was
 // recovered) says nothing.
 func (d *Daemon) loadCache(s session.Session) {
-	data, err := d.c.Store.ReadFile(d.id, cacheName)
+	data, err := d.c.Store.ReadFile(d.id, words.FileCache)
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
@@ -77,7 +78,7 @@ func (d *Daemon) writeCache(ahead bool) {
 	}
 	data, err := json.Marshal(c)
 	if err == nil {
-		err = d.c.Store.WriteFile(d.id, cacheName, append(data, '\n'))
+		err = d.c.Store.WriteFile(d.id, words.FileCache, append(data, '\n'))
 	}
 	if d.card.failed = err != nil; err != nil {
 		d.c.Logger.Warn("cache not written", "error", err)

@@ -10,6 +10,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // saveTime bounds one save; a stop of the daemon lets it end.
@@ -50,7 +51,7 @@ func (d *Daemon) noteDisk(err error) {
 	readOnly, full := errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 	detail := ""
 	if d.left.Load() {
-		readOnly, detail = true, "what the owner took away stays in "+cacheName+", and would be served after a restart without the broker"
+		readOnly, detail = true, "what the owner took away stays in "+words.FileCache+", and would be served after a restart without the broker"
 	}
 	d.c.Conditions.Set(condition.StateReadOnly, readOnly, detail)
 	d.c.Conditions.Set(condition.NoSpace, full, "")

@@ -9,6 +9,8 @@ import (
 	"io"
 	"io/fs"
 	"syscall"
+
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // ErrUnfit: a file system cannot keep what is to be private and to last; see UnfitError.
@@ -99,7 +101,7 @@ func (t Trial) within(parent Dir, name string) (Found, error) {
 
 const (
 	trialFile = "file"
-	trialLock = ".lock"
+	trialLock = words.FileLock
 )
 
 func (t Trial) clear(dir Dir) {

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // host is a machine with a broker, an owner and one agent that has one credential.
@@ -162,7 +164,7 @@ func (h *host) daemon(ctx context.Context) (cmd *exec.Cmd, ready time.Duration, 
 }
 
 func (h *host) socket() string {
-	return filepath.Join(h.dir, "home", "daemon-"+h.wallet, "agent.sock")
+	return filepath.Join(h.dir, "home", "daemon-"+h.wallet, words.AgentSocket)
 }
 
 func over(socket string) *http.Client {

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // idleWithKeychain moves the instance's session into a real, unlocked gnome-keyring
@@ -107,7 +109,7 @@ func moved(ctx context.Context, h *host) error {
 	}
 	defer end(cmd)
 	for range 300 {
-		head, err := os.ReadFile(filepath.Join(filepath.Dir(h.socket()), "session.json"))
+		head, err := os.ReadFile(filepath.Join(filepath.Dir(h.socket()), words.FileHead))
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/doctor"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // slot fills in what lies in the slot and what its session says of itself.
@@ -78,7 +79,7 @@ func (m *machine) session(ctx context.Context, p *patient, id session.ID) *docto
 
 // cachedFloor is the date of the broker's last verified certificate; zero: none.
 func cachedFloor(s *store.Store, id session.ID) time.Time {
-	data, err := s.ReadFile(id, "cache.json")
+	data, err := s.ReadFile(id, words.FileCache)
 	var cache struct {
 		Floor int64 `json:"floor"` // Unix seconds
 	}

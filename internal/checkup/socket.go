@@ -16,6 +16,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // askTimeout bounds one question to a daemon or broker.
@@ -39,11 +40,11 @@ func (m *machine) socket(ctx context.Context, w wallet.Wallet) *doctor.Socket {
 		return s
 	}
 	for _, dir := range paths.SocketDirs(m.cfg.Getenv, m.home, w) {
-		if s := dead(ctx, filepath.Join(dir, paths.AgentSocket)); s != nil {
+		if s := dead(ctx, filepath.Join(dir, words.AgentSocket)); s != nil {
 			return s
 		}
 	}
-	return &doctor.Socket{Path: filepath.Join(own, paths.AgentSocket), Skipped: skipped, Limit: socketLimit, State: doctor.SocketAbsent, UID: -1}
+	return &doctor.Socket{Path: filepath.Join(own, words.AgentSocket), Skipped: skipped, Limit: socketLimit, State: doctor.SocketAbsent, UID: -1}
 }
 
 // dead says what lies at path where no daemon answers; nil: nothing.

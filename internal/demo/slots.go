@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 func (s *scene) slot(a agent) string { return filepath.Join(s.dir, "home", "daemon-"+a.wallet) }
@@ -21,7 +23,7 @@ func (s *scene) slot(a agent) string { return filepath.Join(s.dir, "home", "daem
 func (s *scene) storage(ctx context.Context) error {
 	s.begin("each session is in a slot of its own")
 	for _, a := range []agent{s.a, s.b} {
-		data, err := os.ReadFile(filepath.Join(s.slot(a), "session.json"))
+		data, err := os.ReadFile(filepath.Join(s.slot(a), words.FileHead))
 		if err != nil {
 			return fmt.Errorf("read the slot of %s: %w", a.name, err)
 		}
@@ -57,7 +59,7 @@ func (s *scene) storage(ctx context.Context) error {
 // lease is used.
 func atRest(ctx context.Context, dir string, began time.Time) (string, error) {
 	for {
-		cache := filepath.Join(dir, "cache.json")
+		cache := filepath.Join(dir, words.FileCache)
 		data, err := os.ReadFile(cache)
 		info, err2 := os.Stat(cache)
 		if err == nil && err2 == nil && info.ModTime().After(began) && strings.Contains(string(data), `"lease_used_seconds":0,`) {
@@ -138,7 +140,7 @@ func (s *scene) metrics(ctx context.Context) error {
 		told = append(told, "agentkeys_"+f)
 	}
 	for _, a := range []agent{s.a, s.b} {
-		text, err := scrape(ctx, filepath.Join(s.slot(a), "metrics.sock"))
+		text, err := scrape(ctx, filepath.Join(s.slot(a), words.MetricsSocket))
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // other stands for every label value that is not in its set: no scraper may be
@@ -42,7 +43,7 @@ func newLabels() labels {
 		request:       requests(),
 		code:          codes(),
 		renewal:       slices.Concat(set{"error"}, codes()),
-		iface:         set{"agent.sock", "credentials.sock", "mcp"},
+		iface:         set{words.AgentSocket},
 		requestResult: set{"ok", "denied", "not_found", "unavailable", "error"},
 	}
 }

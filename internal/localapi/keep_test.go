@@ -16,6 +16,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/access"
 	"github.com/agentkeys/agentkeys/internal/localapi"
 	"github.com/agentkeys/agentkeys/internal/needs"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // inTime tells "made again" from "never".
@@ -26,7 +27,7 @@ func livez(dir string) error {
 	c := &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(dir, localapi.AgentSocket))
+			return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(dir, words.AgentSocket))
 		},
 	}}
 	resp, err := c.Get("http://localhost/livez")
@@ -116,8 +117,8 @@ func TestLostSocketsAreMadeAgain(t *testing.T) {
 		"the wallet's directory is removed": {func(k *kept) error { return os.RemoveAll(k.first) }, func(k *kept) string { return k.first }},
 		"all of ours is removed":            {func(k *kept) error { return os.RemoveAll(filepath.Dir(k.first)) }, func(k *kept) string { return k.first }},
 		"the user's runtime directory goes": {func(k *kept) error { return os.RemoveAll(k.base) }, func(k *kept) string { return k.second }},
-		"one socket is removed":             {func(k *kept) error { return os.Remove(filepath.Join(k.first, localapi.AgentSocket)) }, func(k *kept) string { return k.first }},
-		"the other one is":                  {func(k *kept) error { return os.Remove(filepath.Join(k.first, localapi.MetricsSocket)) }, func(k *kept) string { return k.first }},
+		"one socket is removed":             {func(k *kept) error { return os.Remove(filepath.Join(k.first, words.AgentSocket)) }, func(k *kept) string { return k.first }},
+		"the other one is":                  {func(k *kept) error { return os.Remove(filepath.Join(k.first, words.MetricsSocket)) }, func(k *kept) string { return k.first }},
 		"it is moved away":                  {func(k *kept) error { return os.Rename(k.first, k.first+".old") }, func(k *kept) string { return k.first }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -144,8 +145,8 @@ func TestLostSocketsAreMadeAgain(t *testing.T) {
 func again(t *testing.T, k *kept, dir string) {
 	t.Helper()
 	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
-		_, agentErr := os.Lstat(filepath.Join(dir, localapi.AgentSocket))
-		_, metricsErr := os.Lstat(filepath.Join(dir, localapi.MetricsSocket))
+		_, agentErr := os.Lstat(filepath.Join(dir, words.AgentSocket))
+		_, metricsErr := os.Lstat(filepath.Join(dir, words.MetricsSocket))
 		if agentErr == nil && metricsErr == nil && livez(dir) == nil {
 			return
 		}
@@ -173,7 +174,7 @@ func TestARemovedDirectoryIsSeenByItself(t *testing.T) {
 func TestAFileInTheSocketsPlaceIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	k := keep(t)
-	path := filepath.Join(k.first, localapi.AgentSocket)
+	path := filepath.Join(k.first, words.AgentSocket)
 	if err := os.WriteFile(path+".new", []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -215,9 +216,9 @@ func TestAPlaceThatCannotBeUsedIsSkipped(t *testing.T) {
 			t.Parallel()
 			root := short(t)
 			foreign := filepath.Join(root, "foreign")
-			taken, err := localapi.Listen(filepath.Join(root, "taken"), localapi.AgentSocket, 0o600)
+			taken, err := localapi.Listen(filepath.Join(root, "taken"), words.AgentSocket, 0o600)
 			if err = errors.Join(err, os.WriteFile(filepath.Join(root, "file"), nil, 0o600), os.Mkdir(foreign, 0o700),
-				os.WriteFile(filepath.Join(foreign, localapi.AgentSocket), nil, 0o600)); err != nil {
+				os.WriteFile(filepath.Join(foreign, words.AgentSocket), nil, 0o600)); err != nil {
 				t.Fatal(err)
 			}
 			defer func() { _ = taken.Close() }()

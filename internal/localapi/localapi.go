@@ -18,13 +18,6 @@ import (
 	"github.com/agentkeys/agentkeys/internal/secret"
 )
 
-// AgentSocket and MetricsSocket are the names in the runtime directory; the first is
-// also the `interface` of metrics and audit events.
-const (
-	AgentSocket   = "agent.sock"
-	MetricsSocket = "metrics.sock"
-)
-
 const maxHeader = 8 << 10 // bytes of a request
 
 // Source is what the daemon offers to local callers. No call waits for the network.

@@ -21,6 +21,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/scope"
 	"github.com/agentkeys/agentkeys/internal/secret"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // source serves two credentials; openrouter only is in scope.
@@ -101,7 +102,7 @@ func start(t *testing.T, src *source, allowRoot bool, base []access.Rule, servic
 		}
 		return l
 	}
-	a, m := listen(localapi.AgentSocket), listen(localapi.MetricsSocket)
+	a, m := listen(words.AgentSocket), listen(words.MetricsSocket)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(ctx, a, m) }()
@@ -111,7 +112,7 @@ func start(t *testing.T, src *source, allowRoot bool, base []access.Rule, servic
 			t.Errorf("serve: %v", err)
 		}
 	})
-	return client(filepath.Join(dir, localapi.AgentSocket)), client(filepath.Join(dir, localapi.MetricsSocket))
+	return client(filepath.Join(dir, words.AgentSocket)), client(filepath.Join(dir, words.MetricsSocket))
 }
 
 func client(path string) *http.Client {

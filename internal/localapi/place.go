@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // Place is a directory for an instance's sockets.
@@ -51,11 +53,11 @@ func (p Place) open() (*Pair, error) {
 	if err := p.base(); err != nil {
 		return nil, err
 	}
-	agent, err := Listen(p.Dir, AgentSocket, p.Mode)
+	agent, err := Listen(p.Dir, words.AgentSocket, p.Mode)
 	if err != nil {
 		return nil, err
 	}
-	metrics, err := Listen(p.Dir, MetricsSocket, p.Mode)
+	metrics, err := Listen(p.Dir, words.MetricsSocket, p.Mode)
 	if err != nil {
 		return nil, errors.Join(err, agent.Close())
 	}

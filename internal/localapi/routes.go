@@ -14,6 +14,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/access"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/scope"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 func (s *Server) agentRoutes() http.Handler {
@@ -118,7 +119,7 @@ func (s *Server) readCredential(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		writeProblem(w, err)
 	}
-	s.c.Observe(AgentSocket, result, time.Since(start))
+	s.c.Observe(words.AgentSocket, result, time.Since(start))
 }
 
 func (s *Server) authorized(peer access.Peer, service string) (Credential, error) {
@@ -168,7 +169,7 @@ func (s *Server) refused(peer access.Peer) *protocol.Problem {
 
 func accessOf(peer access.Peer, service, result string) Access {
 	return Access{
-		Service: service, Interface: AgentSocket, Result: result,
+		Service: service, Interface: words.AgentSocket, Result: result,
 		Caller: fmt.Sprintf("uid=%d", peer.UID), Unit: peer.Unit,
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/strictjson"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // Device acts as one agent, with the token of its slot straight against the broker. It
@@ -157,19 +158,16 @@ func (d *Device) checkDevice(m seal.Manifest) error {
 	return nil
 }
 
-// cacheFile is where the daemon keeps the last manifest that it accepted.
-const cacheFile = "cache.json"
-
 // checkAge holds m, whose bytes are raw, against the last manifest that the daemon of
 // this slot accepted. A cache that cannot be read says nothing, as for the daemon; one
 // that others can write is an error of the store.
 func (d *Device) checkAge(m seal.Manifest, raw []byte) error {
-	data, err := d.cfg.Slots.ReadFile(d.cfg.ID, cacheFile)
+	data, err := d.cfg.Slots.ReadFile(d.cfg.ID, words.FileCache)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("read %s: %w", cacheFile, err)
+		return fmt.Errorf("read %s: %w", words.FileCache, err)
 	}
 	var cache protocol.SignedManifest
 	var last seal.Manifest

@@ -14,6 +14,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/scope"
 	"github.com/agentkeys/agentkeys/internal/secret"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // journal is manifests.json as it lies on the disk.
@@ -25,7 +26,7 @@ type journal struct {
 }
 
 func (h *house) journalPath() string {
-	return filepath.Join(h.slots.Dir(h.cfg.ID), owner.KnownFile)
+	return filepath.Join(h.slots.Dir(h.cfg.ID), words.FileManifests)
 }
 
 func (h *house) journal() journal {

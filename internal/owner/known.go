@@ -14,14 +14,12 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/strictjson"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 const (
-	// KnownFile is the state file of the owner's slot; it grows with the fleet, by about
-	// 4 KiB an agent.
-	KnownFile = "manifests.json"
-	// KnownLimit is the size, in bytes, up to which what is seen is added: some 60,000
-	// agents. From KnownWarn on the owner is told.
+	// KnownLimit is the size of manifests.json, in bytes, up to which what is seen is
+	// added: some 60,000 agents of about 4 KiB each. From KnownWarn on the owner is told.
 	KnownLimit = 256 << 20
 	// KnownWarn is the size from which the owner is told that the file grows towards its limit.
 	KnownWarn = KnownLimit / 4 * 3
@@ -52,9 +50,9 @@ type knownWallet struct {
 // readKnown reads the file; none is an empty one, a corrupt one is store.ErrCorrupt's
 // like: an error, since starting afresh would forget what protects.
 func readKnown(slots Slots, id session.ID) (known, error) {
-	data, err := slots.ReadFile(id, KnownFile)
+	data, err := slots.ReadFile(id, words.FileManifests)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return known{}, fmt.Errorf("read %s: %w", KnownFile, err)
+		return known{}, fmt.Errorf("read %s: %w", words.FileManifests, err)
 	}
 	return parseKnown(data)
 }
@@ -66,10 +64,10 @@ func parseKnown(data []byte) (known, error) {
 		return k, nil
 	}
 	if err := strictjson.DecodeOwn(data, &k); err != nil {
-		return known{}, fmt.Errorf("read %s: %w", KnownFile, err)
+		return known{}, fmt.Errorf("read %s: %w", words.FileManifests, err)
 	}
 	if k.Version != 1 || k.Wallets == nil {
-		return known{}, fmt.Errorf("read %s: version %d is not known to this program", KnownFile, k.Version)
+		return known{}, fmt.Errorf("read %s: version %d is not known to this program", words.FileManifests, k.Version)
 	}
 	return k, nil
 }
@@ -83,7 +81,7 @@ func (o *Owner) update(change func(*known)) error {
 // updateWithin does not let the file grow over limit bytes.
 func (o *Owner) updateWithin(limit int, change func(*known)) error {
 	changed, size := false, 0
-	err := o.cfg.Slots.UpdateFile(o.cfg.ID, KnownFile, func(old []byte) ([]byte, error) {
+	err := o.cfg.Slots.UpdateFile(o.cfg.ID, words.FileManifests, func(old []byte) ([]byte, error) {
 		k, err := parseKnown(old)
 		if err != nil {
 			return nil, err
@@ -110,7 +108,7 @@ func (o *Owner) updateWithin(limit int, change func(*known)) error {
 	case !changed:
 		change(&o.known)
 	}
-	return fmt.Errorf("write %s: %w: %w", KnownFile, errNotKept, err)
+	return fmt.Errorf("write %s: %w: %w", words.FileManifests, errNotKept, err)
 }
 
 // warnOfSize tells the owner of a file that nears its limit, while there is a way on: what
@@ -121,7 +119,7 @@ func (o *Owner) warnOfSize(size int) {
 	}
 	o.warned = true
 	o.cfg.Warn(fmt.Sprintf("%s is %d MiB of at most %d: tear down the agents that are not used any more (agentkeys teardown IDENTITY), or open a second account for new ones",
-		KnownFile, size>>20, o.limit()>>20))
+		words.FileManifests, size>>20, o.limit()>>20))
 }
 
 func (o *Owner) limit() int { return cmp.Or(o.cfg.KnownLimit, KnownLimit) }
@@ -137,7 +135,7 @@ func (k *known) encode(change func(*known)) ([]byte, error) {
 	change(k)
 	data, err := json.Marshal(k)
 	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", KnownFile, err)
+		return nil, fmt.Errorf("encode %s: %w", words.FileManifests, err)
 	}
 	return data, nil
 }

@@ -12,13 +12,6 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// The sockets in the directory of an instance.
-const (
-	AgentSocket       = "agent.sock"
-	MetricsSocket     = "metrics.sock"
-	CredentialsSocket = "credentials.sock"
-)
-
 const (
 	systemHome   = "/var/lib/agentkeys" // the package makes it; the home of the system units
 	systemRun    = "/run/agentkeys"

@@ -13,6 +13,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 func env(pairs ...string) func(string) string {
@@ -147,7 +148,7 @@ func shortDir(t *testing.T) string {
 func listen(t *testing.T, dir string) *net.UnixListener {
 	t.Helper()
 	mkdir(t, dir)
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, paths.AgentSocket), Net: "unix"})
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, words.AgentSocket), Net: "unix"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +172,7 @@ func TestOnlyLiveSocketsAreFound(t *testing.T) {
 	mkdir(t, filepath.Join(home, "daemon-"+gone.String()))
 	listen(t, filepath.Join(home, "master"))
 	listen(t, filepath.Join(system, a.Display())) // not the canonical form
-	if err := os.WriteFile(filepath.Join(home, "daemon-"+gone.String(), paths.AgentSocket), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(home, "daemon-"+gone.String(), words.AgentSocket), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 
@@ -183,7 +184,7 @@ func TestOnlyLiveSocketsAreFound(t *testing.T) {
 	if len(list) != 3 || !got[a] || !got[b] || !got[c] {
 		t.Errorf("%v, want %v %v %v", list, a, b, c)
 	}
-	if path, ok := paths.FindSocket(getenv, home, c); !ok || path != filepath.Join(home, "daemon-"+c.String(), paths.AgentSocket) {
+	if path, ok := paths.FindSocket(getenv, home, c); !ok || path != filepath.Join(home, "daemon-"+c.String(), words.AgentSocket) {
 		t.Errorf("%q, %v", path, ok)
 	}
 	if path, ok := paths.FindSocket(getenv, home, stale); ok {

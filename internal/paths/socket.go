@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // dialTimeout bounds the look at one socket; a listening daemon is connected at
@@ -34,7 +35,7 @@ func places(getenv func(string) string, home, system string) []place {
 // when none does, or when this user may not connect to it.
 func FindSocket(getenv func(string) string, home string, w wallet.Wallet) (string, bool) {
 	for _, dir := range SocketDirs(getenv, home, w) {
-		if path := filepath.Join(dir, AgentSocket); listens(path) {
+		if path := filepath.Join(dir, words.AgentSocket); listens(path) {
 			return path, true
 		}
 	}
@@ -82,14 +83,14 @@ func (p place) expects(w wallet.Wallet) bool {
 	if p.prefix == "" {
 		return isDir(dir)
 	}
-	info, err := os.Lstat(filepath.Join(dir, AgentSocket))
+	info, err := os.Lstat(filepath.Join(dir, words.AgentSocket))
 	return err == nil && info.Mode().Type() == os.ModeSocket
 }
 
 // live lists the wallets of one place whose daemon listens.
 func (p place) live() []wallet.Wallet {
 	return p.wallets(func(w wallet.Wallet) bool {
-		return listens(filepath.Join(p.dir, p.prefix+w.String(), AgentSocket))
+		return listens(filepath.Join(p.dir, p.prefix+w.String(), words.AgentSocket))
 	})
 }
 
