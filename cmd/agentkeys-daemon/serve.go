@@ -104,7 +104,7 @@ func (p *program) newInstance(ctx context.Context, w wallet.Wallet) (*instance, 
 	i.metrics.KeychainState(i.storage.keychainState())
 	i.daemon = agent.New(i.agentConfig(i.health))
 	i.server = localapi.New(localapi.Config{
-		Source: source{i.daemon}, Policy: func() access.Policy { return *i.policy.Load() },
+		Source: i.daemon, Policy: func() access.Policy { return *i.policy.Load() },
 		Metrics: i.metrics.Handler(), Observe: i.metrics.CredentialRequest, Logger: i.log,
 	})
 	return i, nil

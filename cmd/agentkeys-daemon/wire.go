@@ -17,7 +17,6 @@ import (
 	"github.com/agentkeys/agentkeys/internal/buildinfo"
 	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/health"
-	"github.com/agentkeys/agentkeys/internal/localapi"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/settings"
 	"github.com/agentkeys/agentkeys/internal/store"
@@ -193,28 +192,6 @@ func (d *dialer) setFloor(t time.Time) {
 func pairBroker(url string) (*brokerclient.Client, error) {
 	return brokerclient.New(brokerclient.Config{URL: url, Version: buildinfo.Version()})
 }
-
-// source gives localapi what it asks of the agent.
-type source struct{ *agent.Daemon }
-
-// Credentials lists what is in scope.
-func (s source) Credentials() ([]localapi.Credential, error) {
-	all, err := s.Daemon.Credentials()
-	out := make([]localapi.Credential, len(all))
-	for i, c := range all {
-		out[i] = localapi.Credential(c)
-	}
-	return out, err
-}
-
-// Credential reads one.
-func (s source) Credential(service string) (localapi.Credential, error) {
-	c, err := s.Daemon.Credential(service)
-	return localapi.Credential(c), err
-}
-
-// Accessed counts one read for the audit.
-func (s source) Accessed(a localapi.Access) { s.Daemon.Accessed(agent.Access(a)) }
 
 // machineNames resolves the names of rules; a number stands for itself.
 type machineNames struct{}

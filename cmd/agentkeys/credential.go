@@ -130,13 +130,6 @@ type listCmd struct {
 	Agent string `help:"The agent, through the broker." placeholder:"IDENTITY"`
 }
 
-// listEntry is one element of `list --json`.
-type listEntry struct {
-	Service    string `json:"service"`
-	Revision   uint64 `json:"revision"`
-	AgeSeconds int64  `json:"age_seconds"`
-}
-
 // Run names the credentials.
 func (c listCmd) Run(a *app) error {
 	defer a.interruptible()()
@@ -148,14 +141,13 @@ func (c listCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	list, rows := []listEntry{}, [][]string{}
+	rows := [][]string{}
 	for _, e := range found {
-		list = append(list, listEntry(e))
 		age := (time.Duration(e.AgeSeconds) * time.Second).String()
 		if e.AgeSeconds < 0 {
 			age = "not confirmed in this run"
 		}
 		rows = append(rows, []string{e.Service, strconv.FormatUint(e.Revision, 10), age})
 	}
-	return a.table(list, []string{"SERVICE", "REVISION", "AGE"}, rows)
+	return a.table(found, []string{"SERVICE", "REVISION", "AGE"}, rows)
 }

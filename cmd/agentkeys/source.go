@@ -5,6 +5,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/localclient"
 	"github.com/agentkeys/agentkeys/internal/owner"
+	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/secret"
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
@@ -13,7 +14,7 @@ import (
 type access interface {
 	Who() owner.Who
 	Resolve(ctx context.Context, identity string) (wallet.Wallet, error)
-	List(ctx context.Context, w wallet.Wallet) ([]owner.Credential, error)
+	List(ctx context.Context, w wallet.Wallet) ([]protocol.CredentialInfo, error)
 	Read(ctx context.Context, w wallet.Wallet, service string) (secret.String, error)
 }
 
@@ -43,7 +44,7 @@ const hintPair = "agentkeys-daemon pair --broker URL"
 // source is one wallet to read from.
 type source interface {
 	Wallet() wallet.Wallet
-	List(ctx context.Context) ([]owner.Credential, error)
+	List(ctx context.Context) ([]protocol.CredentialInfo, error)
 	Read(ctx context.Context, service string) (secret.String, error)
 }
 
@@ -80,7 +81,7 @@ type brokerSource struct {
 
 func (s brokerSource) Wallet() wallet.Wallet { return s.wallet }
 
-func (s brokerSource) List(ctx context.Context) ([]owner.Credential, error) {
+func (s brokerSource) List(ctx context.Context) ([]protocol.CredentialInfo, error) {
 	list, err := s.access.List(ctx, s.wallet)
 	return list, s.fault(err)
 }
@@ -105,14 +106,10 @@ type daemonSource struct {
 
 func (s daemonSource) Wallet() wallet.Wallet { return s.wallet }
 
-func (s daemonSource) List(ctx context.Context) ([]owner.Credential, error) {
-	found, err := s.client.Credentials(ctx)
+func (s daemonSource) List(ctx context.Context) ([]protocol.CredentialInfo, error) {
+	list, err := s.client.Credentials(ctx)
 	if err != nil {
 		return nil, daemonFault(err, s.wallet)
-	}
-	list := make([]owner.Credential, len(found))
-	for i, c := range found {
-		list[i] = owner.Credential(c)
 	}
 	return list, nil
 }

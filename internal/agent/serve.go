@@ -11,13 +11,11 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// Credential is one credential for a local caller. AgeSeconds is the time since the
-// broker was last heard; -1: not in this run.
+// Credential is one credential for a local caller.
 type Credential struct {
-	Service    string
-	Revision   uint64
-	AgeSeconds int64
-	Value      secret.String
+	protocol.CredentialInfo
+
+	Value secret.String
 }
 
 func denied(detail string) *protocol.Problem {
@@ -61,7 +59,8 @@ func (d *Daemon) Credential(service string) (Credential, error) {
 	}
 	h, ok := v.records[service]
 	if ok {
-		return Credential{Service: service, Revision: h.entry.Revision, AgeSeconds: v.lease.age(now), Value: h.value}, nil
+		about := protocol.CredentialInfo{Service: service, Revision: h.entry.Revision, AgeSeconds: v.lease.age(now)}
+		return Credential{CredentialInfo: about, Value: h.value}, nil
 	}
 	if _, listed := v.manifest.Entry(service); listed {
 		return Credential{}, unavailable("the broker has not sent this credential yet")
@@ -82,7 +81,7 @@ func (v *view) outOfScope(service string) bool {
 }
 
 // Credentials lists what is in scope, without values.
-func (d *Daemon) Credentials() ([]Credential, error) {
+func (d *Daemon) Credentials() ([]protocol.CredentialInfo, error) {
 	now := time.Now()
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -90,9 +89,9 @@ func (d *Daemon) Credentials() ([]Credential, error) {
 		return nil, err
 	}
 	age := d.v.lease.age(now)
-	list := []Credential{}
+	list := []protocol.CredentialInfo{}
 	for _, e := range d.v.manifest.Served() {
-		list = append(list, Credential{Service: e.Service, Revision: e.Revision, AgeSeconds: age})
+		list = append(list, protocol.CredentialInfo{Service: e.Service, Revision: e.Revision, AgeSeconds: age})
 	}
 	return list, nil
 }

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/access"
+	"github.com/agentkeys/agentkeys/internal/agent"
 	"github.com/agentkeys/agentkeys/internal/protocol"
-	"github.com/agentkeys/agentkeys/internal/secret"
 )
 
 const maxHeader = 8 << 10 // bytes of a request
@@ -24,30 +24,12 @@ const maxHeader = 8 << 10 // bytes of a request
 // Errors are *protocol.Problem: 403 denied (out of scope, revoked), 404 not_found,
 // 503 unavailable with the reason.
 type Source interface {
-	Credentials() ([]Credential, error) // in scope, without values
-	Credential(service string) (Credential, error)
+	Credentials() ([]protocol.CredentialInfo, error) // in scope
+	Credential(service string) (agent.Credential, error)
 	Session() (protocol.LocalSession, error)
 	Status() protocol.Status
 	Ready() (ok bool, reasons []string)
-	Accessed(Access) // one read that was granted or denied; not for longer than a card takes
-}
-
-// Credential is one credential in scope.
-type Credential struct {
-	Service    string
-	Revision   uint64
-	AgeSeconds int64 // since the broker was last heard; -1: never in this run
-	Value      secret.String
-}
-
-// Access is one read for the audit; a refused list names no service.
-type Access struct {
-	Service   string
-	Interface string
-	Caller    string // "uid=1000"
-	Unit      string // systemd unit, or empty
-	Result    string // "ok" or "denied"
-	Stranger  bool   // no rule knows the caller
+	Accessed(agent.Access) // one read that was granted or denied; not for longer than a card takes
 }
 
 // Config is what a Server needs; nothing may be nil.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/access"
+	"github.com/agentkeys/agentkeys/internal/agent"
 	"github.com/agentkeys/agentkeys/internal/localapi"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/scope"
@@ -27,32 +28,32 @@ import (
 // source serves two credentials; openrouter only is in scope.
 type source struct {
 	mu       sync.Mutex
-	accesses []localapi.Access
+	accesses []agent.Access
 	blocked  bool
 }
 
 var errBlocked = &protocol.Problem{Status: 503, Code: protocol.CodeUnavailable, Detail: "slot is insecure"}
 
-func (s *source) Credentials() ([]localapi.Credential, error) {
+func (s *source) Credentials() ([]protocol.CredentialInfo, error) {
 	if s.blocked {
 		return nil, errBlocked
 	}
-	return []localapi.Credential{{Service: "binary", Revision: 2}, {Service: "openrouter", Revision: 1, AgeSeconds: 3}}, nil
+	return []protocol.CredentialInfo{{Service: "binary", Revision: 2}, {Service: "openrouter", Revision: 1, AgeSeconds: 3}}, nil
 }
 
-func (s *source) Credential(service string) (localapi.Credential, error) {
+func (s *source) Credential(service string) (agent.Credential, error) {
 	if s.blocked {
-		return localapi.Credential{}, errBlocked
+		return agent.Credential{}, errBlocked
 	}
 	switch service {
 	case "openrouter":
-		return localapi.Credential{Service: service, Revision: 1, AgeSeconds: 3, Value: secret.New("sk-or-1")}, nil
+		return agent.Credential{CredentialInfo: protocol.CredentialInfo{Service: service, Revision: 1, AgeSeconds: 3}, Value: secret.New("sk-or-1")}, nil
 	case "binary":
-		return localapi.Credential{Service: service, Revision: 2, Value: secret.New("\xff\x00")}, nil
+		return agent.Credential{CredentialInfo: protocol.CredentialInfo{Service: service, Revision: 2}, Value: secret.New("\xff\x00")}, nil
 	case "missing":
-		return localapi.Credential{}, &protocol.Problem{Status: 404, Code: protocol.CodeNotFound, Detail: "no such credential"}
+		return agent.Credential{}, &protocol.Problem{Status: 404, Code: protocol.CodeNotFound, Detail: "no such credential"}
 	}
-	return localapi.Credential{}, &protocol.Problem{Status: 403, Code: protocol.CodeDenied, Detail: "not in scope"}
+	return agent.Credential{}, &protocol.Problem{Status: 403, Code: protocol.CodeDenied, Detail: "not in scope"}
 }
 
 func (s *source) Session() (protocol.LocalSession, error) {
@@ -68,16 +69,16 @@ func (s *source) Status() protocol.Status {
 
 func (s *source) Ready() (ok bool, reasons []string) { return !s.blocked, []string{"slot is insecure"} }
 
-func (s *source) Accessed(a localapi.Access) {
+func (s *source) Accessed(a agent.Access) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.accesses = append(s.accesses, a)
 }
 
-func (s *source) seen() []localapi.Access {
+func (s *source) seen() []agent.Access {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]localapi.Access{}, s.accesses...)
+	return append([]agent.Access{}, s.accesses...)
 }
 
 type system struct{}
@@ -148,22 +149,22 @@ func ownRule() []access.Rule { return []access.Rule{{Kind: access.User, Name: "m
 func TestAnAllowedCallerReadsItsCredentials(t *testing.T) {
 	t.Parallel()
 	src := &source{}
-	agent, _ := start(t, src, false, ownRule(), nil)
-	status, body, head := get(t, agent, "/v1/credentials/openrouter", "text/plain")
+	daemon, _ := start(t, src, false, ownRule(), nil)
+	status, body, head := get(t, daemon, "/v1/credentials/openrouter", "text/plain")
 	if status != 200 || body != "sk-or-1" || head.Get("Cache-Control") != "no-store" {
 		t.Fatalf("%d %q %v", status, body, head)
 	}
-	_, body, _ = get(t, agent, "/v1/credentials/openrouter", "")
+	_, body, _ = get(t, daemon, "/v1/credentials/openrouter", "")
 	var v protocol.LocalValue
 	if err := json.Unmarshal([]byte(body), &v); err != nil || *v.Credential != "sk-or-1" || v.AgeSeconds != 3 {
 		t.Fatalf("%s %v", body, err)
 	}
-	_, body, _ = get(t, agent, "/v1/credentials/binary", "")
+	_, body, _ = get(t, daemon, "/v1/credentials/binary", "")
 	v = protocol.LocalValue{}
 	if err := json.Unmarshal([]byte(body), &v); err != nil || v.Credential != nil || string(v.CredentialBase64) != "\xff\x00" {
 		t.Fatalf("%s %v", body, err)
 	}
-	want := localapi.Access{Service: "openrouter", Interface: "agent.sock", Caller: fmt.Sprintf("uid=%d", os.Getuid()), Result: "ok"}
+	want := agent.Access{Service: "openrouter", Interface: "agent.sock", Caller: fmt.Sprintf("uid=%d", os.Getuid()), Result: "ok"}
 	got := src.seen()[0]
 	got.Unit = ""
 	if got != want {
@@ -194,8 +195,8 @@ func TestRefusals(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			src := &source{}
-			agent, _ := start(t, src, false, c.rules, c.services)
-			status, body, head := get(t, agent, c.path, "")
+			daemon, _ := start(t, src, false, c.rules, c.services)
+			status, body, head := get(t, daemon, c.path, "")
 			var p protocol.Problem
 			if err := json.Unmarshal([]byte(body), &p); err != nil {
 				t.Fatalf("%s: %v", body, err)
@@ -216,8 +217,8 @@ func TestRefusals(t *testing.T) {
 
 func TestListShowsOnlyWhatTheCallerMayRead(t *testing.T) {
 	t.Parallel()
-	agent, _ := start(t, &source{}, false, nil, map[string][]access.Rule{"openrouter": ownRule()})
-	_, body, _ := get(t, agent, "/v1/credentials", "")
+	daemon, _ := start(t, &source{}, false, nil, map[string][]access.Rule{"openrouter": ownRule()})
+	_, body, _ := get(t, daemon, "/v1/credentials", "")
 	var list protocol.LocalCredentials
 	if err := json.Unmarshal([]byte(body), &list); err != nil || len(list.Credentials) != 1 || list.Credentials[0].Service != "openrouter" {
 		t.Fatalf("%s %v", body, err)

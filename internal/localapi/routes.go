@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/agentkeys/agentkeys/internal/access"
+	"github.com/agentkeys/agentkeys/internal/agent"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/scope"
 	"github.com/agentkeys/agentkeys/internal/words"
@@ -89,12 +90,10 @@ func (s *Server) listCredentials(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, err)
 		return
 	}
-	reply := protocol.LocalCredentials{Credentials: []protocol.LocalCredential{}}
+	reply := protocol.LocalCredentials{Credentials: []protocol.CredentialInfo{}}
 	for _, c := range all {
 		if policy.Allows(peer, c.Service) {
-			reply.Credentials = append(reply.Credentials, protocol.LocalCredential{
-				Service: c.Service, Revision: c.Revision, AgeSeconds: c.AgeSeconds,
-			})
+			reply.Credentials = append(reply.Credentials, c)
 		}
 	}
 	if err := writeJSON(w, reply); err != nil {
@@ -122,18 +121,18 @@ func (s *Server) readCredential(w http.ResponseWriter, r *http.Request) {
 	s.c.Observe(words.AgentSocket, result, time.Since(start))
 }
 
-func (s *Server) authorized(peer access.Peer, service string) (Credential, error) {
+func (s *Server) authorized(peer access.Peer, service string) (agent.Credential, error) {
 	if err := scope.CheckService(service); err != nil {
-		return Credential{}, &protocol.Problem{Status: http.StatusBadRequest, Code: protocol.CodeBadRequest, Detail: err.Error()}
+		return agent.Credential{}, &protocol.Problem{Status: http.StatusBadRequest, Code: protocol.CodeBadRequest, Detail: err.Error()}
 	}
 	if !s.c.Policy().Allows(peer, service) {
-		return Credential{}, s.refused(peer)
+		return agent.Credential{}, s.refused(peer)
 	}
 	return s.c.Source.Credential(service)
 }
 
 // writeCredential answers JSON, or the bare value with `Accept: text/plain`.
-func writeCredential(w http.ResponseWriter, r *http.Request, c Credential) error {
+func writeCredential(w http.ResponseWriter, r *http.Request, c agent.Credential) error {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Age", strconv.FormatInt(max(c.AgeSeconds, 0), 10))
 	value := c.Value.Reveal()
@@ -142,7 +141,7 @@ func writeCredential(w http.ResponseWriter, r *http.Request, c Credential) error
 		_, _ = io.WriteString(w, value)
 		return nil
 	}
-	reply := protocol.LocalValue{Service: c.Service, Revision: c.Revision, AgeSeconds: c.AgeSeconds}
+	reply := protocol.LocalValue{CredentialInfo: c.CredentialInfo}
 	if utf8.ValidString(value) {
 		reply.Credential = &value
 	} else {
@@ -167,15 +166,15 @@ func (s *Server) refused(peer access.Peer) *protocol.Problem {
 	return &protocol.Problem{Status: http.StatusForbidden, Code: protocol.CodeDenied, Detail: detail}
 }
 
-func accessOf(peer access.Peer, service, result string) Access {
-	return Access{
+func accessOf(peer access.Peer, service, result string) agent.Access {
+	return agent.Access{
 		Service: service, Interface: words.AgentSocket, Result: result,
 		Caller: fmt.Sprintf("uid=%d", peer.UID), Unit: peer.Unit,
 	}
 }
 
 // denial says also whether any rule knows the peer.
-func (s *Server) denial(peer access.Peer, service string) Access {
+func (s *Server) denial(peer access.Peer, service string) agent.Access {
 	a := accessOf(peer, service, "denied")
 	a.Stranger = !s.c.Policy().AllowsAny(peer)
 	return a

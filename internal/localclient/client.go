@@ -57,14 +57,14 @@ func New(socketPath string) *Client {
 	return &Client{where: func() (string, bool, error) { return socketPath, false, nil }}
 }
 
-// Credentials lists what this caller may read.
-func (c *Client) Credentials(ctx context.Context) ([]protocol.LocalCredential, error) {
+// Credentials lists what this caller may read; empty where that is nothing, never nil.
+func (c *Client) Credentials(ctx context.Context) ([]protocol.CredentialInfo, error) {
 	var reply protocol.LocalCredentials
 	err := c.get(ctx, "/v1/credentials", &reply, func() error { return plainCredentials(reply.Credentials) })
 	if err != nil {
 		return nil, err
 	}
-	return reply.Credentials, nil
+	return append([]protocol.CredentialInfo{}, reply.Credentials...), nil
 }
 
 // Credential reads the value of one service.

@@ -71,12 +71,12 @@ func TestADaemonIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	list, err := c.Credentials(t.Context())
-	equal(t, err, []protocol.LocalCredential{{Service: "openrouter", Revision: 2, AgeSeconds: -1}}, list)
+	equal(t, err, []protocol.CredentialInfo{{Service: "openrouter", Revision: 2, AgeSeconds: -1}}, list)
 	text := "sk-1"
 	value, err := c.Credential(t.Context(), "openrouter")
-	equal(t, err, protocol.LocalValue{Service: "openrouter", Revision: 2, AgeSeconds: 3, Credential: &text}, value)
+	equal(t, err, protocol.LocalValue{CredentialInfo: protocol.CredentialInfo{Service: "openrouter", Revision: 2, AgeSeconds: 3}, Credential: &text}, value)
 	value, err = c.Credential(t.Context(), "binary")
-	equal(t, err, protocol.LocalValue{Service: "binary", Revision: 1, AgeSeconds: 3, CredentialBase64: []byte{255, 0}}, value)
+	equal(t, err, protocol.LocalValue{CredentialInfo: protocol.CredentialInfo{Service: "binary", Revision: 1, AgeSeconds: 3}, CredentialBase64: []byte{255, 0}}, value)
 	session, err := c.Session(t.Context())
 	if err != nil || session.Wallet != w || session.Generation != 3 || !session.Scope.Allows("a") || session.Scope.Allows("b") {
 		t.Errorf("%+v, %v", session, err)

@@ -119,7 +119,7 @@ func plainConditions(told []protocol.StatusCondition, wallet string) []protocol.
 
 var errService = errors.New("the answer names no service")
 
-func plainCredentials(list []protocol.LocalCredential) error {
+func plainCredentials(list []protocol.CredentialInfo) error {
 	for _, c := range list {
 		if scope.CheckService(c.Service) != nil {
 			return errService

@@ -72,7 +72,7 @@ func (d *Device) Resolve(ctx context.Context, identity string) (wallet.Wallet, e
 
 // List names the credentials in scope. The broker answers 403 denied for another
 // wallet of the same owner, and that is the answer.
-func (d *Device) List(ctx context.Context, w wallet.Wallet) ([]Credential, error) {
+func (d *Device) List(ctx context.Context, w wallet.Wallet) ([]protocol.CredentialInfo, error) {
 	m, err := d.manifest(ctx, w)
 	if err != nil {
 		return nil, err

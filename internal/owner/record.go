@@ -12,13 +12,6 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// Credential is one line of a list. AgeSeconds is 0 for what the broker just said.
-type Credential struct {
-	Service    string
-	Revision   uint64
-	AgeSeconds int64
-}
-
 // Store keeps value as service in the wallet of identity (empty: the owner's own), for
 // its device and the owner to open, or for the owner alone where it is out of scope.
 func (o *Owner) Store(ctx context.Context, identity, service string, value secret.String) (seal.Manifest, error) {
@@ -92,7 +85,7 @@ func (o *Owner) Read(ctx context.Context, w wallet.Wallet, service string) (secr
 }
 
 // List names the credentials of w, those out of its scope too: the owner may have all.
-func (o *Owner) List(ctx context.Context, w wallet.Wallet) ([]Credential, error) {
+func (o *Owner) List(ctx context.Context, w wallet.Wallet) ([]protocol.CredentialInfo, error) {
 	cur, err := o.manifest(ctx, w)
 	if err != nil {
 		return nil, err
@@ -100,10 +93,10 @@ func (o *Owner) List(ctx context.Context, w wallet.Wallet) ([]Credential, error)
 	return listed(cur.manifest.Records), nil
 }
 
-func listed(entries []seal.Entry) []Credential {
-	out := make([]Credential, len(entries))
+func listed(entries []seal.Entry) []protocol.CredentialInfo {
+	out := make([]protocol.CredentialInfo, len(entries))
 	for i, e := range entries {
-		out[i] = Credential{Service: e.Service, Revision: e.Revision}
+		out[i] = protocol.CredentialInfo{Service: e.Service, Revision: e.Revision}
 	}
 	return out
 }

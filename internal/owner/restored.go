@@ -17,13 +17,13 @@ import (
 // Reopened says what became of an account whose broker was put back from a copy. What
 // the copy does not know is lost there; this machine's journal says what it was.
 type Reopened struct {
-	Revoked []wallet.Wallet // ended again, or because another device took over since
-	Gone    []wallet.Wallet // torn down again
-	Signed  []wallet.Wallet // the owner's last word was signed anew
-	Missing []wallet.Wallet // agents that the broker does not know any more: pair them again
-	Lost    []Credential    // credentials that it does not have any more: store them again
-	LostOf  []wallet.Wallet // whose they are, one for each of Lost
-	Unnamed []wallet.Wallet // whose names are another's in the copy: link them again
+	Revoked []wallet.Wallet           // ended again, or because another device took over since
+	Gone    []wallet.Wallet           // torn down again
+	Signed  []wallet.Wallet           // the owner's last word was signed anew
+	Missing []wallet.Wallet           // agents that the broker does not know any more: pair them again
+	Lost    []protocol.CredentialInfo // credentials that it does not have any more: store them again
+	LostOf  []wallet.Wallet           // whose they are, one for each of Lost
+	Unnamed []wallet.Wallet           // whose names are another's in the copy: link them again
 }
 
 // inNewEpoch reports whether the broker has another epoch than when the account was
@@ -241,7 +241,7 @@ func (o *Owner) mend(cur current, last seal.Manifest, done *Reopened) *draft {
 			d.m.Records = append(d.m.Records, e)
 			continue
 		}
-		done.Lost = append(done.Lost, Credential{Service: e.Service, Revision: e.Revision})
+		done.Lost = append(done.Lost, protocol.CredentialInfo{Service: e.Service, Revision: e.Revision})
 		done.LostOf = append(done.LostOf, last.Wallet)
 	}
 	return d

@@ -97,7 +97,7 @@ func TestTheNextCommandPutsARestoredBrokerInOrder(t *testing.T) {
 	want := owner.Reopened{
 		Revoked: []wallet.Wallet{revoked.Wallet}, Gone: []wallet.Wallet{gone.Wallet}, Missing: []wallet.Wallet{added.Wallet},
 		Signed: []wallet.Wallet{stays.Wallet, narrowed.Wallet}, LostOf: []wallet.Wallet{stays.Wallet},
-		Lost: []owner.Credential{{Service: "openrouter", Revision: 2}},
+		Lost: []protocol.CredentialInfo{{Service: "openrouter", Revision: 2}},
 	}
 	if diff := cmp.Diff(want, told[0], cmp.Comparer(func(a, b wallet.Wallet) bool { return a == b })); diff != "" {
 		t.Error(diff)

@@ -23,9 +23,10 @@ func (p *Problem) CallerUnseen() bool {
 
 // The documents of agent.sock, as api/local.openapi.yaml describes them.
 
-// LocalCredential is one line of GET /v1/credentials. AgeSeconds is the time since
-// the daemon last heard from its broker; -1: never in this run.
-type LocalCredential struct {
+// CredentialInfo says which credential it is, without its value: one line of
+// GET /v1/credentials and of `agentkeys list --json`. AgeSeconds is the time since the
+// broker was last heard; -1: never in this run of the daemon.
+type CredentialInfo struct {
 	Service    string `json:"service"`
 	Revision   uint64 `json:"revision"`
 	AgeSeconds int64  `json:"age_seconds"`
@@ -33,15 +34,14 @@ type LocalCredential struct {
 
 // LocalCredentials answers GET /v1/credentials.
 type LocalCredentials struct {
-	Credentials []LocalCredential `json:"credentials"`
+	Credentials []CredentialInfo `json:"credentials"`
 }
 
 // LocalValue answers GET /v1/credentials/{service}: Credential when the value is
 // UTF-8, else CredentialBase64 (standard alphabet, padded).
 type LocalValue struct {
-	Service          string  `json:"service"`
-	Revision         uint64  `json:"revision"`
-	AgeSeconds       int64   `json:"age_seconds"`
+	CredentialInfo
+
 	Credential       *string `json:"credential,omitempty"`
 	CredentialBase64 []byte  `json:"credential_base64,omitempty"`
 }
