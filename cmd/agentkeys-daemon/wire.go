@@ -47,16 +47,15 @@ type storage struct {
 	keychain *keychain.Keychain
 	mode     store.Mode
 	others   bool // root works on slots of other users, whose keychains it does not reach
-	probe    atomic.Pointer[store.Probe]
 }
 
 // keychainState is what the last look said.
 func (s *storage) keychainState() string {
-	if p := s.probe.Load(); p != nil {
-		return string(p.State)
-	}
 	if s.keychain == nil {
 		return string(store.StateDisabled)
+	}
+	if p, looked := s.keychain.Last(); looked {
+		return string(p.State)
 	}
 	return string(store.StateHung) // asked at the start, and no answer yet
 }
@@ -105,7 +104,7 @@ func (p *program) openStore(set settings.Settings, log *slog.Logger, metrics *he
 	}
 	if cfg.Mode != store.ModeFile {
 		out.keychain = keychain.New(keychain.Config{
-			Timeout: set.KeychainTimeout, Env: p.getenv, Logger: log, Observe: out.observe(metrics),
+			Timeout: set.KeychainTimeout, Env: p.getenv, Logger: log, Observe: observe(metrics),
 		})
 		cfg.Keychain = out.keychain
 	}
@@ -114,13 +113,14 @@ func (p *program) openStore(set settings.Settings, log *slog.Logger, metrics *he
 	return out, err
 }
 
-func (s *storage) observe(metrics *health.Metrics) func(store.Probe) {
+// observe gives each probe its metrics; metrics may be nil.
+func observe(metrics *health.Metrics) func(store.Probe) {
+	if metrics == nil {
+		return nil
+	}
 	return func(probe store.Probe) {
-		s.probe.Store(&probe)
-		if metrics != nil {
-			metrics.Probe(probe.Provider, string(probe.State), probe.Seconds)
-			metrics.KeychainState(string(probe.State))
-		}
+		metrics.Probe(probe.Provider, string(probe.State), probe.Seconds)
+		metrics.KeychainState(string(probe.State))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/doctor"
 	"github.com/agentkeys/agentkeys/internal/portholder"
+	"github.com/agentkeys/agentkeys/internal/protocol"
 )
 
 // metrics asks at the address of metrics_listen for the metrics of the slot's daemon, and
@@ -26,7 +27,7 @@ func (m *machine) metrics(ctx context.Context, f *doctor.Facts) {
 	}
 }
 
-func says(d *doctor.Daemon, code condition.Code) bool {
+func says(d *protocol.Status, code condition.Code) bool {
 	for _, c := range d.Conditions {
 		if c.Code == string(code) {
 			return true

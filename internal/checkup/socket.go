@@ -103,14 +103,6 @@ func askDaemon(ctx context.Context, path string, w wallet.Wallet) *doctor.Socket
 		s.State, s.Err = doctor.SocketSilent, "it answers for another wallet"
 		return s
 	}
-	s.State, s.Daemon = doctor.SocketAnswers, daemonFacts(status)
+	s.State, s.Daemon = doctor.SocketAnswers, &status
 	return s
-}
-
-func daemonFacts(status protocol.Status) *doctor.Daemon {
-	d := &doctor.Daemon{State: status.State, KeychainState: status.Storage.KeychainState}
-	for _, c := range status.Conditions {
-		d.Conditions = append(d.Conditions, doctor.Condition(c))
-	}
-	return d
 }

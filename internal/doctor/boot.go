@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/agentkeys/agentkeys/internal/condition"
+	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
@@ -166,7 +167,7 @@ func (f Facts) daemon() []finding {
 	case s == nil:
 		return nil
 	case s.Daemon != nil:
-		return s.Daemon.checks(f)
+		return f.daemonSays(*s.Daemon)
 	case s.served():
 		return nil // it told nothing
 	case f.Holder.Seen():
@@ -177,7 +178,7 @@ func (f Facts) daemon() []finding {
 	return one(warn(name, f.start(), "not running").follows("socket", "slot", "settings"))
 }
 
-func (d Daemon) checks(f Facts) []finding {
+func (f Facts) daemonSays(d protocol.Status) []finding {
 	const name = "daemon"
 	var checks []finding
 	switch d.State {
@@ -203,13 +204,13 @@ func (d Daemon) checks(f Facts) []finding {
 		if slices.ContainsFunc(f.disk(), func(own finding) bool { return own.Name == c.Code }) {
 			continue // the same, and looked at now
 		}
-		checks = append(checks, c.finding(f))
+		checks = append(checks, f.conditionSaid(c))
 	}
 	return checks
 }
 
-// finding is a condition of the daemon as a line of the report.
-func (c Condition) finding(f Facts) finding {
+// conditionSaid is a condition of the daemon as a line of the report.
+func (f Facts) conditionSaid(c protocol.StatusCondition) finding {
 	found := warn(c.Code, c.Hint, "%s", c.Message)
 	if strings.TrimPrefix(c.Hint, "sudo ") == hintDoctor+f.Wallet {
 		found.Hint = "" // another line of this report names the command

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/agentkeys/agentkeys/internal/doctor"
+	"github.com/agentkeys/agentkeys/internal/protocol"
 )
 
 const (
@@ -32,7 +33,7 @@ func healthy() doctor.Facts {
 		Slot:     &doctor.Slot{Path: home, UID: 1000, Saved: true, Generation: 7, Where: "file", SavedAt: now},
 		Session:  &doctor.Session{Servable: true, ExpiresAt: now.AddDate(0, 0, 30)},
 		Boot:     &doctor.Boot{Manager: "systemd", System: true, UserName: "pi", Installed: true, UnitsHome: true},
-		Socket:   &doctor.Socket{Path: "/run/agentkeys/x/agent.sock", Limit: 107, State: doctor.SocketAnswers, Daemon: &doctor.Daemon{State: "online"}},
+		Socket:   &doctor.Socket{Path: "/run/agentkeys/x/agent.sock", Limit: 107, State: doctor.SocketAnswers, Daemon: &protocol.Status{State: "online"}},
 		Broker:   &doctor.Broker{URL: "https://mini.local:8420", Version: "v1"},
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/holder"
-	"github.com/agentkeys/agentkeys/internal/words"
+	"github.com/agentkeys/agentkeys/internal/protocol"
 )
 
 // Facts is what was seen. A nil part was not looked at and has no check. No fact is
@@ -137,8 +137,8 @@ type Socket struct {
 	// Skipped is why Path is not in a better place; empty: it is in the best.
 	Skipped string
 
-	Namespace bool    // SocketClosed because the daemon cannot see who asks, being in another container
-	Daemon    *Daemon // where State is SocketAnswers
+	Namespace bool             // SocketClosed because the daemon cannot see who asks, being in another container
+	Daemon    *protocol.Status // where State is SocketAnswers
 }
 
 // SocketState is what a look at the socket's path found.
@@ -162,16 +162,6 @@ type Disk struct {
 	ReadOnly bool
 	Full     bool
 }
-
-// Daemon is the running instance's own word.
-type Daemon struct {
-	State         words.State // of /v1/status
-	KeychainState string
-	Conditions    []Condition
-}
-
-// Condition is one that the daemon says holds.
-type Condition struct{ Code, Severity, Message, Hint string }
 
 // Broker is one question without authentication.
 type Broker struct {

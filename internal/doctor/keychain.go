@@ -69,7 +69,7 @@ func (f Facts) keychainInUse() finding {
 func (f Facts) othersKeychain() finding {
 	hint := f.asItsUser()
 	if f.Socket != nil && f.Socket.Daemon != nil {
-		if state := f.Socket.Daemon.KeychainState; state == stateUnlocked {
+		if state := f.Socket.Daemon.Storage.KeychainState; state == stateUnlocked {
 			return ok("keychain", "%s, says the daemon of uid %d", state, f.Slot.UID)
 		} else if state != "" {
 			return fail("keychain", hint, "%s, says the daemon of uid %d; the session lies in it and cannot be read now", state, f.Slot.UID).

@@ -1,6 +1,9 @@
 package doctor
 
-import "github.com/agentkeys/agentkeys/internal/condition"
+import (
+	"github.com/agentkeys/agentkeys/internal/condition"
+	"github.com/agentkeys/agentkeys/internal/protocol"
+)
 
 // Listener is a TCP address that the settings give the instance beside its sockets.
 type Listener struct {
@@ -18,7 +21,7 @@ func (f Facts) metrics() []finding {
 	if l == nil || f.Socket == nil {
 		return nil
 	}
-	refused, running := f.Socket.Daemon.condition(string(condition.MetricsUnavailable)), f.Socket.Daemon != nil
+	refused, running := conditionOf(f.Socket.Daemon, string(condition.MetricsUnavailable)), f.Socket.Daemon != nil
 	switch {
 	case l.Holder != "" && l.Other:
 		return one(warn(name, "agentkeys-daemon run --print-config --wallet "+f.Wallet,
@@ -38,8 +41,8 @@ func (f Facts) metrics() []finding {
 	return one(ok(name, "%s is free", l.Address))
 }
 
-// condition is the message of a condition that holds, else empty. A nil daemon has none.
-func (d *Daemon) condition(code string) string {
+// conditionOf is the message of a condition that holds, else empty. A nil daemon has none.
+func conditionOf(d *protocol.Status, code string) string {
 	if d == nil {
 		return ""
 	}

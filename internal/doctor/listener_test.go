@@ -1,6 +1,9 @@
 package doctor_test
 
-import "github.com/agentkeys/agentkeys/internal/doctor"
+import (
+	"github.com/agentkeys/agentkeys/internal/doctor"
+	"github.com/agentkeys/agentkeys/internal/protocol"
+)
 
 func metricsVerdicts() map[string]verdict {
 	const name, address = "metrics_listen", "127.0.0.1:9479"
@@ -11,7 +14,7 @@ func metricsVerdicts() map[string]verdict {
 			f.Metrics = &l
 			if condition != "" {
 				f.Socket.Daemon.Conditions = append(f.Socket.Daemon.Conditions,
-					doctor.Condition{Code: "metrics_unavailable", Severity: "warning", Message: condition})
+					protocol.StatusCondition{Code: "metrics_unavailable", Severity: "warning", Message: condition})
 			}
 		}
 	}

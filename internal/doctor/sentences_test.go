@@ -69,10 +69,10 @@ func TestSentences(t *testing.T) {
 // says makes the daemon tell its state and conditions, with a detail for the first.
 func says(state words.State, detail string, codes ...condition.Code) func(*doctor.Facts) {
 	return func(f *doctor.Facts) {
-		f.Socket.Daemon = &doctor.Daemon{State: state, KeychainState: f.Keychain.State}
+		f.Socket.Daemon = &protocol.Status{State: state, Storage: protocol.StatusStorage{KeychainState: f.Keychain.State}}
 		for i, code := range codes {
 			d, _ := condition.Of(string(code), "", name)
-			c := doctor.Condition{Code: string(code), Severity: string(d.Severity), Message: d.Message, Hint: condition.AsRoot(d.Hint)}
+			c := protocol.StatusCondition{Code: string(code), Severity: string(d.Severity), Message: d.Message, Hint: condition.AsRoot(d.Hint)}
 			if i == 0 && detail != "" {
 				c.Message += ": " + detail
 			}

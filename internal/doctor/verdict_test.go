@@ -7,6 +7,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/doctor"
 	"github.com/agentkeys/agentkeys/internal/holder"
+	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
@@ -125,7 +126,7 @@ func keychainVerdicts() map[string]verdict {
 	anothers := func(says string) func(*doctor.Facts) {
 		return func(f *doctor.Facts) {
 			state("disabled", "keychain", "auto")(f)
-			f.EUID, f.Socket.Daemon.KeychainState, f.Boot.UnitsHome = 0, says, false
+			f.EUID, f.Socket.Daemon.Storage.KeychainState, f.Boot.UnitsHome = 0, says, false
 		}
 	}
 	const probe = "agentkeys-daemon probe"
@@ -227,7 +228,7 @@ func socketVerdicts() map[string]verdict {
 	}
 	condition := func(severity string) func(*doctor.Facts) {
 		return func(f *doctor.Facts) {
-			f.Socket.Daemon.Conditions = []doctor.Condition{{Code: "no_space", Severity: severity, Message: "full", Hint: "df -h"}}
+			f.Socket.Daemon.Conditions = []protocol.StatusCondition{{Code: "no_space", Severity: severity, Message: "full", Hint: "df -h"}}
 		}
 	}
 	start := "sudo systemctl start " + unit
