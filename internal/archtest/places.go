@@ -61,7 +61,9 @@ func productPlaces() map[string]place {
 
 		"agent": {floor: useCases, also: []string{"store"}},
 		"owner": {floor: useCases, also: []string{"store"}},
-		"store": {floor: useCases, also: []string{"atomicfile"}},
+		"store": {floor: useCases, also: []string{"atomicfile", "store/slotdir"}},
+
+		"store/slotdir": {floor: useCases, also: []string{"atomicfile"}},
 
 		"atomicfile":     {floor: adapters, shared: true},
 		"mounts":         {floor: adapters, shared: true},

@@ -11,14 +11,14 @@ import (
 // otherMeanings are literals that are spelled like a word of package words and mean
 // something else where they stand.
 var otherMeanings = map[string][]string{
-	"broker":         {"parked"},  // a session as the database holds it
-	"broker/datadir": {".lock"},   // the lock of the broker's data directory
-	"broker/sqlite":  {".lock"},   // the lock of a new database file
-	"doctor":         {"unknown"}, // a provider of a keychain
-	"health":         {"unknown"}, // a provider of a keychain
-	"localclient":    {"unknown"}, // a word of an answer, whatever it is of
-	"store":          {"session.json", ".lock"},
-	"store/keychain": {"unknown"}, // a provider of a keychain
+	"broker":         {"parked"},       // a session as the database holds it
+	"broker/datadir": {".lock"},        // the lock of the broker's data directory
+	"broker/sqlite":  {".lock"},        // the lock of a new database file
+	"doctor":         {"unknown"},      // a provider of a keychain
+	"health":         {"unknown"},      // a provider of a keychain
+	"localclient":    {"unknown"},      // a word of an answer, whatever it is of
+	"store":          {"session.json"}, // a file of an earlier version, in the home itself
+	"store/keychain": {"unknown"},      // a provider of a keychain
 }
 
 // ownsWords are the packages that declare the words of an interface.

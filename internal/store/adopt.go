@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 
 	"github.com/agentkeys/agentkeys/internal/session"
 )
@@ -38,59 +37,60 @@ func (s *Store) loadHeadless(ctx context.Context, id session.ID) ([]byte, Info, 
 	if len(found) == 0 {
 		return nil, Info{}, fmt.Errorf("slot %s: %w", id, ErrNoSession)
 	}
-	t, err := s.makeSlot(id)
-	if err != nil {
-		return nil, Info{}, err
-	}
-	defer t.close()
-	unlock, err := t.lock(ctx)
-	if err != nil {
-		return nil, Info{}, err
-	}
-	defer unlock()
-	h, at, err := t.readHead()
+	var payload []byte
+	var info Info
+	err = s.change(ctx, id, s.openOrMake, func(sl *slot) (err error) {
+		payload, info, err = sl.adoptOrLoad(ctx, found)
+		return err
+	})
+	return payload, info, err
+}
+
+// adoptOrLoad adopts what was found unless another process has adopted it first.
+func (sl *slot) adoptOrLoad(ctx context.Context, found []earlier) ([]byte, Info, error) {
+	h, at, err := sl.readHead()
 	switch {
 	case errors.Is(err, errNoHead):
-		return t.adopt(ctx, head{Version: headVersion, ID: id.String(), Where: BackendKeychain}, found)
+		return sl.adopt(ctx, head{Version: headVersion, ID: sl.ID().String(), Where: BackendKeychain}, found)
 	case err != nil:
 		return nil, Info{}, err
 	}
-	return t.payloadOf(ctx, h, at, s.probeNow) // another process adopted it first
+	return sl.payloadOf(ctx, h, at, sl.store.probeNow)
 }
 
 // savedMeanwhile: there is a head by now, so an entry of ours in the keychain is its.
 func (s *Store) savedMeanwhile(id session.ID) bool {
-	t, err := s.openSlot(id)
+	sl, err := s.open(id)
 	if err != nil {
 		return false
 	}
-	defer t.close()
-	_, _, err = t.readHead()
+	defer sl.Close()
+	_, _, err = sl.readHead()
 	return err == nil
 }
 
 // loadUnsaved answers for the intent of a first save that came to nothing. The
 // caller holds the lock and knows that the keychain does not hold the value.
-func (t *slot) loadUnsaved(ctx context.Context, h head) ([]byte, Info, error) {
-	if err := t.absentHead(); !errors.Is(err, errNoHead) {
+func (sl *slot) loadUnsaved(ctx context.Context, h head) ([]byte, Info, error) {
+	if err := sl.absentHead(); !errors.Is(err, errNoHead) {
 		return nil, Info{}, err
 	}
-	found, err := t.store.findEarlier(ctx, t.id)
+	found, err := sl.store.findEarlier(ctx, sl.ID())
 	if err != nil {
 		return nil, Info{}, err
 	}
 	if len(found) == 0 {
-		return nil, Info{}, fmt.Errorf("slot %s: %w", t.id, ErrNoSession)
+		return nil, Info{}, fmt.Errorf("slot %s: %w", sl.ID(), ErrNoSession)
 	}
-	return t.adopt(ctx, h, found)
+	return sl.adopt(ctx, h, found)
 }
 
 // adopt saves the newest of the found sessions and only then removes old copies.
 // If it cannot be saved (keychain mode, full disk) the session is good all the
 // same, and is adopted next time.
-func (t *slot) adopt(ctx context.Context, h head, found []earlier) ([]byte, Info, error) {
-	s := t.store
-	log := s.cfg.Logger.With("session_id", t.id.String())
+func (sl *slot) adopt(ctx context.Context, h head, found []earlier) ([]byte, Info, error) {
+	s := sl.store
+	log := s.cfg.Logger.With("session_id", sl.ID().String())
 	best := found[0]
 	for _, e := range found[1:] {
 		if e.session.CreatedAt > best.session.CreatedAt {
@@ -100,9 +100,9 @@ func (t *slot) adopt(ctx context.Context, h head, found []earlier) ([]byte, Info
 	if best.file == "" && h.Keychain == nil {
 		h.Keychain = &keychainNote{} // it stays there if the save goes to the file
 	}
-	info, err := t.put(ctx, h, best.payload)
+	info, err := sl.put(ctx, h, best.payload)
 	if err == nil {
-		err = t.verify(info)
+		err = sl.verify(info)
 	}
 	if err != nil {
 		log.Warn("earlier session not adopted yet", "error", err)
@@ -126,13 +126,13 @@ func (e earlier) backend() Backend {
 
 // verify reads the new head before anything old is removed; what the keychain
 // holds was read back by put.
-func (t *slot) verify(info Info) error {
-	h, _, err := t.readHead()
+func (sl *slot) verify(info Info) error {
+	h, _, err := sl.readHead()
 	if err != nil {
 		return err
 	}
 	if h.Generation != info.Generation || h.Where != info.Backend {
-		return fmt.Errorf("slot %s: %w", t.id, ErrInconsistent)
+		return fmt.Errorf("slot %s: %w", sl.ID(), ErrInconsistent)
 	}
 	return nil
 }
@@ -187,28 +187,16 @@ func (s *Store) findEarlierFile(id session.ID) ([]earlier, error) {
 	} else if !daemon {
 		return nil, nil
 	}
-	home, info, err := s.openHome()
+	data, err := s.home.ReadLoose(name, headLimit)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = home.Close() }() // read only
-	if i, err := home.Lstat(name); err != nil || i.Mode.IsDir() {
-		return nil, nil // a directory is a slot or nothing of ours
-	}
-	if s.euid != 0 {
-		info.UID = s.euid // whoever owns the home, the file is the user's
-	}
-	path := filepath.Join(s.cfg.Home, name)
-	data, _, err := s.readStrict(home, info, path, name, headLimit)
-	if err != nil {
-		return nil, err
-	}
 	v, payload, err := parseForeign(string(data))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", path, ErrCorrupt, err)
+		return nil, fmt.Errorf("%s: %w: %w", s.home.LoosePath(name), ErrCorrupt, err)
 	}
 	if daemon && v.Wallet != w {
 		return nil, nil
@@ -225,13 +213,5 @@ func (s *Store) removeEarlier(ctx context.Context, e earlier) error {
 	if e.file == "" {
 		return nil
 	}
-	home, _, err := s.openHome()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = home.Close() }() // synced below
-	if err := home.Remove(e.file); err != nil {
-		return err
-	}
-	return home.Sync()
+	return s.home.RemoveLoose(e.file)
 }

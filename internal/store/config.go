@@ -5,26 +5,22 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/atomicfile"
 	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/store/slotdir"
 )
 
-const (
-	defaultKeychainTimeout = 2 * time.Second
-	lockTimeout            = 5 * time.Second
-	defaultFileLimit       = 8 << 20
-)
+const defaultKeychainTimeout = 2 * time.Second
 
 // ErrConfig is wrapped by every error of New and ParseMode: a usage error (exit 64).
 var ErrConfig = errors.New("the session store is set up wrongly")
 
 // IDs are a user and group id.
-type IDs struct{ UID, GID int }
+type IDs = slotdir.IDs
 
 // Observer counts what the store does; every label has few values. Calls come from
 // any goroutine and must not block.
@@ -45,9 +41,7 @@ type Config struct {
 	Keychain Keychain // nil = never used, as in ModeFile
 	// KeychainTimeout bounds one keychain operation; 0 = 2 s.
 	KeychainTimeout time.Duration
-	// SlotUser is the user whose slots root works on: root gives new slots to it, and
-	// keeps pending ones to itself. A slot that is there keeps its owner. nil: root
-	// makes slots of its own. Files in a slot go to the slot's owner either way.
+	// SlotUser is the user whose slots root works on; see slotdir.Config.
 	SlotUser  *IDs
 	FileLimit int64            // bytes of a state file (ReadFile, WriteFile); 0 = 8 MiB
 	BootID    func() string    // names this boot of the machine; nil = ask the kernel
@@ -71,8 +65,9 @@ func ParseMode(text string) (Mode, error) {
 // Store keeps sessions under one home. It is safe for concurrent use, and several
 // Stores, in several processes, may share a home.
 type Store struct {
-	cfg  Config
-	euid int
+	slotdir.Files // the state files of the slots, and where the slots are
+	cfg           Config
+	home          *slotdir.Home
 
 	mu   sync.Mutex
 	pace map[session.ID]*pace // Reconcile's memory, by slot
@@ -92,15 +87,23 @@ func New(cfg Config) (*Store, error) {
 	}
 	cfg.Mode, cfg.Home = mode, filepath.Clean(cfg.Home)
 	setDefaults(&cfg)
-	return &Store{cfg: cfg, euid: os.Geteuid(), pace: map[session.ID]*pace{}}, nil
+	home := slotdir.New(slotdir.Config{
+		Home: cfg.Home, SlotUser: cfg.SlotUser, FileLimit: cfg.FileLimit,
+		FS: cfg.FS, Written: written(cfg.Observer), Logger: cfg.Logger,
+	})
+	return &Store{Files: home.Files(), cfg: cfg, home: home, pace: map[session.ID]*pace{}}, nil
+}
+
+func written(o Observer) func() {
+	if o == nil {
+		return nil
+	}
+	return o.Write
 }
 
 func setDefaults(cfg *Config) {
 	if cfg.KeychainTimeout <= 0 {
 		cfg.KeychainTimeout = defaultKeychainTimeout
-	}
-	if cfg.FileLimit <= 0 {
-		cfg.FileLimit = defaultFileLimit
 	}
 	if cfg.BootID == nil {
 		cfg.BootID = bootID
@@ -111,16 +114,7 @@ func setDefaults(cfg *Config) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
-	if cfg.FS == nil {
-		cfg.FS = atomicfile.System{}
-	}
 }
-
-// Home is the directory of all slots.
-func (s *Store) Home() string { return s.cfg.Home }
-
-// Dir is the directory of a slot, whether or not it exists.
-func (s *Store) Dir(id session.ID) string { return filepath.Join(s.cfg.Home, id.String()) }
 
 // keychainFor reports whether the keychain may hold the slot: never in file mode,
 // never a pending slot.

@@ -1,6 +1,10 @@
 package store
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/agentkeys/agentkeys/internal/store/slotdir"
+)
 
 // Each error is one decision of the caller (design 2, errors).
 var (
@@ -16,14 +20,16 @@ var (
 	ErrInconsistent = errors.New("the slot and the keychain disagree")
 	// ErrTooBig: the payload is larger than the slot can hold. A programming error
 	// or a keychain-only store on macOS.
-	ErrTooBig = errors.New("the session is too big for this store")
+	ErrTooBig = slotdir.ErrTooBig
 	// ErrInsecure: owner, mode, links or type of a file or directory are wrong; see
 	// InsecureError for the mending command. Nothing was changed.
-	ErrInsecure = errors.New("insecure session file")
+	ErrInsecure = slotdir.ErrInsecure
 	// ErrCorrupt: the head is empty, torn or foreign. Kept, never overwritten.
 	ErrCorrupt = errors.New("corrupt session file")
 	// ErrBusy: another process held the slot's lock for the whole deadline. Try again.
-	ErrBusy = errors.New("the slot is in use by another process")
+	ErrBusy = slotdir.ErrBusy
+	// ErrName: not the name of a state file. A programming error.
+	ErrName = slotdir.ErrName
 	// ErrNewer: the head was written by a newer version of this program. Upgrade.
 	ErrNewer = errors.New("the slot was written by a newer version")
 
@@ -48,13 +54,4 @@ func (e *UnavailableError) Error() string {
 func (e *UnavailableError) Is(target error) bool { return target == ErrUnavailable }
 
 // InsecureError names what is wrong and the command that mends it. Is ErrInsecure.
-type InsecureError struct {
-	Path string
-	What string // "mode 0644, must be 0600"
-	Fix  string // "chmod 600 /home/pi/.agentkeys/master/session.json"
-}
-
-func (e *InsecureError) Error() string { return e.Path + ": " + e.What }
-
-// Is makes errors.Is(err, ErrInsecure) true.
-func (e *InsecureError) Is(target error) bool { return target == ErrInsecure }
+type InsecureError = slotdir.InsecureError

@@ -38,4 +38,6 @@ func (f fence) over(p Probe, boot string) bool {
 func (f fence) names(p Probe) bool { return f.BusID == p.BusID && f.Owner == p.Owner }
 
 // standing reports whether there is a fence, and it is not over.
-func (t *slot) standing(f *fence, p Probe) bool { return f != nil && !f.over(p, t.store.cfg.BootID()) }
+func (sl *slot) standing(f *fence, p Probe) bool {
+	return f != nil && !f.over(p, sl.store.cfg.BootID())
+}

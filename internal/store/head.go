@@ -13,7 +13,6 @@ import (
 )
 
 const (
-	headName    = "session.json"
 	headVersion = 1
 	headLimit   = 64 << 10
 )

@@ -10,12 +10,12 @@ func (s *Store) Holds(id session.ID, v session.Session) (info Info, ok bool) {
 	if err != nil {
 		return Info{}, false
 	}
-	t, err := s.openSlot(id)
+	sl, err := s.open(id)
 	if err != nil {
 		return Info{}, false
 	}
-	defer t.close()
-	h, at, err := t.readHead()
+	defer sl.Close()
+	h, at, err := sl.readHead()
 	if err != nil || h.Tombstone || h.SHA256 != digest(payload) {
 		return Info{}, false
 	}

@@ -37,29 +37,32 @@ func (s *Store) load(ctx context.Context, id session.ID) (session.Session, Info,
 }
 
 func (s *Store) loadPayload(ctx context.Context, id session.ID) ([]byte, Info, error) {
-	t, err := s.openSlot(id)
+	sl, err := s.open(id)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s.loadHeadless(ctx, id)
 	}
 	if err != nil {
 		return nil, Info{}, err
 	}
-	defer t.close()
-	h, at, err := t.readHead()
+	defer sl.Close()
+	h, at, err := sl.readHead()
 	switch {
 	case errors.Is(err, errNoHead):
 		return s.loadHeadless(ctx, id)
 	case errors.Is(err, ErrCorrupt):
-		return nil, Info{}, t.reportCorrupt(ctx, err)
+		return nil, Info{}, sl.reportCorrupt(ctx, err)
 	case err != nil:
 		return nil, Info{}, err
 	}
-	payload, info, err := t.payloadOf(ctx, h, at, s.probe)
+	payload, info, err := sl.payloadOf(ctx, h, at, s.probe)
 	switch {
 	case errors.Is(err, errMismatch):
-		return t.loadLocked(ctx)
+		err = sl.Locked(ctx, func() (err error) {
+			payload, info, err = sl.loadLocked(ctx)
+			return err
+		})
 	case err == nil && h.Generation == 0:
-		t.commitFirst(h)
+		sl.commitFirst(h)
 	}
 	return payload, info, err
 }
@@ -67,19 +70,17 @@ func (s *Store) loadPayload(ctx context.Context, id session.ID) ([]byte, Info, e
 // commitFirst ends a first save that was cut off after the keychain took the value:
 // once somebody has seen the session, the slot must never again look empty. If the
 // lock is taken, its holder is about to do the same; if the disk refuses, so be it.
-func (t *slot) commitFirst(seen head) {
-	lock, err := t.tryLock(lockName)
-	if err != nil {
-		return
-	}
-	defer func() { _ = lock.Close() }() // closing a read-only file
-	h, _, err := t.readHead()
-	if err != nil || h.Generation != 0 || h.Pending != seen.Pending {
-		return
-	}
-	if err := t.writeHead(h.landed()); err != nil {
-		t.store.cfg.Logger.Warn("first save not completed", "session_id", t.id.String(), "error", err)
-	}
+func (sl *slot) commitFirst(seen head) {
+	_ = sl.TryLocked(func() error { // see above
+		h, _, err := sl.readHead()
+		if err != nil || h.Generation != 0 || h.Pending != seen.Pending {
+			return err
+		}
+		if err := sl.writeHead(h.landed()); err != nil {
+			sl.store.cfg.Logger.Warn("first save not completed", "session_id", sl.ID().String(), "error", err)
+		}
+		return nil
+	})
 }
 
 // errMismatch: the keychain does not show what the head says. Internal: looked at
@@ -87,21 +88,21 @@ func (t *slot) commitFirst(seen head) {
 var errMismatch = errors.New("the keychain shows another generation or none")
 
 // payloadOf finds the payload of a head.
-func (t *slot) payloadOf(ctx context.Context, h head, at time.Time, probe func(context.Context) Probe) ([]byte, Info, error) {
-	s := t.store
+func (sl *slot) payloadOf(ctx context.Context, h head, at time.Time, probe func(context.Context) Probe) ([]byte, Info, error) {
+	s := sl.store
 	info := s.infoOf(h, at)
 	switch {
 	case h.Tombstone:
-		return nil, Info{}, fmt.Errorf("slot %s was deleted: %w", t.id, ErrNoSession)
+		return nil, Info{}, fmt.Errorf("slot %s was deleted: %w", sl.ID(), ErrNoSession)
 	case h.Where == BackendFile:
 		return h.Payload, info, nil
-	case !s.keychainFor(t.id):
+	case !s.keychainFor(sl.ID()):
 		return nil, Info{}, &UnavailableError{State: StateDisabled, Reason: "the session is in the keychain, which is not to be used"}
 	}
 	if p := probe(ctx); !p.State.Readable() {
 		return nil, Info{}, unavailable(p)
 	}
-	v, err := s.entry(ctx, t.id)
+	v, err := s.entry(ctx, sl.ID())
 	switch {
 	case errors.Is(err, ErrUnavailable):
 		return nil, Info{}, err
@@ -113,22 +114,17 @@ func (t *slot) payloadOf(ctx context.Context, h head, at time.Time, probe func(c
 }
 
 // loadLocked looks again while no save can be under way.
-func (t *slot) loadLocked(ctx context.Context) ([]byte, Info, error) {
-	unlock, err := t.lock(ctx)
+func (sl *slot) loadLocked(ctx context.Context) ([]byte, Info, error) {
+	h, at, err := sl.readHead()
 	if err != nil {
 		return nil, Info{}, err
 	}
-	defer unlock()
-	h, at, err := t.readHead()
-	if err != nil {
-		return nil, Info{}, err
-	}
-	payload, info, err := t.payloadOf(ctx, h, at, t.store.probeNow)
+	payload, info, err := sl.payloadOf(ctx, h, at, sl.store.probeNow)
 	if !errors.Is(err, errMismatch) {
 		return payload, info, err
 	}
 	if h.Generation == 0 {
-		return t.loadUnsaved(ctx, h)
+		return sl.loadUnsaved(ctx, h)
 	}
-	return nil, Info{}, fmt.Errorf("slot %s, generation %d: %w", t.id, h.Generation, ErrInconsistent)
+	return nil, Info{}, fmt.Errorf("slot %s, generation %d: %w", sl.ID(), h.Generation, ErrInconsistent)
 }

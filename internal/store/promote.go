@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 
-	"github.com/agentkeys/agentkeys/internal/atomicfile"
 	"github.com/agentkeys/agentkeys/internal/session"
 )
 
@@ -42,57 +41,41 @@ func (s *Store) promote(ctx context.Context, pending, id session.ID, v session.S
 
 // take saves v under id unless id has taken the pending slot before.
 func (s *Store) take(ctx context.Context, pending, id session.ID, v session.Session) (Info, error) {
-	payload, err := v.Encode()
-	if err != nil {
-		return Info{}, err
+	gone := false
+	open := func(id session.ID) (*slot, error) {
+		if gone = s.pendingGone(pending); !gone {
+			return s.openOrMake(id)
+		}
+		sl, err := s.open(id)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = errGone(pending, ErrNoSession)
+		}
+		return sl, err
 	}
-	if err := ctx.Err(); err != nil {
-		return Info{}, fmt.Errorf("promote %s: %w", pending, err)
-	}
-	t, gone, err := s.slotFor(pending, id)
-	if err != nil {
-		return Info{}, err
-	}
-	defer t.close()
-	unlock, err := t.lock(ctx)
-	if err != nil {
-		return Info{}, err
-	}
-	defer unlock()
-	return t.fill(ctx, pending, gone, payload)
-}
-
-// slotFor opens id, and makes it unless the pending slot is gone: then nothing comes.
-func (s *Store) slotFor(pending, id session.ID) (t *slot, gone bool, err error) {
-	if !s.pendingGone(pending) {
-		t, err = s.makeSlot(id)
-		return t, false, err
-	}
-	if t, err = s.openSlot(id); errors.Is(err, fs.ErrNotExist) {
-		err = errGone(pending, ErrNoSession)
-	}
-	return t, true, err
+	return s.changeTo(ctx, id, v, open, func(sl *slot, payload []byte) (Info, error) {
+		return sl.fill(ctx, pending, gone, payload)
+	})
 }
 
 // fill is take under the lock.
-func (t *slot) fill(ctx context.Context, pending session.ID, gone bool, payload []byte) (Info, error) {
-	h, err := t.headToChange(ctx)
+func (sl *slot) fill(ctx context.Context, pending session.ID, gone bool, payload []byte) (Info, error) {
+	h, err := sl.headToChange(ctx)
 	cutOff := h.PendingPromoted == pending.String() && h.Where == BackendKeychain
 	if err == nil && cutOff {
-		h, err = t.finish(ctx, h)
+		h, err = sl.finish(ctx, h)
 	}
 	switch {
 	case err != nil:
 		return Info{}, err
 	case h.took(pending):
-		return t.tookBefore(h)
+		return sl.tookBefore(h)
 	case gone && cutOff:
 		return Info{}, errGone(pending, ErrInDoubt)
 	case gone:
 		return Info{}, errGone(pending, ErrNoSession)
 	}
-	t.promoting = pending.String()
-	return t.put(ctx, h, payload)
+	sl.promoting = pending.String()
+	return sl.put(ctx, h, payload)
 }
 
 func errGone(pending session.ID, cause error) error {
@@ -103,138 +86,82 @@ func errGone(pending session.ID, cause error) error {
 // Whatever became of it, nothing is saved then: id took it, and may have forgotten that
 // since, or it was dropped.
 func (s *Store) pendingGone(pending session.ID) bool {
-	t, err := s.openSlot(pending)
+	sl, err := s.open(pending)
 	if err == nil {
-		defer t.close()
-		_, _, err = t.readHead()
+		defer sl.Close()
+		_, _, err = sl.readHead()
 	}
 	return errors.Is(err, errNoHead) || errors.Is(err, fs.ErrNotExist)
 }
 
 // finish ends a promotion that was cut off after the keychain took the session. If the
 // keychain does not show it, all stays as it is and the session is saved anew.
-func (t *slot) finish(ctx context.Context, h head) (head, error) {
-	s := t.store
-	if !s.keychainFor(t.id) || !s.probeNow(ctx).State.Readable() {
+func (sl *slot) finish(ctx context.Context, h head) (head, error) {
+	s := sl.store
+	if !s.keychainFor(sl.ID()) || !s.probeNow(ctx).State.Readable() {
 		return h, nil
 	}
-	if v, err := s.entry(ctx, t.id); err != nil || !h.holdsPending(v) {
+	if v, err := s.entry(ctx, sl.ID()); err != nil || !h.holdsPending(v) {
 		return h, nil
 	}
 	h = h.landed()
-	return h, t.writeHead(h)
+	return h, sl.writeHead(h)
 }
 
 // tookBefore makes durable what was found: its writer may have died before.
-func (t *slot) tookBefore(h head) (Info, error) {
-	if err := t.syncDir(); err != nil {
+func (sl *slot) tookBefore(h head) (Info, error) {
+	if err := sl.Sync(); err != nil {
 		return Info{}, err
 	}
 	if h.Tombstone {
-		return Info{}, fmt.Errorf("slot %s was deleted: %w", t.id, ErrNoSession)
+		return Info{}, fmt.Errorf("slot %s was deleted: %w", sl.ID(), ErrNoSession)
 	}
-	_, at, err := t.readHead()
-	return t.store.infoOf(h, at), err
-}
-
-// syncDir makes the present entries of the slot durable, whoever wrote them.
-func (t *slot) syncDir() error {
-	if err := t.dir.Sync(); err != nil {
-		return fmt.Errorf("sync %s: %w", t.path, err)
-	}
-	return nil
+	_, at, err := sl.readHead()
+	return sl.store.infoOf(h, at), err
 }
 
 // removePending removes a pending slot and all in it. It is no error if the slot is gone.
 func (s *Store) removePending(ctx context.Context, id session.ID) error {
-	t, err := s.openSlot(id)
+	sl, err := s.open(id)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	defer t.close()
-	unlock, err := t.lock(ctx)
+	defer sl.Close()
+	return sl.RemoveAll(ctx)
+}
+
+// HoldRun takes the run lock of an existing slot for as long as the caller works with it:
+// a daemon for its life, a pairing for its pending slot. It does not wait. ErrBusy: another
+// process works with the slot. fs.ErrNotExist: no such slot.
+func (s *Store) HoldRun(id session.ID) (release func(), err error) {
+	sl, err := s.open(id)
+	if err != nil {
+		return nil, err
+	}
+	defer sl.Close()
+	lock, err := sl.HoldRun()
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // removed while we waited
+		return nil, fmt.Errorf("slot %s: %w", id, fs.ErrNotExist)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return t.removeAll(unlock)
+	return func() {
+		_ = lock.Close() // nothing was written
+		s.finishRemoval(id)
+	}, nil
 }
 
-// removeAll removes a pending slot under its locks, and ends them by release. What holds
-// secrets goes first and durably, the head last of it: so a slot is whole or is none, and
-// an error means that it is whole. What then stays is no slot, and no error: NFS keeps a
-// file that is open, our lock files too, and the directory with it. Whoever releases the
-// slot's run lock tries again, and collect does a day later.
-func (t *slot) removeAll(release func()) error {
-	err := t.removeSecrets()
-	if err == nil {
-		err = t.removeLocks()
-		release()
-		if err != nil {
-			err = t.removeLocks()
-		}
-		if err != nil {
-			t.store.cfg.Logger.Debug("the directory of a removed pairing stays", "session_id", t.id.String(), "error", err)
-		}
-		return nil
+// finishRemoval removes what is left of a removed pending slot whose directory could not go
+// while its run lock was held.
+func (s *Store) finishRemoval(id session.ID) {
+	if !id.IsPending() || !s.pendingGone(id) {
+		return
 	}
-	release()
-	return err
-}
-
-func (t *slot) removeSecrets() error {
-	names, err := t.dir.Names()
-	if err != nil {
-		return fmt.Errorf("list %s: %w", t.path, err)
+	if err := s.removePending(context.Background(), id); err != nil {
+		s.cfg.Logger.Debug("the directory of a removed pairing stays", "session_id", id.String(), "error", err)
 	}
-	for _, name := range names {
-		if name == lockName || name == runLockName || name == headName || atomicfile.IsSilly(name) {
-			continue
-		}
-		if err := t.removeFile(name); err != nil {
-			return err
-		}
-	}
-	if err := t.removeFile(headName); err != nil {
-		return err
-	}
-	return t.syncDir()
-}
-
-// removeLocks removes what is left of the slot; the lock goes last, and the directory at
-// once after it, so that nobody else begins to use it.
-func (t *slot) removeLocks() error {
-	for _, name := range []string{runLockName, lockName} {
-		if err := t.removeFile(name); err != nil {
-			return err
-		}
-	}
-	return t.removeDir()
-}
-
-func (t *slot) removeFile(name string) error {
-	if err := t.dir.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s: %w", t.path, err)
-	}
-	return nil
-}
-
-func (t *slot) removeDir() error {
-	home, _, err := t.store.openHome()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = home.Close() }() // synced below
-	if err := home.Remove(t.id.String()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove %s: %w", t.path, err)
-	}
-	if err := home.Sync(); err != nil {
-		return fmt.Errorf("sync %s: %w", t.store.cfg.Home, err)
-	}
-	return nil
 }

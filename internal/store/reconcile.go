@@ -5,8 +5,8 @@ import (
 	"errors"
 	"io/fs"
 
-	"github.com/agentkeys/agentkeys/internal/atomicfile"
 	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/store/slotdir"
 )
 
 // Reconcile works on every slot of the home and collects dead pending ones. It goes
@@ -14,7 +14,7 @@ import (
 func (s *Store) Reconcile(ctx context.Context) error {
 	var ids []session.ID
 	var errs []error
-	err := s.eachSlot(func(id session.ID, _ *slot, err error) {
+	err := s.home.Each(func(id session.ID, _ *slotdir.Slot, err error) {
 		if err != nil {
 			errs = append(errs, err)
 			return
@@ -47,21 +47,21 @@ func (s *Store) ReconcileSlot(ctx context.Context, id session.ID) error {
 }
 
 func (s *Store) reconcile(ctx context.Context, id session.ID) (backend Backend, worked bool, err error) {
-	t, err := s.openSlot(id)
+	sl, err := s.open(id)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", false, nil
 	}
 	if err != nil {
 		return "", false, err
 	}
-	defer t.close()
+	defer sl.Close()
 	if id.IsPending() {
-		return BackendFile, false, t.collect(ctx)
+		return BackendFile, false, sl.collect(ctx)
 	}
-	if err := t.cleanUp(ctx); err != nil {
+	if err := sl.CleanUp(ctx); err != nil {
 		return "", false, err
 	}
-	h, _, err := t.readHead()
+	h, _, err := sl.readHead()
 	if errors.Is(err, errNoHead) || err == nil && (!s.keychainFor(id) || h.settled()) {
 		return "", false, nil
 	}
@@ -72,42 +72,28 @@ func (s *Store) reconcile(ctx context.Context, id session.ID) (backend Backend, 
 		s.noteProbe(id, p.State)
 		return "", false, nil
 	}
-	return t.reconcile(ctx)
+	err = sl.Locked(ctx, func() (err error) {
+		backend, worked, err = sl.reconcile(ctx)
+		return err
+	})
+	return backend, worked, err
 }
 
-// cleanUp removes what a write left that was cut off: it may hold the session.
-func (t *slot) cleanUp(ctx context.Context) error {
-	left, err := atomicfile.HasLeftovers(t.dir)
-	if err != nil || !left {
-		return err
-	}
-	unlock, err := t.lock(ctx)
-	if err != nil {
-		return err
-	}
-	unlock()
-	return nil
-}
-
-func (t *slot) reconcile(ctx context.Context) (Backend, bool, error) {
-	s := t.store
-	unlock, err := t.lock(ctx)
-	if err != nil {
-		return "", false, err
-	}
-	defer unlock()
-	h, _, err := t.readHead()
+// reconcile is the part that needs the lock.
+func (sl *slot) reconcile(ctx context.Context) (Backend, bool, error) {
+	s := sl.store
+	h, _, err := sl.readHead()
 	if err != nil || h.settled() {
 		return "", false, err
 	}
 	p := s.probeNow(ctx)
-	ready := s.noteProbe(t.id, p.State)
+	ready := s.noteProbe(sl.ID(), p.State)
 	if !p.State.Readable() {
 		return h.Where, false, nil
 	}
-	h, err = t.settle(ctx, h, p, ready)
+	h, err = sl.settle(ctx, h, p, ready)
 	if err != nil {
-		s.putOff(t.id)
+		s.putOff(sl.ID())
 	}
 	return h.Where, true, err
 }
@@ -122,38 +108,38 @@ func (h head) settled() bool {
 
 // settle does the step that the head asks for. The caller holds the lock; the
 // keychain can be read.
-func (t *slot) settle(ctx context.Context, h head, p Probe, ready bool) (head, error) {
-	h, err := t.fenceCutOff(h, p)
+func (sl *slot) settle(ctx context.Context, h head, p Probe, ready bool) (head, error) {
+	h, err := sl.fenceCutOff(h, p)
 	if err != nil {
 		return h, err
 	}
-	standing := t.standing(h.fence(), p)
+	standing := sl.standing(h.fence(), p)
 	switch {
 	case h.Tombstone:
-		return t.settleTombstone(ctx, h, p)
+		return sl.settleTombstone(ctx, h, p)
 	case h.Where == BackendKeychain && standing:
 		return h, nil // the old value or the pending one: Load takes either
 	case h.Where == BackendKeychain:
-		return t.settleInKeychain(ctx, h)
+		return sl.settleInKeychain(ctx, h)
 	case standing:
-		return t.removeBurnt(ctx, h, p)
+		return sl.removeBurnt(ctx, h, p)
 	}
 	if h.fence() != nil {
-		if h, err = t.takeDown(ctx, h); err != nil {
+		if h, err = sl.takeDown(ctx, h); err != nil {
 			return h, err
 		}
 	}
 	if !ready || !p.State.Writable() {
 		return h, nil
 	}
-	return t.move(ctx, h)
+	return sl.move(ctx, h)
 }
 
 // fenceCutOff puts a fence up where an intent stands without one.
-func (t *slot) fenceCutOff(h head, p Probe) (head, error) {
+func (sl *slot) fenceCutOff(h head, p Probe) (head, error) {
 	if !h.cutOff() {
 		return h, nil
 	}
-	h = h.doubting(p.Provider, t.store.newFence(operationPut, h.Pending, p))
-	return h, t.writeHead(h)
+	h = h.doubting(p.Provider, sl.store.newFence(operationPut, h.Pending, p))
+	return h, sl.writeHead(h)
 }

@@ -36,30 +36,25 @@ func (s *Store) delete(ctx context.Context, id session.ID) (Backend, error) {
 	if there, err := s.anythingToDelete(ctx, id); err != nil || !there {
 		return BackendNone, err
 	}
-	t, err := s.makeSlot(id)
-	if err != nil {
-		return BackendNone, err
-	}
-	defer t.close()
-	unlock, err := t.lock(ctx)
-	if err != nil {
-		return BackendNone, err
-	}
-	defer unlock()
-	h, err := t.headToChange(ctx)
-	if err != nil {
-		return BackendNone, err
-	}
-	return h.Where, t.bury(ctx, h)
+	backend := BackendNone
+	err := s.change(ctx, id, s.openOrMake, func(sl *slot) error {
+		h, err := sl.headToChange(ctx)
+		if err != nil {
+			return err
+		}
+		backend = h.Where
+		return sl.bury(ctx, h)
+	})
+	return backend, err
 }
 
 // anythingToDelete keeps a delete of nothing from making a slot. What an earlier
 // version left is adopted first and then deleted as ours.
 func (s *Store) anythingToDelete(ctx context.Context, id session.ID) (bool, error) {
-	t, err := s.openSlot(id)
+	sl, err := s.open(id)
 	if err == nil {
-		defer t.close()
-		if _, _, err = t.readHead(); !errors.Is(err, errNoHead) {
+		defer sl.Close()
+		if _, _, err = sl.readHead(); !errors.Is(err, errNoHead) {
 			return true, nil
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -78,48 +73,48 @@ func (s *Store) anythingToDelete(ctx context.Context, id session.ID) (bool, erro
 // bury writes the tombstone over h and clears the keychain. The note of the keychain
 // stays in the head: it goes when Reconcile looks another time and finds nothing. The
 // caller holds the lock.
-func (t *slot) bury(ctx context.Context, h head) error {
-	s := t.store
+func (sl *slot) bury(ctx context.Context, h head) error {
+	s := sl.store
 	tomb := head{
-		Version: headVersion, ID: t.id.String(), Generation: h.next(),
+		Version: headVersion, ID: sl.ID().String(), Generation: h.next(),
 		Where: BackendFile, Tombstone: true, Keychain: h.keptNote(), Promoted: h.taken(""),
 	}
 	if h.Tombstone && h.Keychain == nil && h.Pending == 0 {
 		tomb = h // deleted and finished before
-		if err := t.syncDir(); err != nil {
+		if err := sl.Sync(); err != nil {
 			return err
 		}
-	} else if err := t.writeHead(tomb); err != nil {
+	} else if err := sl.writeHead(tomb); err != nil {
 		return err
 	}
-	if !s.keychainFor(t.id) {
-		return t.unconfirmed(tomb, nil)
+	if !s.keychainFor(sl.ID()) {
+		return sl.unconfirmed(tomb, nil)
 	}
 	ctx, cancel := context.WithTimeout(ctx, deleteOperations*s.cfg.KeychainTimeout)
 	defer cancel()
 	p := s.probeNow(ctx)
 	if !p.State.Writable() {
-		return t.unconfirmed(tomb, unavailable(p))
+		return sl.unconfirmed(tomb, unavailable(p))
 	}
-	done, found, err := t.clear(ctx, tomb, p)
+	done, found, err := sl.clear(ctx, tomb, p)
 	expected := h.Where == BackendKeychain && h.Generation > 0
 	if err != nil || done.fence() != nil || expected && !found {
-		return t.unconfirmed(done, err)
+		return sl.unconfirmed(done, err)
 	}
 	return nil
 }
 
 // unconfirmed is ErrInDoubt if the keychain may hold anything of the slot.
-func (t *slot) unconfirmed(tomb head, cause error) error {
+func (sl *slot) unconfirmed(tomb head, cause error) error {
 	switch {
 	case tomb.Keychain == nil && (cause == nil || errors.Is(cause, ErrUnavailable)):
 		return nil
 	case cause == nil:
-		return fmt.Errorf("delete %s: %w", t.id, ErrInDoubt)
+		return fmt.Errorf("delete %s: %w", sl.ID(), ErrInDoubt)
 	case errors.Is(cause, ErrInDoubt):
-		return fmt.Errorf("delete %s: %w", t.id, cause)
+		return fmt.Errorf("delete %s: %w", sl.ID(), cause)
 	}
-	return fmt.Errorf("delete %s: %w: %s", t.id, ErrInDoubt, cause.Error()) // one decision: not its kind
+	return fmt.Errorf("delete %s: %w: %s", sl.ID(), ErrInDoubt, cause.Error()) // one decision: not its kind
 }
 
 // clear deletes what the keychain shows of a buried slot, and reports whether it
@@ -127,23 +122,23 @@ func (t *slot) unconfirmed(tomb head, cause error) error {
 // a delete still under way could hit a later save. A fence that stood before stays,
 // and so does one over an entry that the same provider has removed before, and one whose
 // provider was replaced meanwhile.
-func (t *slot) clear(ctx context.Context, h head, p Probe) (done head, found bool, err error) {
-	_, err = t.store.entry(ctx, t.id)
+func (sl *slot) clear(ctx context.Context, h head, p Probe) (done head, found bool, err error) {
+	_, err = sl.store.entry(ctx, sl.ID())
 	switch {
 	case errors.Is(err, ErrKeychainAbsent):
 		return h, false, nil
 	case errors.Is(err, ErrUnavailable):
 		return h, false, err
 	}
-	standing := t.standing(h.fence(), p)
-	stays := standing || t.standing(h.removed(), p)
+	standing := sl.standing(h.fence(), p)
+	stays := standing || sl.standing(h.removed(), p)
 	if !standing {
-		h = h.doubting(p.Provider, t.store.newFence(operationDelete, h.Generation, p))
-		if err := t.writeHead(h); err != nil {
+		h = h.doubting(p.Provider, sl.store.newFence(operationDelete, h.Generation, p))
+		if err := sl.writeHead(h); err != nil {
 			return h, true, err
 		}
 	}
-	h, another, err := t.removeEntry(ctx, h, p)
+	h, another, err := sl.removeEntry(ctx, h, p)
 	if err != nil || stays || another {
 		return h, true, err
 	}
@@ -152,16 +147,16 @@ func (t *slot) clear(ctx context.Context, h head, p Probe) (done head, found boo
 	fence := h.fence()
 	h = h.doubting("", nil)
 	h.Keychain.Removed = fence
-	return h, true, t.writeHead(h)
+	return h, true, sl.writeHead(h)
 }
 
 // removeEntry deletes the entry, for which a fence is up, and makes the fence name who was
 // given that. ErrInDoubt: it was not seen to go.
-func (t *slot) removeEntry(ctx context.Context, h head, p Probe) (done head, another bool, err error) {
-	failed := t.store.remove(ctx, t.id.String())
-	h, another = t.sharpen(ctx, h, p)
+func (sl *slot) removeEntry(ctx context.Context, h head, p Probe) (done head, another bool, err error) {
+	failed := sl.store.remove(ctx, sl.ID().String())
+	h, another = sl.sharpen(ctx, h, p)
 	if another {
-		err = t.writeHead(h)
+		err = sl.writeHead(h)
 	}
 	if err == nil && failed != nil {
 		err = fmt.Errorf("%w: the entry was not seen to go", ErrInDoubt)

@@ -118,41 +118,6 @@ func TestPermissionsOfANewSlot(t *testing.T) {
 	}
 }
 
-func TestStateFiles(t *testing.T) {
-	t.Parallel()
-	s := open(t, store.Config{Mode: store.ModeFile, FileLimit: 100})
-	id := session.Master()
-	if err := s.WriteFile(id, "cache.json", []byte("x")); !errors.Is(err, fs.ErrNotExist) {
-		t.Fatalf("write to no slot: %v", err)
-	}
-	save(t, s, id, newSession(wallet.New()))
-	if _, err := s.ReadFile(id, "cache.json"); !errors.Is(err, fs.ErrNotExist) {
-		t.Fatalf("absent file: %v", err)
-	}
-	if err := s.WriteFile(id, "cache.json", []byte("one")); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.WriteFile(id, "cache.json", make([]byte, 101)); !errors.Is(err, store.ErrTooBig) {
-		t.Fatalf("too big: %v", err)
-	}
-	if got, err := s.ReadFile(id, "cache.json"); err != nil || string(got) != "one" {
-		t.Fatalf("read: %q, %v", got, err)
-	}
-	for _, name := range []string{"", ".lock", "session.json", "../x", "a/b", "session.json.corrupt-1", "A"} {
-		if err := s.WriteFile(id, name, nil); !errors.Is(err, store.ErrName) {
-			t.Errorf("name %q: %v", name, err)
-		}
-	}
-	for range 2 {
-		if err := s.RemoveFile(id, "cache.json"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := s.RemoveFile(session.DaemonID(wallet.New()), "cache.json"); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestPromoteMovesAPendingSlot(t *testing.T) {
 	t.Parallel()
 	s := open(t, store.Config{Mode: store.ModeFile})

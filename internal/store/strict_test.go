@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -131,35 +130,6 @@ func snapshot(t *testing.T, home string) string {
 		return nil
 	}))
 	return b.String()
-}
-
-func TestInsecureStateFilesAndLocksAreRefused(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		file string
-		call func(*store.Store, session.ID) error
-	}{
-		"read":     {"cache.json", func(s *store.Store, id session.ID) error { _, err := s.ReadFile(id, "cache.json"); return err }},
-		"write":    {"cache.json", func(s *store.Store, id session.ID) error { return s.WriteFile(id, "cache.json", nil) }},
-		"remove":   {"cache.json", func(s *store.Store, id session.ID) error { return s.RemoveFile(id, "cache.json") }},
-		"lock":     {".lock", func(s *store.Store, id session.ID) error { return s.Delete(context.Background(), id) }},
-		"run lock": {".run.lock", func(s *store.Store, id session.ID) error { _, err := s.HoldRun(id); return err }},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s, id := open(t, store.Config{Mode: store.ModeFile}), session.Master()
-			save(t, s, id, newSession(wallet.New()))
-			target, path := filepath.Join(t.TempDir(), "target"), filepath.Join(s.Dir(id), c.file)
-			_ = os.Remove(path) // the lock is there, the others are not
-			must(t, os.WriteFile(target, []byte("x"), 0o600), os.Symlink(target, path))
-			if err := c.call(s, id); !errors.Is(err, store.ErrInsecure) {
-				t.Errorf("%v", err)
-			}
-			if data, err := os.ReadFile(target); err != nil || string(data) != "x" {
-				t.Errorf("target: %q, %v", data, err)
-			}
-		})
-	}
 }
 
 // Root gives a slot, and every file in it, to its user before anybody sees it.

@@ -1,4 +1,4 @@
-package store_test
+package slotdir_test
 
 import (
 	"errors"
@@ -8,25 +8,24 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/session"
-	"github.com/agentkeys/agentkeys/internal/store"
-	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/store/slotdir"
 )
 
-// Two processes that change one file at the same time: each change stays.
+// Two processes change one file at the same time, and each change stays.
 func TestUpdateFileLosesNoChange(t *testing.T) {
 	t.Parallel()
-	one := open(t, store.Config{Mode: store.ModeFile})
-	two := open(t, store.Config{Mode: store.ModeFile, Home: one.Home()})
+	home := newHome(t, slotdir.Config{})
 	id := session.Master()
-	save(t, one, id, newSession(wallet.New()))
+	makeSlot(t, home, id)
+	one, two := home.Files(), newHome(t, slotdir.Config{Home: home.Files().Home()}).Files()
 	const each = 25
 	var both sync.WaitGroup
-	for _, s := range []*store.Store{one, two} {
+	for _, files := range []slotdir.Files{one, two} {
 		both.Go(func() {
 			for range each {
-				err := store.ErrBusy // of a lock that the other one took again and again
-				for end := time.Now().Add(2 * time.Minute); errors.Is(err, store.ErrBusy) && time.Now().Before(end); {
-					err = s.UpdateFile(id, "count.json", func(old []byte) ([]byte, error) {
+				err := slotdir.ErrBusy // of a lock that the other process took again and again
+				for end := time.Now().Add(2 * time.Minute); errors.Is(err, slotdir.ErrBusy) && time.Now().Before(end); {
+					err = files.UpdateFile(id, "count.json", func(old []byte) ([]byte, error) {
 						n, _ := strconv.Atoi(string(old)) // nil at first: zero
 						return []byte(strconv.Itoa(n + 1)), nil
 					})
