@@ -17,6 +17,7 @@ type usageCmd struct {
 	Service string `help:"Only this service." placeholder:"SERVICE"`
 	Action  string `help:"Only this action, like access_denied." placeholder:"ACTION"`
 	Since   string `help:"Not older than this: 24h, 2026-01-31, 2026-01-31T12:00:00Z or Unix seconds." placeholder:"TIME"`
+	All     bool   `help:"All rows, and the chain verified from the first one. Takes as long as the trail is."`
 	Accept  bool   `help:"Take the trail as it is now, after you restored the broker."`
 }
 
@@ -49,7 +50,8 @@ func entryOf(r protocol.AuditRow) usageEntry {
 	return e
 }
 
-// Run checks the whole chain and prints what the filters leave, oldest first.
+// Run checks the chain from the row that was seen last and prints what the filters leave
+// of the newest rows, oldest first.
 func (c usageCmd) Run(a *app) error {
 	defer a.interruptible()()
 	if err := checkAction(c.Action); err != nil {
@@ -63,26 +65,79 @@ func (c usageCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	q := protocol.AuditQuery{Service: c.Service, Action: c.Action, Since: since}
+	q := owner.UsageQuery{Service: c.Service, Action: c.Action, Since: since, All: c.All, Accept: c.Accept}
 	if c.Agent != "" {
 		if q.Agent, err = o.Resolve(a.ctx, c.Agent); err != nil {
 			return err
 		}
 	}
-	found, err := o.Usage(a.ctx, q, c.Accept)
+	out := usageOutput{app: a}
+	older, err := o.Usage(a.ctx, q, out.add)
 	if err != nil && !errors.Is(err, owner.ErrRewritten) {
 		return err
 	}
-	return errors.Join(a.printUsage(found), err) // a rewritten trail is shown, and is an error
+	if err := errors.Join(out.end(), err); err != nil { // a rewritten trail is shown, and is an error
+		return err
+	}
+	if older {
+		a.note("older rows are not shown; agentkeys usage --since 720h, or --all, shows more")
+	}
+	return nil
 }
 
-func (a *app) printUsage(found []protocol.AuditRow) error {
-	list, rows := []usageEntry{}, [][]string{}
-	for _, r := range found {
-		list = append(list, entryOf(r))
+// usageOutput prints rows as they come: one JSON array, or a table whose columns fit each
+// part of the rows.
+type usageOutput struct {
+	app   *app
+	begun bool
+}
+
+func (u *usageOutput) add(part []protocol.AuditRow) error {
+	if u.app.global.JSON {
+		return u.addJSON(part)
+	}
+	header := []string{"TIME", "AGENT", "SERVICE", "ACTION", "RESULT", "WHERE", "DETAIL"}
+	if u.begun && len(part) == 0 {
+		return nil
+	}
+	rows := [][]string{}
+	for _, r := range part {
 		rows = append(rows, []string{when(r.Time), walletText(r.Agent), r.Service, r.Action, r.Result, r.Where, r.Detail})
 	}
-	return a.table(list, []string{"TIME", "AGENT", "SERVICE", "ACTION", "RESULT", "WHERE", "DETAIL"}, rows)
+	if u.begun {
+		header, rows = rows[0], rows[1:]
+	}
+	u.begun = true
+	return u.app.table(nil, header, rows)
+}
+
+func (u *usageOutput) addJSON(part []protocol.AuditRow) error {
+	for _, r := range part {
+		separator := ","
+		if !u.begun {
+			separator = "["
+		}
+		u.begun = true
+		if _, err := fmt.Fprint(u.app.stdout, separator); err != nil {
+			return err
+		}
+		if err := u.app.printJSON(entryOf(r)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// end prints the header of an empty table, or the end of the array.
+func (u *usageOutput) end() error {
+	switch {
+	case !u.app.global.JSON:
+		return u.add(nil)
+	case u.begun:
+		_, err := fmt.Fprintln(u.app.stdout, "]")
+		return err
+	}
+	return u.app.printJSON([]usageEntry{})
 }
 
 // checkAction refuses what no row can say: an empty table would look like an answer.

@@ -141,7 +141,7 @@ func knownFaults() []knownFault {
 		{owner.ErrBrokerURL, "usage", words.ExitUsage, "agentkeys init --broker URL --setup-token-file FILE"},
 		{owner.ErrAll, "usage", words.ExitUsage, "agentkeys scope --agent IDENTITY --set a,b"},
 		{owner.ErrScope, protocol.CodeDeniedScope, words.ExitDenied, "agentkeys list"},
-		{owner.ErrTooLong, "too_long", words.ExitFault, "agentkeys usage --since 24h"},
+		{owner.ErrAuditFile, "corrupt", words.ExitFault, "agentkeys usage --accept   (only if you damaged the file yourself)"},
 		{errNotApproved, codeNotConfirmed, words.ExitFault, ""},
 		{errKept, codeNotConfirmed, words.ExitFault, ""},
 		{errInterrupted, "interrupted", words.ExitFault, ""},

@@ -1,13 +1,14 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-const auditPage = 200 // rows
+const auditPage = 200 // rows, where the owner does not say how many
 
 // Results and places of audit rows.
 const (
@@ -58,19 +59,25 @@ func (b *Broker) recordDenial(ctx context.Context, account wallet.Wallet, row pr
 	return refusal
 }
 
-// Audit answers an owner with its rows, oldest first, a page at a time.
+// Audit answers an owner with a page of its rows, oldest first, from the beginning or
+// from the end. Next is 0 for a page from the end: no row stands behind it.
 func (b *Broker) Audit(ctx context.Context, c Credentials, q protocol.AuditQuery) (protocol.Audit, error) {
 	out := protocol.Audit{Rows: []protocol.AuditRow{}}
+	limit := cmp.Or(q.Limit, auditPage)
 	err := b.asOwner(ctx, c, func(tx Tx, p principal) error {
-		rows, err := tx.Audit(p.Account, q, auditPage+1)
+		rows, err := tx.Audit(p.Account, q, limit+1)
 		if err != nil {
 			return err
 		}
-		out = protocol.Audit{Rows: append([]protocol.AuditRow{}, rows...)}
-		if len(rows) > auditPage {
-			out.Rows = rows[:auditPage]
-			out.Next = rows[auditPage-1].Number
+		out = protocol.Audit{}
+		switch more := len(rows) > limit; {
+		case more && q.FromEnd:
+			rows = rows[1:]
+		case more:
+			rows = rows[:limit]
+			out.Next = rows[limit-1].Number
 		}
+		out.Rows = append([]protocol.AuditRow{}, rows...)
 		out.Head, err = tx.AuditHead(p.Account)
 		return err
 	})

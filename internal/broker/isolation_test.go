@@ -4,9 +4,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/agentkeys/agentkeys/internal/broker/brokertest"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/scope"
+	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
 func TestTwoOwnersSeeNothingOfEachOther(t *testing.T) {
@@ -78,6 +81,16 @@ func TestAuditIsAChain(t *testing.T) {
 			t.Fatalf("row %d breaks the chain: %+v", i, r)
 		}
 		previous = r.SHA256
+	}
+	end := brokertest.Must(s.Broker.Audit(ctx(t), owner.Credentials(), protocol.AuditQuery{FromEnd: true, Limit: 3}))(t)
+	if n := len(rows); end.Next != 0 || cmp.Diff(rows[n-3:], end.Rows, cmp.Comparer(func(a, b wallet.Wallet) bool { return a == b })) != "" {
+		t.Errorf("the end of %d rows: %+v", n, end)
+	}
+	for limit, want := range map[int]int{len(rows) - 1: len(rows) - 1, len(rows): 0, len(rows) + 1: 0} {
+		page := brokertest.Must(s.Broker.Audit(ctx(t), owner.Credentials(), protocol.AuditQuery{Limit: limit}))(t)
+		if page.Next != uint64(want) || len(page.Rows) != min(limit, len(rows)) {
+			t.Errorf("a page of at most %d: %d rows, next %d", limit, len(page.Rows), page.Next)
+		}
 	}
 }
 

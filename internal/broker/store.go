@@ -97,7 +97,9 @@ type Tx interface {
 
 	AuditHead(account wallet.Wallet) (protocol.AuditHead, error) // zero head: no row yet
 	AddAudit(account wallet.Wallet, row protocol.AuditRow) error
-	Audit(account wallet.Wallet, q protocol.AuditQuery, limit int) ([]protocol.AuditRow, error) // oldest first
+	// Audit is at most limit rows that match q, whose own Limit does not count, oldest first:
+	// the oldest of them, or with FromEnd the newest.
+	Audit(account wallet.Wallet, q protocol.AuditQuery, limit int) ([]protocol.AuditRow, error)
 
 	Stats(now int64) (Stats, error)
 }

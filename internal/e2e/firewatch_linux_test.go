@@ -189,7 +189,7 @@ func (f *fire) nothingLeft(account string) {
 	if account == "master" && !f.cleaned {
 		return // the next command does it
 	}
-	usual := []string{".lock", ".run.lock", "agent.sock", "metrics.sock", "cache.json", "events.json", "manifests.json", "session.json"}
+	usual := []string{".lock", ".run.lock", "agent.sock", "metrics.sock", "cache.json", "events.json", "manifests.json", "audit.json", "session.json"}
 	eventually(f.t, patience, "nothing is left over in "+account, func() (string, bool) { // a write may be under way
 		files, err := os.ReadDir(filepath.Join(f.home, account))
 		if err != nil {

@@ -128,6 +128,9 @@ func TestTheFilesOfTheKeySecurityPage(t *testing.T) {
 	m, w := occupied(t)
 	m.daemon(w).serves("openrouter", keyOpenRouter)
 	m.cached(w, "openrouter")
+	if r := m.run("", "agentkeys", "usage"); r.code != exitOK {
+		t.Errorf("usage: exit %d, %s", r.code, r.stderr)
+	}
 	section := keySecurity(t)["What is on disk"]
 	for name := range m.settled(m.home) {
 		slot, file := filepath.Split(name)

@@ -2,90 +2,108 @@ package owner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/secret"
+	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// What one command reads and keeps of an audit trail at most. A broker computes the
-// chain itself, so that the chain alone ends no walk.
+// How many rows a look at the end of a trail takes, however long the trail is.
 const (
-	maxAuditPages = 100_000  // 20 million rows of an honest broker
-	maxAuditHeld  = 64 << 20 // bytes of the rows that match
+	shownRows  = 200    // the newest that match
+	lookedRows = 10_000 // the newest in which matches are looked for, where anything is filtered
 )
 
-// Usage reads the audit trail, oldest first. The whole chain is computed again, from
-// the first row to the head that the first page names, before anything is filtered: a
-// trail that does not fit together, that ends before that head, or in which the row
-// that this machine saw last is not there any more, is ErrRewritten, beside the rows up
-// to there. It stays so until accept, by which a person who restored the broker takes
-// the trail as it is. ErrTooLong: more rows match than are kept, or there is no end.
-func (o *Owner) Usage(ctx context.Context, q protocol.AuditQuery, accept bool) ([]protocol.AuditRow, error) {
-	walk := auditWalk{query: q, chain: chainCheck{seen: o.known.Audit}, rows: []protocol.AuditRow{}}
-	if accept {
-		walk.chain.seen = protocol.AuditHead{}
-	}
-	for range maxAuditPages {
-		page, err := o.auditPage(ctx, walk.cursor)
-		if err != nil {
-			return nil, err
-		}
-		more, err := walk.take(page)
-		if err != nil {
-			return walk.rows, err
-		}
-		if !more {
-			return walk.rows, o.note(func(k *known) { k.Audit = walk.chain.last })
-		}
-	}
-	return nil, fmt.Errorf("more than %d pages: %w", maxAuditPages, ErrTooLong)
+// UsageQuery says which rows of the audit trail are wanted. Zero fields do not filter.
+type UsageQuery struct {
+	Agent   wallet.Wallet
+	Service string
+	Action  string
+	Since   int64 // Unix seconds, inclusive
+
+	All    bool // the whole trail, verified from its first row
+	Accept bool // the trail as it is now, after a person restored the broker
 }
 
-// auditWalk goes through the pages of a trail.
-type auditWalk struct {
-	query  protocol.AuditQuery
-	chain  chainCheck
-	cursor uint64
-	rows   []protocol.AuditRow // that match
-	held   int                 // bytes of rows
+// Usage hands the rows that match to show, oldest first, in one part or several, and
+// reports whether older ones were left out: without All and Since it shows the newest.
+//
+// The chain is computed from the row that this machine saw last, so that what a look
+// costs grows with what is new and with what is shown, and no more than a page is held.
+// Rows from before are covered too where they are shown, since the chain leads from them
+// to the row that was seen. A trail that does not fit together, that ends before the
+// head it names, or that does not hold the row seen before, is ErrRewritten, beside the
+// rows up to there. It stays so until Accept.
+func (o *Owner) Usage(ctx context.Context, q UsageQuery, show func([]protocol.AuditRow) error) (older bool, err error) {
+	seen, err := o.readHead(q.Accept)
+	if err != nil {
+		return false, err
+	}
+	end, err := o.auditPage(ctx, protocol.AuditQuery{FromEnd: true, Limit: shownRows + 1})
+	if err != nil {
+		return false, err
+	}
+	w := &auditWalk{query: q, chain: chainCheck{seen: seen, head: end.Head}, show: show}
+	if w.first, err = o.firstShown(ctx, q, end.Head); err != nil {
+		return false, err
+	}
+	if err = w.begin(); err == nil {
+		err = o.walk(ctx, w, end.Rows)
+	}
+	if err != nil && !errors.Is(err, ErrRewritten) {
+		return false, err
+	}
+	if err := errors.Join(w.flush(), err); err != nil {
+		return false, err
+	}
+	return w.left || !q.All && q.Since == 0 && w.first > 1, o.noteHead(end.Head, q.Accept)
 }
 
-// take checks the next page and keeps what matches; more is false at the end.
-func (w *auditWalk) take(page protocol.Audit) (more bool, err error) {
-	if w.cursor == 0 {
-		w.chain.head = page.Head
+// firstShown is the number of the first row that may be shown; behind the head: none.
+func (o *Owner) firstShown(ctx context.Context, q UsageQuery, head protocol.AuditHead) (uint64, error) {
+	window := uint64(shownRows)
+	if q.filters() {
+		window = lookedRows
 	}
-	w.chain.add(page.Rows)
-	if w.chain.last.Number > page.Head.Number {
-		w.chain.fail("row %d stands after the last row %d", w.chain.last.Number, page.Head.Number)
+	switch {
+	case q.All || head.Number <= window && q.Since == 0:
+		return 1, nil
+	case q.Since == 0:
+		return head.Number - window + 1, nil
 	}
-	for _, row := range page.Rows {
-		if !matches(row, w.query) {
-			continue
+	page, err := o.auditPage(ctx, protocol.AuditQuery{Since: q.Since, Limit: 1})
+	if err != nil {
+		return 0, err
+	}
+	if len(page.Rows) == 0 || page.Rows[0].Number > head.Number {
+		return head.Number + 1, nil
+	}
+	return max(page.Rows[0].Number, 1), nil
+}
+
+// walk goes on to the head, over the rows of the end alone where they reach back far enough.
+func (o *Owner) walk(ctx context.Context, w *auditWalk, end []protocol.AuditRow) error {
+	for rows := end; !w.done(); rows = nil {
+		if len(rows) == 0 || rows[0].Number > w.chain.last.Number+1 {
+			page, err := o.auditPage(ctx, protocol.AuditQuery{Cursor: w.chain.last.Number, Limit: protocol.MaxAuditPage})
+			if err != nil {
+				return err
+			}
+			rows = page.Rows
 		}
-		w.held += rowSize(row)
-		if w.held > maxAuditHeld {
-			return false, fmt.Errorf("more than %d MiB of rows match: %w", maxAuditHeld>>20, ErrTooLong)
+		if err := w.take(rows); err != nil {
+			return err
 		}
-		w.rows = append(w.rows, row)
 	}
-	more = page.Next > w.cursor && len(page.Rows) > 0 && w.chain.last.Number < w.chain.head.Number
-	if w.cursor = page.Next; !more {
-		w.chain.end()
-	}
-	return more, w.chain.err
+	return nil
 }
 
-// rowSize is what a row takes in memory, roughly.
-func rowSize(r protocol.AuditRow) int {
-	return 200 + len(r.Service) + len(r.Action) + len(r.Result) + len(r.Where) + len(r.Detail) + len(r.SHA256)
-}
-
-func (o *Owner) auditPage(ctx context.Context, cursor uint64) (protocol.Audit, error) {
+func (o *Owner) auditPage(ctx context.Context, q protocol.AuditQuery) (protocol.Audit, error) {
 	var page protocol.Audit
 	err := o.call(ctx, func(token secret.String) (err error) {
-		page, err = o.broker.Audit(ctx, token, protocol.AuditQuery{Cursor: cursor})
+		page, err = o.broker.Audit(ctx, token, q)
 		return err
 	})
 	if err != nil {
@@ -94,46 +112,10 @@ func (o *Owner) auditPage(ctx context.Context, cursor uint64) (protocol.Audit, e
 	return page, nil
 }
 
-func matches(row protocol.AuditRow, q protocol.AuditQuery) bool {
+func (q UsageQuery) filters() bool { return !q.Agent.IsZero() || q.Service != "" || q.Action != "" }
+
+func (q UsageQuery) matches(row protocol.AuditRow) bool {
 	return (q.Agent.IsZero() || row.Agent == q.Agent) &&
 		(q.Service == "" || row.Service == q.Service) &&
 		(q.Action == "" || row.Action == q.Action) && row.Time >= q.Since
-}
-
-// chainCheck holds rows against each other, against the head seen before and against
-// the head that this trail named at its beginning; err is the first thing that did not
-// fit. Rows after that head were written meanwhile.
-type chainCheck struct {
-	seen, head, last protocol.AuditHead
-	err              error
-}
-
-func (c *chainCheck) fail(format string, args ...any) {
-	if c.err == nil {
-		c.err = fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), ErrRewritten)
-	}
-}
-
-func (c *chainCheck) add(rows []protocol.AuditRow) {
-	for _, row := range rows {
-		if row.Number != c.last.Number+1 || row.SHA256 != protocol.ChainRow(c.last.SHA256, row) {
-			c.fail("row %d does not follow row %d", row.Number, c.last.Number)
-		}
-		if row.Number == c.seen.Number && row.SHA256 != c.seen.SHA256 {
-			c.fail("row %d is another one than before", row.Number)
-		}
-		if row.Number == c.head.Number && row.SHA256 != c.head.SHA256 {
-			c.fail("row %d is not the one that was named as the last", row.Number)
-		}
-		c.last = protocol.AuditHead{Number: row.Number, SHA256: row.SHA256}
-	}
-}
-
-func (c *chainCheck) end() {
-	if c.last.Number < c.head.Number {
-		c.fail("the rows end before row %d", c.head.Number)
-	}
-	if c.last.Number < c.seen.Number {
-		c.fail("row %d is gone", c.seen.Number)
-	}
 }

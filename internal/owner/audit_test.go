@@ -1,9 +1,10 @@
 package owner_test
 
 import (
-	"context"
 	"errors"
-	"strings"
+	"os"
+	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,14 +13,46 @@ import (
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/scope"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
+
+// used is what one `usage` showed.
+type used struct {
+	rows  []protocol.AuditRow
+	parts int // in which the rows came
+	older bool
+	err   error
+}
+
+func (h *house) tryUsage(q owner.UsageQuery) used {
+	h.t.Helper()
+	var u used
+	u.older, u.err = h.open().Usage(h.t.Context(), q, func(rows []protocol.AuditRow) error {
+		u.rows, u.parts = append(u.rows, rows...), u.parts+1
+		if len(rows) > protocol.MaxAuditPage {
+			h.t.Errorf("%d rows at once", len(rows))
+		}
+		return nil
+	})
+	return u
+}
+
+func (h *house) usage(q owner.UsageQuery) []protocol.AuditRow {
+	h.t.Helper()
+	u := h.tryUsage(q)
+	if u.err != nil {
+		h.t.Fatal(u.err)
+	}
+	return u.rows
+}
+
+func (h *house) auditFile() string { return filepath.Join(h.slots.Dir(h.cfg.ID), words.FileAudit) }
 
 func TestARewrittenAuditTrailIsNamed(t *testing.T) {
 	t.Parallel()
 	h := initialised(t)
-	ctx := context.Background()
 	h.pair("bot", scope.All())
-	honest := must(h.open().Usage(ctx, protocol.AuditQuery{}, false))(t)
+	honest := h.usage(owner.UsageQuery{})
 	if len(honest) < 3 {
 		t.Fatalf("%d rows", len(honest))
 	}
@@ -33,14 +66,16 @@ func TestARewrittenAuditTrailIsNamed(t *testing.T) {
 		},
 		"a row left out": func(a protocol.Audit) protocol.Audit { a.Rows = a.Rows[1:]; return a },
 		"the newest rows withheld": func(a protocol.Audit) protocol.Audit {
-			a.Rows, a.Next = a.Rows[:1], 0
+			a.Rows = slices.DeleteFunc(a.Rows, func(r protocol.AuditRow) bool { return r.Number > 1 })
 			return a
 		},
+		"no rows": func(a protocol.Audit) protocol.Audit { a.Rows = nil; return a },
 		"the newest rows gone": func(a protocol.Audit) protocol.Audit {
 			a.Rows, a.Next = a.Rows[:1], 0
 			a.Head = protocol.AuditHead{Number: 1, SHA256: a.Rows[0].SHA256}
 			return a
 		},
+		"no trail": func(protocol.Audit) protocol.Audit { return protocol.Audit{} },
 		"everything new": func(a protocol.Audit) protocol.Audit {
 			last := ""
 			for i := range a.Rows {
@@ -52,98 +87,89 @@ func TestARewrittenAuditTrailIsNamed(t *testing.T) {
 			return a
 		},
 	} {
-		l.audit = lie
-		if _, err := h.open().Usage(ctx, protocol.AuditQuery{}, false); !errors.Is(err, owner.ErrRewritten) {
-			t.Errorf("%s: %v", name, err)
+		l.audit = func(_ protocol.AuditQuery, a protocol.Audit) protocol.Audit { return lie(a) }
+		for _, q := range []owner.UsageQuery{{}, {All: true}, {Since: 1}, {Service: "openrouter"}} {
+			if u := h.tryUsage(q); !errors.Is(u.err, owner.ErrRewritten) {
+				t.Errorf("%s, %+v: %v", name, q, u.err)
+			}
 		}
 	}
 	l.audit = nil
-	again := must(h.open().Usage(ctx, protocol.AuditQuery{}, false))(t)
-	if diff := cmp.Diff(honest, again, cmp.Comparer(func(a, b wallet.Wallet) bool { return a == b })); diff != "" {
+	if diff := cmp.Diff(honest, h.usage(owner.UsageQuery{}), wallets()); diff != "" {
 		t.Fatal(diff)
 	}
 }
 
-// endless is a broker whose trail fits together and never ends.
-type endless struct {
-	pages  int
-	detail string
-	last   protocol.AuditHead
-}
-
-func (e *endless) page(protocol.Audit) protocol.Audit {
-	e.pages++
-	out := protocol.Audit{}
-	for range 200 {
-		row := protocol.AuditRow{Number: e.last.Number + 1, Time: 1, Action: protocol.ActionRenewed, Result: "ok", Where: "broker", Detail: e.detail}
-		row.SHA256 = protocol.ChainRow(e.last.SHA256, row)
-		e.last = protocol.AuditHead{Number: row.Number, SHA256: row.SHA256}
-		out.Rows = append(out.Rows, row)
-	}
-	out.Next, out.Head = e.last.Number, protocol.AuditHead{Number: 1 << 60}
-	return out
-}
-
-func TestATrailThatNeverEndsIsLeft(t *testing.T) {
-	t.Parallel()
-	h := initialised(t)
-	l := h.lies()
-	t.Run("rows that do not fit together", func(t *testing.T) {
-		pages := 0
-		l.audit = func(protocol.Audit) protocol.Audit {
-			if pages++; pages > 10 {
-				t.Error("the walk goes on after the first fault")
-				return protocol.Audit{}
-			}
-			return protocol.Audit{Rows: make([]protocol.AuditRow, 200), Next: uint64(pages), Head: protocol.AuditHead{Number: 1 << 60}}
-		}
-		if _, err := h.open().Usage(t.Context(), protocol.AuditQuery{}, false); !errors.Is(err, owner.ErrRewritten) {
-			t.Error(err)
-		}
-	})
-	t.Run("more than is kept", func(t *testing.T) {
-		e := endless{detail: strings.Repeat("z", 64<<10)}
-		l.audit = func(a protocol.Audit) protocol.Audit {
-			if e.pages == 50 { // 640 MB
-				t.Error("the walk goes on")
-				return protocol.Audit{}
-			}
-			return e.page(a)
-		}
-		if rows, err := h.open().Usage(t.Context(), protocol.AuditQuery{}, false); !errors.Is(err, owner.ErrTooLong) {
-			t.Errorf("%d rows, %v", len(rows), err)
-		}
-	})
-	t.Run("rows written meanwhile are not run after", func(t *testing.T) {
-		e := endless{}
-		l.audit = func(a protocol.Audit) protocol.Audit {
-			if e.pages == 10 {
-				t.Error("the walk goes on")
-				return protocol.Audit{}
-			}
-			out := e.page(a)
-			out.Head.Number = e.last.Number + 1 // always one more
-			return out
-		}
-		rows, err := h.open().Usage(t.Context(), protocol.AuditQuery{}, true)
-		if !errors.Is(err, owner.ErrRewritten) || len(rows) > 400 { // its first head was a lie
-			t.Errorf("%d rows, %v", len(rows), err)
-		}
-	})
-}
+func wallets() cmp.Option { return cmp.Comparer(func(a, b wallet.Wallet) bool { return a == b }) }
 
 func TestUsageFilters(t *testing.T) {
 	t.Parallel()
 	h := initialised(t)
-	ctx := context.Background()
 	m, _ := h.pair("bot", scope.All())
-	all := must(h.open().Usage(ctx, protocol.AuditQuery{}, false))(t)
-	for name, q := range map[string]protocol.AuditQuery{
+	all := h.usage(owner.UsageQuery{})
+	for name, q := range map[string]owner.UsageQuery{
 		"agent": {Agent: m.Wallet}, "action": {Action: protocol.ActionPairingApproved}, "since": {Since: all[0].Time + 1<<20},
 	} {
-		got := must(h.open().Usage(ctx, q, false))(t)
+		got := h.usage(q)
 		if len(got) >= len(all) || (name != "since" && len(got) == 0) {
 			t.Errorf("%s: %d of %d rows", name, len(got), len(all))
 		}
 	}
+}
+
+// A head that an earlier version kept counts, and moves to its own file.
+func TestTheHeadOfTheTrailIsInAFileOfItsOwn(t *testing.T) {
+	t.Parallel()
+	h := initialised(t)
+	h.usage(owner.UsageQuery{})
+	kept := must(os.ReadFile(h.auditFile()))(t)
+	if err := errors.Join(
+		os.Remove(h.auditFile()),
+		os.WriteFile(h.journalPath(), []byte(`{"version":1,"wallets":{},"audit":{"number":1,"sha256":"another"}}`), 0o600),
+	); err != nil {
+		t.Fatal(err)
+	}
+	if u := h.tryUsage(owner.UsageQuery{}); !errors.Is(u.err, owner.ErrRewritten) {
+		t.Errorf("the head of an earlier version is not held against the trail: %v", u.err)
+	}
+	h.usage(owner.UsageQuery{Accept: true})
+	if got := must(os.ReadFile(h.auditFile()))(t); string(got) != string(kept) {
+		t.Errorf("%s, want %s", got, kept)
+	}
+	if got := h.journal().Audit; got != nil {
+		t.Errorf("it is in both files: %s", got)
+	}
+	h.usage(owner.UsageQuery{})
+}
+
+func TestAHeadThatCannotBeReadIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	h := initialised(t)
+	h.usage(owner.UsageQuery{})
+	for name, text := range map[string]string{
+		"empty": "", "no JSON": "x", "a newer version": `{"version":2,"owner":"` + h.open().Wallet().String() + `","head":{"number":1,"sha256":"x"}}`,
+	} {
+		if err := os.WriteFile(h.auditFile(), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if u := h.tryUsage(owner.UsageQuery{}); !errors.Is(u.err, owner.ErrAuditFile) {
+			t.Errorf("%s: %v", name, u.err)
+		}
+	}
+	h.usage(owner.UsageQuery{Accept: true})
+	h.usage(owner.UsageQuery{})
+}
+
+// The slot of an account that was wiped may hold a new one, whose trail begins anew.
+func TestTheHeadOfAnotherAccountDoesNotCount(t *testing.T) {
+	t.Parallel()
+	h := initialised(t)
+	h.pair("bot", scope.All())
+	h.usage(owner.UsageQuery{})
+	if err := h.open().End(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	h.init()
+	h.usage(owner.UsageQuery{})
+	h.usage(owner.UsageQuery{})
 }

@@ -3,6 +3,8 @@ package owner
 import (
 	"errors"
 	"fmt"
+
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // Each error is one decision of the caller; those of store, seal, pairing, scope and
@@ -31,8 +33,9 @@ var (
 	ErrScope = errors.New("it is not in the scope that the owner signed")
 	// ErrAll: a part of the scope `all` cannot be taken away (usage).
 	ErrAll = errors.New("the scope is all, of which nothing can be removed: say what shall stay")
-	// ErrTooLong: the audit trail is longer than this program holds; ask for less.
-	ErrTooLong = errors.New("the audit trail is too long")
+	// ErrAuditFile: the file that says which row of the audit trail was seen last cannot
+	// be read.
+	ErrAuditFile = errors.New("read " + words.FileAudit)
 	// ErrNoBoard: nobody shows this code, or its ten minutes are over.
 	ErrNoBoard = errors.New("no board shows this code")
 	// ErrTaken: an alias or e-mail address already names another agent, or names two.

@@ -21,7 +21,7 @@ import (
 type journal struct {
 	Version int                        `json:"version"`
 	Wallets map[string]json.RawMessage `json:"wallets"`
-	Audit   json.RawMessage            `json:"audit"`
+	Audit   json.RawMessage            `json:"audit,omitempty"`
 	Epoch   string                     `json:"epoch,omitempty"`
 }
 
@@ -59,7 +59,7 @@ func TestAnOwnerOfManyAgentsIsNotLockedOut(t *testing.T) {
 		o := h.open()
 		must(o.Agents(t.Context()))(t)
 		must(o.Store(t.Context(), "bot", "openrouter", secret.New("v")))(t)
-		must(o.Usage(t.Context(), protocol.AuditQuery{}, false))(t)
+		h.usage(owner.UsageQuery{})
 		if got := len(h.journal().Wallets); got < n {
 			t.Fatalf("%d wallets of %d are left", got, n)
 		}

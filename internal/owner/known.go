@@ -33,7 +33,7 @@ const (
 type known struct {
 	Version int                    `json:"version"`         // 1
 	Wallets map[string]knownWallet `json:"wallets"`         // by canonical wallet
-	Audit   protocol.AuditHead     `json:"audit"`           // number 0: none seen
+	Audit   protocol.AuditHead     `json:"audit,omitzero"`  // from before there was words.FileAudit
 	Epoch   string                 `json:"epoch,omitempty"` // of the broker when the account was last open; empty: not known
 }
 

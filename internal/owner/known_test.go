@@ -67,7 +67,7 @@ func TestAFullCardKeepsNobodyFromReadingAndStoring(t *testing.T) {
 	if v := must(o.Read(ctx, must(o.Resolve(ctx, "bot"))(t), "openrouter"))(t); v.Reveal() != "v" {
 		t.Error("another value")
 	}
-	must(o.Usage(ctx, protocol.AuditQuery{}, false))(t)
+	h.usage(owner.UsageQuery{})
 	h.pair("second", scope.All())
 	if _, err := o.Revoke(ctx, "bot"); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("a revocation that this machine would forget: %v", err)

@@ -23,7 +23,7 @@ type liar struct {
 	agents   func([]protocol.Agent) []protocol.Agent
 	record   func(protocol.SealedRecord) (protocol.SealedRecord, error)
 	found    func(protocol.FoundPairing) protocol.FoundPairing
-	audit    func(protocol.Audit) protocol.Audit
+	audit    func(protocol.AuditQuery, protocol.Audit) protocol.Audit
 	session  func() (protocol.SessionInfo, error)
 	sent     int
 }
@@ -70,7 +70,7 @@ func (l *liar) FindPairing(ctx context.Context, token secret.String, lookup stri
 func (l *liar) Audit(ctx context.Context, token secret.String, q protocol.AuditQuery) (protocol.Audit, error) {
 	a, err := l.Broker.Audit(ctx, token, q)
 	if err == nil && l.audit != nil {
-		a = l.audit(a)
+		a = l.audit(q, a)
 	}
 	return a, err
 }

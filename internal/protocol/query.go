@@ -7,13 +7,18 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
+// MaxAuditPage is how many rows a page of the audit trail has at most.
+const MaxAuditPage = 1000
+
 // AuditQuery is the query of GET /v1/audit. Zero fields do not filter.
 type AuditQuery struct {
 	Agent   wallet.Wallet
 	Service string
 	Action  string
 	Since   int64  // Unix seconds, inclusive
-	Cursor  uint64 // Audit.Next of the page before; 0 begins at the oldest row
+	Cursor  uint64 // rows behind this number: Audit.Next of the page before; 0 begins at the oldest row
+	Limit   int    // rows; 0: 200
+	FromEnd bool   // the newest rows, oldest first, in the place of the oldest
 }
 
 // Values is the query as it stands in the URL; names only, never a secret.
@@ -33,6 +38,12 @@ func (q AuditQuery) Values() url.Values {
 	}
 	if q.Cursor != 0 {
 		v.Set("cursor", strconv.FormatUint(q.Cursor, 10))
+	}
+	if q.Limit != 0 {
+		v.Set("limit", strconv.Itoa(q.Limit))
+	}
+	if q.FromEnd {
+		v.Set("from", "end")
 	}
 	return v
 }

@@ -17,8 +17,8 @@ func TestAnAuditQueryHoldsOnlyWhatItFilters(t *testing.T) {
 		"everything": {protocol.AuditQuery{}, ""},
 		"one agent":  {protocol.AuditQuery{Agent: w}, "agent=" + w.String()},
 		"all filters": {
-			protocol.AuditQuery{Agent: w, Service: "a&b", Action: "revoked", Since: 1, Cursor: 18446744073709551615},
-			"action=revoked&agent=" + w.String() + "&cursor=18446744073709551615&service=a%26b&since=1",
+			protocol.AuditQuery{Agent: w, Service: "a&b", Action: "revoked", Since: 1, Cursor: 18446744073709551615, Limit: 7, FromEnd: true},
+			"action=revoked&agent=" + w.String() + "&cursor=18446744073709551615&from=end&limit=7&service=a%26b&since=1",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,4 +15,5 @@ const (
 	FileCache     = "cache.json"     // a daemon's: the last manifest and its records, sealed
 	FileEvents    = "events.json"    // a daemon's: accesses that the broker was not told yet
 	FileManifests = "manifests.json" // the owner's: what this owner signed for each agent
+	FileAudit     = "audit.json"     // the owner's: which row of the audit trail was seen last
 )

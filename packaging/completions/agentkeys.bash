@@ -167,7 +167,7 @@ _agentkeys() {
         revoke) words=$'--yes\n--wipe-keys\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
         teardown) words=$'--yes\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
         reopen) words=$'--all\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
-        usage) words=$'--agent\n--service\n--action\n--since\n--accept\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
+        usage) words=$'--agent\n--service\n--action\n--since\n--all\n--accept\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
         doctor) words=$'--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
         version) words=$'--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
         esac

@@ -106,6 +106,7 @@ complete -c agentkeys -n '__agentkeys_in usage' -l agent -x -d 'Only this agent'
 complete -c agentkeys -n '__agentkeys_in usage' -l service -x -d 'Only this service'
 complete -c agentkeys -n '__agentkeys_in usage' -l action -x -a 'account_created pairing_opened pairing_approved pairing_denied pairing_expired recovered renewed resumed proof_failed parked reopened revoked torn_down manifest_changed credential_synced access_granted access_denied events_lost' -d 'Only this action, like access_denied'
 complete -c agentkeys -n '__agentkeys_in usage' -l since -x -d 'Not older than this: 24h, 2026-01-31, 2026-01-31T12:00:00Z or Unix seconds'
+complete -c agentkeys -n '__agentkeys_in usage' -l all -d 'All rows, and the chain verified from the first one'
 complete -c agentkeys -n '__agentkeys_in usage' -l accept -d 'Take the trail as it is now, after you restored the broker'
 
 complete -c agentkeys -n 'not __agentkeys_command >/dev/null' -a doctor -d 'Say what is wrong on this machine, and the command that mends it'

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/agentkeys/agentkeys/internal/broker"
+	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/scope"
 	"github.com/agentkeys/agentkeys/internal/seal"
 	"github.com/agentkeys/agentkeys/internal/session"
@@ -29,6 +30,28 @@ func (s *Server) Fleet(o *Owner, n int) {
 			}
 		}
 		return nil
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// Trail adds rows of another action each to the account's audit trail until it has n.
+func (s *Server) Trail(account wallet.Wallet, n uint64) {
+	s.t.Helper()
+	actions := []string{protocol.ActionAccessGranted, protocol.ActionRenewed, protocol.ActionSynced}
+	err := s.store.Update(context.Background(), func(tx broker.Tx) error {
+		head, err := tx.AuditHead(account)
+		for err == nil && head.Number < n {
+			row := protocol.AuditRow{
+				Number: head.Number + 1, Time: s.Clock.Now().Unix(), Service: "trail",
+				Action: actions[head.Number%3], Result: "ok", Where: "broker",
+			}
+			row.SHA256 = protocol.ChainRow(head.SHA256, row)
+			head = protocol.AuditHead{Number: row.Number, SHA256: row.SHA256}
+			err = tx.AddAudit(account, row)
+		}
+		return err
 	})
 	if err != nil {
 		s.t.Fatal(err)

@@ -186,6 +186,8 @@ func auditRows(f *fixture) {
 			"action":  {protocol.AuditQuery{Action: "account_created"}, rows[:1]},
 			"since":   {protocol.AuditQuery{Since: 20}, rows[1:]},
 			"cursor":  {protocol.AuditQuery{Cursor: 2}, rows[2:]},
+			"later":   {protocol.AuditQuery{Since: 31}, nil},
+			"end":     {protocol.AuditQuery{FromEnd: true}, rows},
 		} {
 			got, err := tx.Audit(f.a, tc.q, 10)
 			if diff := cmp.Diff(tc.want, got, wallets()); diff != "" || err != nil {
@@ -193,11 +195,12 @@ func auditRows(f *fixture) {
 			}
 		}
 		limited, err := tx.Audit(f.a, protocol.AuditQuery{}, 2)
-		none, err2 := tx.Audit(f.b, protocol.AuditQuery{}, 10)
-		if len(limited) != 2 || len(none) != 0 {
-			f.t.Errorf("%v %v", limited, none)
+		newest, err2 := tx.Audit(f.a, protocol.AuditQuery{FromEnd: true}, 2)
+		none, err3 := tx.Audit(f.b, protocol.AuditQuery{}, 10)
+		if len(limited) != 2 || len(none) != 0 || cmp.Diff(rows[1:], newest, wallets()) != "" {
+			f.t.Errorf("%v %v %v", limited, newest, none)
 		}
-		return errors.Join(err, err2)
+		return errors.Join(err, err2, err3)
 	})
 }
 

@@ -224,7 +224,7 @@ func (c *contract) accounts(k *cast) {
 	c.want(every["openAccount"], 204, "")
 	c.want(every["audit"], 200, "")
 	filtered := every["audit"]
-	filtered.path += "?agent=" + k.agent.Wallet.String() + "&service=openrouter&action=access_denied&since=1&cursor=2"
+	filtered.path += "?agent=" + k.agent.Wallet.String() + "&service=openrouter&action=access_denied&since=1&cursor=2&limit=1000&from=end"
 	c.want(filtered, 200, "")
 }
 

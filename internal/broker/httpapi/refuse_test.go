@@ -60,6 +60,9 @@ func TestEveryErrorIsAProblem(t *testing.T) {
 		"a wrong checksum":     {"GET", "/v1/agents/0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeD", "", nil, 400, protocol.CodeBadRequest},
 		"no wallet":            {"GET", "/v1/agents/x", "", nil, 400, protocol.CodeBadRequest},
 		"waiting too long":     {"GET", "/v1/agent/sync?wait=51", "", nil, 400, protocol.CodeBadRequest},
+		"no rows":              {"GET", "/v1/audit?limit=0", "", nil, 400, protocol.CodeBadRequest},
+		"too many rows":        {"GET", "/v1/audit?limit=1001", "", nil, 400, protocol.CodeBadRequest},
+		"no end of a trail":    {"GET", "/v1/audit?from=start", "", nil, 400, protocol.CodeBadRequest},
 		"a repeated parameter": {"GET", "/v1/agent/sync?wait=1&wait=1", "", nil, 400, protocol.CodeBadRequest},
 		"no If-Match":          {"PUT", "/v1/agents/0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed/manifest", "{}", nil, 400, protocol.CodeBadRequest},
 		"a weak If-Match":      {"PUT", "/v1/agents/0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed/manifest", "{}", []string{"If-Match", `W/"1"`}, 400, protocol.CodeBadRequest},
@@ -125,7 +128,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add("POST", "/v1/pairings/find", []byte(`{"lookup":"ABC"}`), "")
 	f.Add("PUT", "/v1/agents/"+owner.Wallet.String()+"/manifest", []byte(`{"manifest":{"manifest":"","signature":""},"records":[]}`), `"0"`)
 	f.Add("GET", "/v1/agent/sync?wait=0", []byte{}, "")
-	f.Add("GET", "/v1/audit?since=1&cursor=2&agent="+owner.Wallet.String(), []byte{}, "")
+	f.Add("GET", "/v1/audit?since=1&cursor=2&limit=1000&from=end&agent="+owner.Wallet.String(), []byte{}, "")
 	f.Add("POST", "/v1/session/resume", []byte(`{"wallet":"`+owner.Wallet.String()+`","next_sha256":"","challenge":"","proof":""}`), "")
 	f.Fuzz(func(t *testing.T, method, target string, body []byte, match string) {
 		r, err := http.NewRequest(method, "http://broker"+target, bytes.NewReader(body))

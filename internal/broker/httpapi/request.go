@@ -143,7 +143,7 @@ func (r *request) cursor() (uint64, error) {
 
 func (r *request) auditQuery() (protocol.AuditQuery, error) {
 	var out protocol.AuditQuery
-	q, err := r.query("agent", "service", "action", "since", "cursor")
+	q, err := r.query("agent", "service", "action", "since", "cursor", "limit", "from")
 	if err != nil {
 		return out, err
 	}
@@ -162,6 +162,14 @@ func (r *request) auditQuery() (protocol.AuditQuery, error) {
 		if out.Cursor, err = strconv.ParseUint(q.Get("cursor"), 10, 63); err != nil {
 			return out, bad("cursor is not a number")
 		}
+	}
+	if q.Has("limit") {
+		if out.Limit, err = strconv.Atoi(q.Get("limit")); err != nil || out.Limit < 1 || out.Limit > protocol.MaxAuditPage {
+			return out, bad("limit is 1 to 1000 rows")
+		}
+	}
+	if out.FromEnd = q.Has("from"); out.FromEnd && q.Get("from") != "end" {
+		return out, bad("from is end")
 	}
 	return out, nil
 }

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/agentkeys/agentkeys/internal/broker"
 	"github.com/agentkeys/agentkeys/internal/protocol"
@@ -32,11 +33,35 @@ func (x tx) AddAudit(account wallet.Wallet, r protocol.AuditRow) error {
 }
 
 func (x tx) Audit(account wallet.Wallet, q protocol.AuditQuery, limit int) ([]protocol.AuditRow, error) {
-	return list(x, func(r scanner) (v protocol.AuditRow, err error) {
+	first, err := x.firstSince(account, q.Since)
+	if err != nil {
+		return nil, err
+	}
+	order := "ASC"
+	if q.FromEnd {
+		order = "DESC"
+	}
+	rows, err := list(x, func(r scanner) (v protocol.AuditRow, err error) {
 		err = r.Scan(&v.Number, &v.Time, walletColumn{&v.Agent}, &v.Service, &v.Action, &v.Result, &v.Where, &v.Detail, &v.SHA256)
 		return v, err
 	}, `SELECT number, time, agent, service, action, result, place, detail, sha256 FROM audit
 		WHERE account = ?1 AND number > ?2 AND time >= ?3 AND (?4 = '' OR agent = ?4) AND (?5 = '' OR service = ?5)
-		AND (?6 = '' OR action = ?6) ORDER BY number LIMIT ?7`,
-		name(account), int64(min(q.Cursor, 1<<62)), q.Since, name(q.Agent), q.Service, q.Action, limit)
+		AND (?6 = '' OR action = ?6) ORDER BY number `+order+` LIMIT ?7`,
+		name(account), max(int64(min(q.Cursor, 1<<62)), first-1), q.Since, name(q.Agent), q.Service, q.Action, limit)
+	if q.FromEnd {
+		slices.Reverse(rows)
+	}
+	return rows, err
 }
+
+// firstSince is the number of the first row that is not older than since: the index finds
+// it without a look at the older ones. The highest number there is where no row is.
+func (x tx) firstSince(account wallet.Wallet, since int64) (int64, error) {
+	if since == 0 {
+		return 1, nil
+	}
+	return one(x, func(r scanner) (number int64, err error) { err = r.Scan(&number); return number, err },
+		firstSinceQuery, name(account), since)
+}
+
+const firstSinceQuery = `SELECT coalesce(min(number), 1 << 62) FROM audit WHERE account = ? AND time >= ?`

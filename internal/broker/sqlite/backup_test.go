@@ -237,7 +237,7 @@ func olderDatabase(t *testing.T) (path string, account wallet.Wallet) {
 		t.Fatal(err)
 	}
 	for _, q := range []string{
-		`ALTER TABLE accounts DROP COLUMN epoch`, `DELETE FROM goose_db_version WHERE version_id = 2`,
+		`ALTER TABLE accounts DROP COLUMN epoch`, `DROP INDEX audit_time`, `DELETE FROM goose_db_version WHERE version_id >= 2`,
 		`INSERT INTO accounts (account, recipient, signing_key, created_at) VALUES ('` + account.String() + `', 'r', 'k', 1)`,
 	} {
 		if _, err := db.Exec(q); err != nil {

@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"os"
 	"path/filepath"
@@ -53,6 +54,26 @@ func TestFilesAreForTheirOwnerOnly(t *testing.T) {
 		if err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v %v", f.Name(), info.Mode(), err)
 		}
+	}
+}
+
+// A broker with years of rows finds those of yesterday without a look at the others.
+func TestRowsSinceATimeAreFoundByAnIndex(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "broker.db")
+	open(t, path)
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }() // nothing was written
+	var id, parent, unused int
+	var plan string
+	if err := db.QueryRow("EXPLAIN QUERY PLAN "+sqlite.FirstSince, "0x", 1).Scan(&id, &parent, &unused, &plan); err != nil {
+		t.Fatal(err)
+	}
+	if plan != "SEARCH audit USING COVERING INDEX audit_time (account=? AND time>?)" {
+		t.Error(plan)
 	}
 }
 
