@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -24,24 +23,21 @@ const takenTLSKey = "tls_key"
 // errHoldsAccounts: a restore would take the place of accounts that are there.
 var errHoldsAccounts = errors.New("the data directory holds accounts already, or a database that cannot be read")
 
-// backupCommand writes a copy while a broker may serve; it changes nothing in DIR.
-func backupCommand(ctx context.Context, args []string, stdout io.Writer) error {
-	f := flag.NewFlagSet("backup", flag.ContinueOnError)
-	data := f.String("data", "", "")
-	file, err := parseFile(f, args, stdout, 1)
+type backupCommand struct {
+	File string `arg:"" help:"The new file; one that is there is not replaced."`
+
+	dataFlag
+}
+
+// Run writes a copy while a broker may serve; it changes nothing in the data directory.
+func (c *backupCommand) Run(at *call) error {
+	dir, err := datadir.Existing(c.Data)
 	if err != nil {
 		return err
 	}
-	if err := needData(*data, "backup FILE"); err != nil {
-		return err
-	}
-	dir, err := datadir.Existing(*data)
+	full, err := filepath.Abs(c.File)
 	if err != nil {
-		return err
-	}
-	full, err := filepath.Abs(file[0])
-	if err != nil {
-		return fmt.Errorf("look for %s: %w", file[0], err)
+		return fmt.Errorf("look for %s: %w", c.File, err)
 	}
 	if err := mayMake(full); err != nil {
 		return err
@@ -54,46 +50,44 @@ func backupCommand(ctx context.Context, args []string, stdout io.Writer) error {
 	if !key.IsZero() {
 		take[takenTLSKey] = key.Reveal()
 	}
-	if err := sqlite.Backup(ctx, dir.Database(), file[0], take); err != nil {
+	if err := sqlite.Backup(at.ctx, dir.Database(), c.File, take); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%s\nkeep it as safe as %s: agentkeys-broker restore FILE --data DIR\n", file[0], *data)
-	if info, err := os.Stat(file[0]); err == nil && info.Mode().Perm()&0o077 != 0 {
-		fmt.Fprintln(stdout, "the file system there keeps no modes: whoever gets at it can read the backup")
+	fmt.Fprintf(at.stdout, "%s\nkeep it as safe as %s: agentkeys-broker restore FILE --data DIR\n", c.File, c.Data)
+	if info, err := os.Stat(c.File); err == nil && info.Mode().Perm()&0o077 != 0 {
+		fmt.Fprintln(at.stdout, "the file system there keeps no modes: whoever gets at it can read the backup")
 	}
 	return nil
 }
 
-// restoreCommand puts a backup in place, in a new epoch, while no broker serves.
-func restoreCommand(ctx context.Context, args []string, stdout io.Writer) (err error) {
-	f := flag.NewFlagSet("restore", flag.ContinueOnError)
-	data := f.String("data", "", "")
-	replace := f.Bool("replace", false, "")
-	file, err := parseFile(f, args, stdout, 1)
+type restoreCommand struct {
+	File string `arg:"" help:"What agentkeys-broker backup wrote."`
+
+	dataFlag
+	Replace bool `help:"Though DIR holds accounts; the database there is kept under another name."`
+}
+
+// Run puts a backup in place, in a new epoch, while no broker serves.
+func (c *restoreCommand) Run(at *call) (err error) {
+	ctx := at.ctx
+	found, err := sqlite.Look(ctx, c.File)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", c.File, err)
 	}
-	if err := needData(*data, "restore FILE"); err != nil {
-		return err
-	}
-	found, err := sqlite.Look(ctx, file[0])
-	if err != nil {
-		return fmt.Errorf("%s: %w", file[0], err)
-	}
-	dir, warning, err := openData(*data)
+	dir, warning, err := openData(c.Data)
 	if err != nil {
 		return err
 	}
 	if warning != "" {
-		fmt.Fprintln(stdout, "warning:", warning)
+		fmt.Fprintln(at.stdout, "warning:", warning)
 	}
 	unlock, err := dir.Lock()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	r := restore{dir: dir, from: file[0], found: found, out: stdout}
-	return r.run(ctx, *replace)
+	r := restore{dir: dir, from: c.File, found: found, out: at.stdout}
+	return r.run(ctx, c.Replace)
 }
 
 // restore is one restore under the lock of its directory.

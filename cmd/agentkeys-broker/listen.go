@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/agentkeys/agentkeys/internal/cli"
 )
 
 // listen opens an address: host:port, or unix:///path.
@@ -58,7 +60,7 @@ func removeStale(ctx context.Context, path string) error {
 		return err
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return &mistake{fmt.Sprintf("%s is there and is no socket; it was left as it is", path), "--listen unix:///run/agentkeys-broker/http.sock"}
+		return cli.Usage(fmt.Sprintf("%s is there and is no socket; it was left as it is", path), "--listen unix:///run/agentkeys-broker/http.sock")
 	}
 	d := net.Dialer{Timeout: time.Second}
 	c, err := d.DialContext(ctx, "unix", path)
@@ -75,7 +77,7 @@ func removeStale(ctx context.Context, path string) error {
 func checkAddress(address string, tls, insecure bool) error {
 	if path, ok := socketPath(address); ok {
 		if !filepath.IsAbs(path) {
-			return &mistake{"the path of a unix socket must be absolute", "--listen unix:///run/agentkeys-broker/http.sock"}
+			return cli.Usage("the path of a unix socket must be absolute", "--listen unix:///run/agentkeys-broker/http.sock")
 		}
 		return nil
 	}
@@ -84,7 +86,7 @@ func checkAddress(address string, tls, insecure bool) error {
 		_, err = net.LookupPort("tcp", port) //nolint:noctx // a table of names, not the network
 	}
 	if err != nil || port == "" {
-		return &mistake{fmt.Sprintf("%q is not an address", address), "--listen 127.0.0.1:8420"}
+		return cli.Usage(fmt.Sprintf("%q is not an address", address), "--listen 127.0.0.1:8420")
 	}
 	if tls || insecure || host == "localhost" {
 		return nil
@@ -92,8 +94,6 @@ func checkAddress(address string, tls, insecure bool) error {
 	if ip, err := netip.ParseAddr(host); err == nil && ip.IsLoopback() {
 		return nil
 	}
-	return &mistake{
-		fmt.Sprintf("plain HTTP on %s would show every token to the network", address),
-		"give --tls self-signed, or --tls-cert and --tls-key, or --insecure-http behind a proxy that speaks TLS, or --listen 127.0.0.1:8420",
-	}
+	return cli.Usage(fmt.Sprintf("plain HTTP on %s would show every token to the network", address),
+		"give --tls self-signed, or --tls-cert and --tls-key, or --insecure-http behind a proxy that speaks TLS, or --listen 127.0.0.1:8420")
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"os"
@@ -38,14 +37,16 @@ func unitCommand(verb, data, byHand string) string {
 	return byHand + "agentkeys-broker serve --data " + data
 }
 
-// reloadCommand gives the options that it is called with to the broker that serves the
-// directory. systemd reads EnvironmentFile= anew for it, which a running process cannot.
-func reloadCommand(args []string, stdout io.Writer) error {
-	given, err := unsaid().with(args, stdout)
-	if err != nil {
+type reloadCommand struct{ serveFlags }
+
+// Run gives the options that it is called with to the broker that serves the directory.
+// systemd reads EnvironmentFile= anew for it, which a running process cannot.
+func (c *reloadCommand) Run(*call) error {
+	if err := c.absolute(); err != nil {
 		return err
 	}
-	if err := needData(given.data, "reload"); err != nil {
+	given, err := unsaid().with(c.serveFlags)
+	if err != nil {
 		return err
 	}
 	dir, err := datadir.Existing(given.data)
@@ -59,11 +60,10 @@ func reloadCommand(args []string, stdout io.Writer) error {
 	if pid == 0 {
 		return &notServing{given.data}
 	}
-	o, err := checkReload(dir, given, args)
-	if err != nil {
+	if err := checkReload(dir, given, c.serveFlags); err != nil {
 		return err
 	}
-	if err := dir.WriteOptions(o.forAnother(args)); err != nil {
+	if err := dir.WriteOptions(c.args()); err != nil {
 		return err
 	}
 	if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
@@ -72,30 +72,30 @@ func reloadCommand(args []string, stdout io.Writer) error {
 	return nil
 }
 
-// checkReload is what args make of the options of the broker that serves. Where it could
-// not keep those, given is all that is known.
-func checkReload(dir datadir.Dir, given options, args []string) (options, error) {
+// checkReload reports what is wrong with f beside the options of the broker that serves.
+// Where it could not keep those, given is all that is known.
+func checkReload(dir datadir.Dir, given options, f serveFlags) error {
 	before, err := dir.Served()
 	if err != nil {
-		return given, err
+		return err
 	}
 	after := given
 	if before != nil {
-		served, err := parseServe(before, io.Discard)
+		served, err := parseServe(before)
 		if err != nil {
-			return given, fmt.Errorf("the options of the broker that serves: %w", err)
+			return fmt.Errorf("the options of the broker that serves: %w", err)
 		}
 		if err := served.checkFiles(dir); err != nil {
-			return given, err
+			return err
 		}
-		if after, err = served.with(args, io.Discard); err != nil {
-			return given, err
+		if after, err = served.with(f); err != nil {
+			return err
 		}
 	}
 	if err := after.check(); err != nil {
-		return given, err
+		return err
 	}
-	return after, after.checkFiles(dir)
+	return after.checkFiles(dir)
 }
 
 // checkFiles reports why a broker would not take up the certificate.
@@ -153,8 +153,12 @@ func (r *reloader) takeOptions() {
 	}
 	o := r.started
 	o.level = r.level.Level()
+	var f serveFlags
 	if err == nil {
-		o, err = o.with(args, io.Discard)
+		f, err = readFlags(args)
+	}
+	if err == nil {
+		o, err = o.with(f)
 	}
 	if err == nil {
 		err = o.check()

@@ -201,7 +201,7 @@ func TestReloadByHand(t *testing.T) {
 	if code, out := reload("--tls-cert", "/nope", "--tls-key", "/nope2"); code != words.ExitFault || !strings.Contains(out, "/nope: no such file") {
 		t.Errorf("another pair alone: %d %s", code, out)
 	}
-	for args, want := range map[string]string{"--tls-cert": "go together", "--trusted-proxy": "invalid value"} {
+	for args, want := range map[string]string{"--tls-cert": "go together", "--trusted-proxy": "is no range of addresses"} {
 		if code, out := reload(args, "/nope"); code != words.ExitUsage || !strings.Contains(out, want) {
 			t.Errorf("%s: %d %s", args, code, out)
 		}
@@ -233,7 +233,7 @@ func TestHintsNameTheUnitOfThePackageAlone(t *testing.T) {
 		"/var/lib/agentkeys-broker": "sudo systemctl start agentkeys-broker", "/var/lib/agentkeys-broker/": "sudo systemctl start agentkeys-broker",
 		"/home/mia/bd": "agentkeys-broker serve --data /home/mia/bd",
 	} {
-		if got := hintFor(&notServing{data}); got != want {
+		if got := failureOf(&notServing{data}, nil).Hint; got != want {
 			t.Errorf("%s: %q, want %q", data, got, want)
 		}
 	}

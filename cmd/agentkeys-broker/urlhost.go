@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"os"
 	"regexp"
+
+	"github.com/agentkeys/agentkeys/internal/cli"
 )
 
 var hostPattern = regexp.MustCompile(`\A[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\z`)
@@ -19,7 +21,7 @@ func checkHost(host string) error {
 		ok = a.Zone() == "" && !a.IsUnspecified()
 	}
 	if !ok {
-		return &mistake{fmt.Sprintf("%q is no name or address of a machine", host), "--url-host mini.local"}
+		return cli.Usage(fmt.Sprintf("%q is no name or address of a machine", host), "--url-host mini.local")
 	}
 	return nil
 }
@@ -39,7 +41,7 @@ func urlHost(named, address string) (host string, guessed bool, err error) {
 	if host, err = os.Hostname(); err == nil && host != "localhost" && checkHost(host) == nil {
 		return host, true, nil
 	}
-	return "", false, &mistake{"this machine has no name that others could use", "--url-host NAME"}
+	return "", false, cli.Usage("this machine has no name that others could use", "--url-host NAME")
 }
 
 // addresses are this machine's own, for a network that does not know its name.

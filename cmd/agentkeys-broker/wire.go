@@ -52,7 +52,7 @@ func wire(ctx context.Context, o options, args []string, log *slog.Logger) (*wir
 	if w.identity, err = loadIdentity(o, dir, log); err != nil {
 		return nil, errors.Join(err, unlock())
 	}
-	if err := dir.WriteServed(o.forAnother(args)); err != nil { // a full disk ends no broker
+	if err := dir.WriteServed(args); err != nil { // a full disk ends no broker
 		log.Warn("agentkeys-broker reload cannot check the files of the certificate", "error", err)
 	}
 	kept, err := keptMark(dir)

@@ -19,7 +19,10 @@ func (doctorCmd) Run(a *app) error {
 		return err
 	}
 	cfg := checkup.Config{Getenv: a.getenv, Owner: true, Flags: map[string]string{}}
-	cfg.Journal = &checkup.Journal{Name: words.FileManifests, Warn: owner.KnownWarn, Limit: owner.KnownLimit, FileLimit: owner.KnownFileLimit, Check: owner.CheckKnown}
+	cfg.Journal = &checkup.Journal{
+		Name: words.FileManifests, Warn: owner.KnownWarn, Limit: owner.KnownLimit, FileLimit: owner.KnownFileLimit,
+		Check: owner.CheckKnown,
+	}
 	if a.global.Broker != "" {
 		cfg.Flags["broker"] = a.global.Broker
 	}

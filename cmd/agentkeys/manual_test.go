@@ -22,39 +22,11 @@ func definition(t *testing.T) manual.Program {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := manual.Program{Name: parser.Model.Name, Flags: flagsOf(parser.Model.Node)}
-	for _, node := range parser.Model.Children {
-		c := manual.Command{Name: node.Name, Help: node.Help, Flags: flagsOf(node)}
-		for _, o := range node.Positional {
-			operand := manual.Operand{Name: strings.ToUpper(o.Name), Help: o.Help, Optional: !o.Required}
-			operand.Takes = manual.KindOf(operand.Name)
-			if o.IsCumulative() {
-				operand.Takes = manual.Executable
-			}
-			c.Operands = append(c.Operands, operand)
-		}
-		p.Commands = append(p.Commands, c)
-	}
+	p := manual.FromKong(parser.Model)
 	if !p.Choose("action", actions(t)...) {
 		t.Error("there is no --action")
 	}
 	return p
-}
-
-func flagsOf(node *kong.Node) []manual.Flag {
-	var list []manual.Flag
-	for _, f := range node.Flags {
-		m := manual.Flag{Name: f.Name, Help: f.Help, Repeats: f.IsCumulative(), Needed: f.Required}
-		if f.Name == "help" {
-			m = manual.Help()
-		} else if !f.IsBool() {
-			m.Value = f.PlaceHolder
-		}
-		if !f.Hidden {
-			list = append(list, m)
-		}
-	}
-	return list
 }
 
 // actions reads them from the refusal of one that is none.

@@ -79,6 +79,7 @@ func productPlaces() map[string]place {
 
 		"systemd/manager": {floor: adapters},
 
+		"cli":       {floor: running, shared: true},
 		"checkup":   {floor: running}, // looks through every adapter once
 		"supervise": {floor: running, shared: true},
 

@@ -18,7 +18,7 @@ _agentkeys_broker() {
             continue
         fi
         case $word in
-        serve | reload | setup-token | backup | restore | clock | version | help) command=$word ;;
+        serve | reload | setup-token | backup | restore | clock | version) command=$word ;;
         esac
     done
 
@@ -71,6 +71,44 @@ _agentkeys_broker() {
         COMPREPLY=($(compgen -d -- "$cur"))
         return
         ;;
+    reload:--listen)
+        # Nothing to offer.
+        return
+        ;;
+    reload:--tls)
+        COMPREPLY=($(compgen -W $'self-signed' -- "$cur"))
+        return
+        ;;
+    reload:--tls-cert)
+        compopt -o filenames 2>/dev/null
+        COMPREPLY=($(compgen -f -- "$cur"))
+        return
+        ;;
+    reload:--tls-key)
+        compopt -o filenames 2>/dev/null
+        COMPREPLY=($(compgen -f -- "$cur"))
+        return
+        ;;
+    reload:--url-host)
+        # Nothing to offer.
+        return
+        ;;
+    reload:--trusted-proxy)
+        # Nothing to offer.
+        return
+        ;;
+    reload:--metrics-listen)
+        # Nothing to offer.
+        return
+        ;;
+    reload:--log-level)
+        COMPREPLY=($(compgen -W $'debug\ninfo\nwarn\nerror' -- "$cur"))
+        return
+        ;;
+    reload:--log-format)
+        COMPREPLY=($(compgen -W $'text\njson' -- "$cur"))
+        return
+        ;;
     setup-token:--data)
         compopt -o filenames 2>/dev/null
         COMPREPLY=($(compgen -d -- "$cur"))
@@ -95,22 +133,21 @@ _agentkeys_broker() {
 
     if [[ $cur == -* ]]; then
         case $command in
-        '') words=$'--help' ;;
-        serve) words=$'--data\n--listen\n--tls\n--tls-cert\n--tls-key\n--url-host\n--insecure-http\n--trusted-proxy\n--metrics-listen\n--log-level\n--log-format\n--help' ;;
-        reload) words=$'--data\n--help' ;;
-        setup-token) words=$'--data\n--help' ;;
-        backup) words=$'--data\n--help' ;;
-        restore) words=$'--data\n--replace\n--help' ;;
-        clock) words=$'--accept\n--data\n--help' ;;
-        version) words=$'--help' ;;
-        help) words=$'--help' ;;
+        '') words=$'--help\n--json' ;;
+        serve) words=$'--data\n--listen\n--tls\n--tls-cert\n--tls-key\n--url-host\n--insecure-http\n--trusted-proxy\n--metrics-listen\n--log-level\n--log-format\n--help\n--json' ;;
+        reload) words=$'--data\n--listen\n--tls\n--tls-cert\n--tls-key\n--url-host\n--insecure-http\n--trusted-proxy\n--metrics-listen\n--log-level\n--log-format\n--help\n--json' ;;
+        setup-token) words=$'--data\n--help\n--json' ;;
+        backup) words=$'--data\n--help\n--json' ;;
+        restore) words=$'--data\n--replace\n--help\n--json' ;;
+        clock) words=$'--data\n--accept\n--help\n--json' ;;
+        version) words=$'--help\n--json' ;;
         esac
         COMPREPLY=($(compgen -W "$words" -- "$cur"))
         return
     fi
 
     case $command in
-    '') COMPREPLY=($(compgen -W $'serve\nreload\nsetup-token\nbackup\nrestore\nclock\nversion\nhelp' -- "$cur")) ;;
+    '') COMPREPLY=($(compgen -W $'serve\nreload\nsetup-token\nbackup\nrestore\nclock\nversion' -- "$cur")) ;;
     backup)
         compopt -o filenames 2>/dev/null
         COMPREPLY=($(compgen -f -- "$cur"))

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/agentkeys/agentkeys/internal/buildinfo"
+	"github.com/agentkeys/agentkeys/internal/cli"
+	"github.com/agentkeys/agentkeys/internal/stdio"
+)
+
+const name = "agentkeys-broker"
+
+// definition is this program on the command line.
+func definition() cli.Program {
+	return cli.Program{Name: name, Summary: "The self-hosted server of AgentKeys: accounts, pairing, sessions and sealed records."}
+}
+
+// grammar is the commands; kong reads it.
+type grammar struct {
+	JSON bool `name:"json" help:"Print JSON, errors too."`
+
+	Serve      serveCommand      `cmd:"" help:"Run the broker." example:"agentkeys-broker serve --data ~/agentkeys-broker"`
+	Reload     reloadCommand     `cmd:"" help:"Check these options of serve and the files of the certificate, and give the log level to the broker that serves DIR. What is left out stays as it is." example:"agentkeys-broker reload --data ~/agentkeys-broker --log-level debug"`
+	SetupToken setupTokenCommand `cmd:"" help:"Write a token for one more owner to a file in DIR." example:"agentkeys-broker setup-token --data DIR"`
+	Backup     backupCommand     `cmd:"" help:"Write all of it to a new FILE, also while the broker serves." example:"agentkeys-broker backup /media/stick/broker.backup --data ~/agentkeys-broker"`
+	Restore    restoreCommand    `cmd:"" help:"Put a backup in place, while no broker serves DIR. Agents then wait for their owner's next command." example:"agentkeys-broker restore /media/stick/broker.backup --data ~/agentkeys-broker"`
+	Clock      clockCommand      `cmd:"" help:"Say that the clock of this machine is right, after a jump: sessions lapse by it again." example:"agentkeys-broker clock --accept --data ~/agentkeys-broker"`
+	Version    versionCommand    `cmd:"" help:"Say which build this is." example:"agentkeys-broker version"`
+}
+
+// dataFlag is what every command works on.
+type dataFlag struct {
+	Data string `required:"" placeholder:"DIR" help:"Where the broker keeps everything."`
+}
+
+// call is one run of a command: where it may speak, and how it ends.
+type call struct {
+	ctx    context.Context
+	args   []string // as typed, the program first
+	env    []string
+	stdout *stdio.Output
+	stderr io.Writer
+}
+
+type setupTokenCommand struct{ dataFlag }
+
+// Run writes the token and says where.
+func (c setupTokenCommand) Run(at *call) error {
+	path, err := newSetupToken(at.ctx, c.Data)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(at.stdout, "%s\ngood once, for 24 hours: agentkeys init --setup-token-file %s\n", path, path)
+	return nil
+}
+
+type clockCommand struct {
+	dataFlag
+
+	Accept bool `required:"" help:"The clock is right."`
+}
+
+// Run makes the broker believe the clock.
+func (c clockCommand) Run(at *call) error { return acceptClock(at.ctx, c.Data) }
+
+type versionCommand struct{}
+
+// Run names the build.
+func (versionCommand) Run(at *call) error {
+	if cli.WantsJSON(at.args) {
+		return json.NewEncoder(at.stdout).Encode(map[string]string{"version": buildinfo.Version()})
+	}
+	fmt.Fprintln(at.stdout, name, buildinfo.Get())
+	return nil
+}

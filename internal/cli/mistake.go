@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// The texts of kong's errors, which name Go types and its own tokens.
+var (
+	unknownFlag    = regexp.MustCompile(`\Aunknown flag (\S+?)(?:, did you mean (.+)\?)?\z`)
+	unexpected     = regexp.MustCompile(`\Aunexpected argument (.+?)(?:, did you mean (.+)\?)?\z`)
+	missingFlags   = regexp.MustCompile(`\Amissing flags: (.+)\z`)
+	missingOperand = regexp.MustCompile(`\Aexpected "<([\w-]+)>(?: \.\.\.)?`)
+	missingCommand = regexp.MustCompile(`\Aexpected (?:one of )?"`)
+	withoutValue   = regexp.MustCompile(`\A(--[\w-]+): expected \S+ value but got "(?:EOL|-)`)
+	notOneOf       = regexp.MustCompile(`\A(--[\w-]+) must be one of (.+) but got (".*")\z`)
+	notBool        = regexp.MustCompile(`\A(--[\w-]+): bool value must be .* but got (".*")\z`)
+	notDuration    = regexp.MustCompile(`\A(--[\w-]+): expected duration but got (".*"): `)
+	notNumber      = regexp.MustCompile(`\A(--[\w-]+): expected a valid \d+ bit u?int but got (".*")\z`)
+)
+
+// mistake says in this project's words what kong did not take.
+func (p Program) mistake(err error) error {
+	var parse *kong.ParseError
+	if !errors.As(err, &parse) {
+		return fmt.Errorf("%w: %w", errParser, err)
+	}
+	var node *kong.Node
+	if parse.Context != nil {
+		node = parse.Context.Selected()
+	}
+	return Usage(message(parse.Unwrap().Error(), node), p.helpFor(node))
+}
+
+// message is the sentence for what kong said of node; nil: no command was found.
+func message(said string, node *kong.Node) string {
+	if m := unknownFlag.FindStringSubmatch(said); m != nil {
+		return fmt.Sprintf("there is no flag %s", m[1]) + nearest(m[2])
+	}
+	if m := unexpected.FindStringSubmatch(said); m != nil {
+		if node == nil || len(node.Children) > 0 {
+			return fmt.Sprintf("there is no command %q", clip(m[1])) + nearest(m[2])
+		}
+		return fmt.Sprintf("%s does not take the argument %q", node.Name, clip(m[1]))
+	}
+	if m := missingFlags.FindStringSubmatch(said); m != nil {
+		first, _, _ := strings.Cut(m[1], ", ")
+		return strings.Replace(first, "=", " ", 1) + " is missing"
+	}
+	if m := missingOperand.FindStringSubmatch(said); m != nil {
+		return strings.ToUpper(m[1]) + " is missing"
+	}
+	if missingCommand.MatchString(said) {
+		return "no command is given"
+	}
+	if m := withoutValue.FindStringSubmatch(said); m != nil {
+		return m[1] + " needs a value"
+	}
+	if m := notOneOf.FindStringSubmatch(said); m != nil {
+		return fmt.Sprintf("%s is %s, and takes %s", m[1], m[3], alternatives(m[2]))
+	}
+	if m := notBool.FindStringSubmatch(said); m != nil {
+		return fmt.Sprintf("%s is %s, and takes true or false", m[1], m[2])
+	}
+	if m := notDuration.FindStringSubmatch(said); m != nil {
+		return fmt.Sprintf("%s is %s, and takes a time such as 30s or 24h", m[1], m[2])
+	}
+	if m := notNumber.FindStringSubmatch(said); m != nil {
+		return fmt.Sprintf("%s is %s, and takes a number", m[1], m[2])
+	}
+	return said // from a field's own parser, in its words
+}
+
+// nearest is what the person may have meant: the first of a list of quoted words.
+func nearest(quoted string) string {
+	first, _, _ := strings.Cut(strings.TrimPrefix(quoted, "one of "), ", ")
+	if first == "" || first == `"-h"` {
+		return ""
+	}
+	return "; did you mean " + strings.Trim(first, `"`) + "?"
+}
+
+// alternatives turns `"a","b","c"` into `a, b or c`.
+func alternatives(quoted string) string {
+	list := strings.Split(strings.ReplaceAll(quoted, `"`, ""), ",")
+	last := len(list) - 1
+	if last == 0 {
+		return list[0]
+	}
+	return strings.Join(list[:last], ", ") + " or " + list[last]
+}
+
+// helpFor is the command that shows the help page of node; nil: of the program.
+func (p Program) helpFor(node *kong.Node) string {
+	path := ""
+	for ; node != nil && node.Type == kong.CommandNode; node = node.Parent {
+		path = " " + node.Name + path
+	}
+	return p.Name + path + " --help"
+}
+
+// nameOf is how a person types a flag or an argument.
+func nameOf(v *kong.Value) string {
+	if v.Flag != nil {
+		return "--" + v.Name
+	}
+	return strings.ToUpper(cmp.Or(v.Tag.PlaceHolder, v.Name))
+}
+
+// clip keeps an error short where a person pasted a page.
+func clip(text string) string {
+	if runes := []rune(text); len(runes) > 64 {
+		return string(runes[:64]) + "..."
+	}
+	return text
+}
