@@ -102,8 +102,12 @@ func (b *Broker) Stats(ctx context.Context) (Stats, error) {
 	var out Stats
 	err := b.store.View(ctx, func(tx Tx) error {
 		var err error
-		out, err = tx.Stats(b.unix())
+		if out, err = tx.Stats(b.unix()); err != nil {
+			return err
+		}
+		out.ClockHeld, err = b.clockHeld(tx)
 		return err
 	})
+	out.WaitingPolls = b.wake.Count()
 	return out, err
 }

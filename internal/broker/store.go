@@ -116,9 +116,12 @@ const (
 
 // Stats are counts over all accounts.
 type Stats struct {
-	Accounts     int
-	OpenPairings int
-	Sessions     map[string]int // by state
+	Accounts         int
+	RestoredAccounts int // that wait for their owners since the database was put back
+	OpenPairings     int
+	Sessions         map[string]int // by state
+	ClockHeld        bool           // the clock jumped: nothing lapses until a person accepts it
+	WaitingPolls     int            // of this process
 }
 
 // Account is one owner.

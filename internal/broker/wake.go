@@ -59,6 +59,16 @@ func (w *wake) Waiting(name string) bool {
 	return w.waiting[name] != nil
 }
 
+// Count is how many wait.
+func (w *wake) Count() (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, g := range w.waiting {
+		n += g.count
+	}
+	return n
+}
+
 // poll calls look until it reports an answer or an error, wait has passed (answered
 // is false), the caller is gone, or the broker stops. look runs at least once.
 func (b *Broker) poll(ctx context.Context, name string, wait time.Duration, look func() (answered bool, err error)) (bool, error) {

@@ -113,34 +113,55 @@ func say(w http.ResponseWriter, status int, text string) {
 // statsCollector asks the database at scrape time.
 type statsCollector struct{ stats Stats }
 
-func descriptions() (accounts, pairings, sessions, up *prometheus.Desc) {
-	return prometheus.NewDesc("agentkeys_broker_accounts", "Owners.", nil, nil),
-		prometheus.NewDesc("agentkeys_broker_open_pairings", "Pair codes that live and that nobody decided.", nil, nil),
-		prometheus.NewDesc("agentkeys_broker_sessions", "Sessions by state; a wallet has one that did not end.", []string{"state"}, nil),
+// measure is one gauge of the database without labels.
+type measure struct {
+	desc *prometheus.Desc
+	of   func(broker.Stats) float64
+}
+
+func measures() []measure {
+	of := func(name, help string, value func(broker.Stats) float64) measure {
+		return measure{prometheus.NewDesc("agentkeys_broker_"+name, help, nil, nil), value}
+	}
+	return []measure{
+		of("accounts", "Owners.", func(s broker.Stats) float64 { return float64(s.Accounts) }),
+		of("restored_accounts", "Owners whose agents wait for them since the database was put back.",
+			func(s broker.Stats) float64 { return float64(s.RestoredAccounts) }),
+		of("open_pairings", "Pair codes that live and that nobody decided.", func(s broker.Stats) float64 { return float64(s.OpenPairings) }),
+		of("clock_held", "1 while no session lapses because the clock jumped: agentkeys-broker clock --accept.",
+			func(s broker.Stats) float64 { return number(s.ClockHeld) }),
+		of("waiting_polls", "Long polls that wait for a change.", func(s broker.Stats) float64 { return float64(s.WaitingPolls) }),
+	}
+}
+
+func descriptions() (sessions, up *prometheus.Desc) {
+	return prometheus.NewDesc("agentkeys_broker_sessions", "Sessions by state; a wallet has one that did not end.", []string{"state"}, nil),
 		prometheus.NewDesc("agentkeys_broker_database_up", "1 when the database answered this scrape.", nil, nil)
 }
 
 // Describe implements prometheus.Collector.
 func (c *statsCollector) Describe(out chan<- *prometheus.Desc) {
-	accounts, pairings, sessions, up := descriptions()
-	for _, d := range []*prometheus.Desc{accounts, pairings, sessions, up} {
-		out <- d
+	sessions, up := descriptions()
+	out <- sessions
+	out <- up
+	for _, m := range measures() {
+		out <- m.desc
 	}
 }
 
 // Collect implements prometheus.Collector.
 func (c *statsCollector) Collect(out chan<- prometheus.Metric) {
-	accounts, pairings, sessions, up := descriptions()
+	sessions, up := descriptions()
 	ctx, cancel := context.WithTimeout(context.Background(), statsTimeout)
 	defer cancel()
 	s, err := c.stats(ctx)
+	out <- prometheus.MustNewConstMetric(up, prometheus.GaugeValue, number(err == nil))
 	if err != nil {
-		out <- prometheus.MustNewConstMetric(up, prometheus.GaugeValue, 0)
 		return
 	}
-	out <- prometheus.MustNewConstMetric(up, prometheus.GaugeValue, 1)
-	out <- prometheus.MustNewConstMetric(accounts, prometheus.GaugeValue, float64(s.Accounts))
-	out <- prometheus.MustNewConstMetric(pairings, prometheus.GaugeValue, float64(s.OpenPairings))
+	for _, m := range measures() {
+		out <- prometheus.MustNewConstMetric(m.desc, prometheus.GaugeValue, m.of(s))
+	}
 	for state, n := range s.Sessions {
 		out <- prometheus.MustNewConstMetric(sessions, prometheus.GaugeValue, float64(n), state)
 	}

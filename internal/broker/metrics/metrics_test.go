@@ -26,7 +26,7 @@ func fine(change func(*metrics.Config)) *metrics.Metrics {
 	c := metrics.Config{
 		Version: "v1", ReadOnly: func() string { return "" }, Certificate: func() metrics.Certificate { return metrics.Certificate{} },
 		Stats: func(context.Context) (broker.Stats, error) {
-			return broker.Stats{Accounts: 2, OpenPairings: 3, Sessions: map[string]int{"active": 4}}, nil
+			return broker.Stats{Accounts: 2, RestoredAccounts: 1, OpenPairings: 3, ClockHeld: true, WaitingPolls: 5, Sessions: map[string]int{"active": 4}}, nil
 		},
 	}
 	change(&c)
@@ -75,7 +75,8 @@ func TestExposition(t *testing.T) {
 		t.Fatal(code)
 	}
 	for _, line := range []string{
-		`agentkeys_broker_accounts 2`, `agentkeys_broker_open_pairings 3`, `agentkeys_broker_sessions{state="active"} 4`,
+		`agentkeys_broker_accounts 2`, `agentkeys_broker_open_pairings 3`,
+		`agentkeys_broker_restored_accounts 1`, `agentkeys_broker_clock_held 1`, `agentkeys_broker_waiting_polls 5`, `agentkeys_broker_sessions{state="active"} 4`,
 		`agentkeys_broker_database_up 1`, `agentkeys_broker_read_only 0`, `agentkeys_broker_certificate_refused 1`,
 		`agentkeys_broker_certificate_expiry_timestamp_seconds 1.9e+09`, `agentkeys_broker_build_info{version="v1"} 1`,
 		`agentkeys_broker_http_requests_total{code="200",route="/v1/info"} 1`,

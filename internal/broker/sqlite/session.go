@@ -86,6 +86,10 @@ func (x tx) Stats(now int64) (broker.Stats, error) {
 	if out.Accounts, err = x.CountAccounts(); err != nil {
 		return out, err
 	}
+	out.RestoredAccounts, err = one(x, scanInt, `SELECT count(*) FROM accounts WHERE epoch IS NOT (SELECT value FROM meta WHERE key = 'epoch')`)
+	if err != nil {
+		return out, err
+	}
 	out.OpenPairings, err = one(x, scanInt, `SELECT count(*) FROM pairings WHERE state = 'open' AND expires_at > ?`, now)
 	if err != nil {
 		return out, err
