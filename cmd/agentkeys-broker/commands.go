@@ -15,20 +15,31 @@ const name = "agentkeys-broker"
 
 // definition is this program on the command line.
 func definition() cli.Program {
-	return cli.Program{Name: name, Summary: "The self-hosted server of AgentKeys: accounts, pairing, sessions and sealed records."}
+	return cli.Program{
+		Name: name, Summary: "The self-hosted server of AgentKeys: accounts, pairing, sessions and sealed records.",
+		Examples: map[string]string{
+			"serve":       "agentkeys-broker serve --data ~/agentkeys-broker",
+			"reload":      "agentkeys-broker reload --data ~/agentkeys-broker --log-level debug",
+			"setup-token": "agentkeys-broker setup-token --data ~/agentkeys-broker",
+			"backup":      "agentkeys-broker backup /media/stick/broker.backup --data ~/agentkeys-broker",
+			"restore":     "agentkeys-broker restore /media/stick/broker.backup --data ~/agentkeys-broker",
+			"clock":       "agentkeys-broker clock --accept --data ~/agentkeys-broker",
+			"version":     "agentkeys-broker version",
+		},
+	}
 }
 
 // grammar is the commands; kong reads it.
 type grammar struct {
 	JSON bool `name:"json" help:"Print JSON, errors too."`
 
-	Serve      serveCommand      `cmd:"" help:"Run the broker." example:"agentkeys-broker serve --data ~/agentkeys-broker"`
-	Reload     reloadCommand     `cmd:"" help:"Check these options of serve and the files of the certificate, and give the log level to the broker that serves DIR. What is left out stays as it is." example:"agentkeys-broker reload --data ~/agentkeys-broker --log-level debug"`
-	SetupToken setupTokenCommand `cmd:"" help:"Write a token for one more owner to a file in DIR." example:"agentkeys-broker setup-token --data DIR"`
-	Backup     backupCommand     `cmd:"" help:"Write all of it to a new FILE, also while the broker serves." example:"agentkeys-broker backup /media/stick/broker.backup --data ~/agentkeys-broker"`
-	Restore    restoreCommand    `cmd:"" help:"Put a backup in place, while no broker serves DIR. Agents then wait for their owner's next command." example:"agentkeys-broker restore /media/stick/broker.backup --data ~/agentkeys-broker"`
-	Clock      clockCommand      `cmd:"" help:"Say that the clock of this machine is right, after a jump: sessions lapse by it again." example:"agentkeys-broker clock --accept --data ~/agentkeys-broker"`
-	Version    versionCommand    `cmd:"" help:"Say which build this is." example:"agentkeys-broker version"`
+	Serve      serveCommand      `cmd:"" help:"Run the broker."`
+	Reload     reloadCommand     `cmd:"" help:"Check these options of serve and the files of the certificate, and give the log level to the broker that serves DIR. What is left out stays as it is."`
+	SetupToken setupTokenCommand `cmd:"" help:"Write a set-up token for one more owner to DIR/setup-token."`
+	Backup     backupCommand     `cmd:"" help:"Write all of it to a new FILE, also while the broker serves."`
+	Restore    restoreCommand    `cmd:"" help:"Put a backup in place, while no broker serves DIR. Agents then wait for their owner's next command."`
+	Clock      clockCommand      `cmd:"" help:"Say that the clock of this machine is right, after a jump: sessions lapse by it again."`
+	Version    versionCommand    `cmd:"" help:"Say which build this is."`
 }
 
 // dataFlag is what every command works on.

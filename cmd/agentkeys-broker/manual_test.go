@@ -60,3 +60,8 @@ func described(t *testing.T) manual.Program {
 
 // root is a path below the module's directory.
 func root(path ...string) string { return filepath.Join(append([]string{"..", ".."}, path...)...) }
+
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	manualtest.Examples(t, definition(), func() any { return &grammar{} })
+}

@@ -71,7 +71,7 @@ func failureOf(err error, args []string) *cli.Failure {
 // rules are tried from the top.
 func rules() []cli.Rule {
 	fault := func(is error, code, hint string) cli.Rule {
-		return cli.Rule{Is: is, Exit: words.ExitFault, Code: code, Hint: hint}
+		return cli.On(is, words.ExitFault, code, hint)
 	}
 	return []cli.Rule{
 		fault(datadir.ErrBusy, "busy", "stop the other one, or give another --data"),

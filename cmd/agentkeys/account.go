@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/agentkeys/agentkeys/internal/buildinfo"
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/owner"
 	"github.com/agentkeys/agentkeys/internal/secret"
 )
@@ -52,17 +53,17 @@ type initCmd struct {
 func (c initCmd) Run(a *app) error {
 	defer a.interruptible()()
 	if c.RecoveryKey != "" && c.RecoveryKey != "-" {
-		return usageError{message: "the recovery key is never an argument", hint: "agentkeys init --recovery-key -"}
+		return cli.Usage("the recovery key is never an argument", "agentkeys init --recovery-key -")
 	}
 	if c.RecoveryKey != "" && c.SetupTokenFile != "" {
-		return usageError{message: "--recovery-key opens an account, --setup-token-file makes one: give one"}
+		return cli.Usage("--recovery-key opens an account, --setup-token-file makes one: give one", "")
 	}
 	cfg, err := a.config()
 	if err != nil {
 		return err
 	}
 	if _, agent := cfg.ID.Wallet(); agent {
-		return usageError{message: "an account is never in a daemon's slot", hint: hintInit}
+		return cli.Usage("an account is never in a daemon's slot", hintInit)
 	}
 	if c.SetupTokenFile != "" || c.RecoveryKey != "" { // else there is nothing to make
 		if err := a.tryHome(); err != nil {
@@ -94,7 +95,7 @@ func (c initCmd) secrets(a *app) (owner.Init, error) {
 	if c.RecoveryKey != "" {
 		in.RecoveryKey, err = a.prompt("Recovery key")
 		if err == nil && in.RecoveryKey.IsZero() {
-			err = usageError{message: "the recovery key is empty", hint: "agentkeys init --recovery-key - < FILE"}
+			err = cli.Usage("the recovery key is empty", "agentkeys init --recovery-key - < FILE")
 		}
 	}
 	if c.SetupTokenFile != "" {

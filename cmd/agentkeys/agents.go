@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/doctor"
 	"github.com/agentkeys/agentkeys/internal/owner"
 	"github.com/agentkeys/agentkeys/internal/scope"
@@ -47,7 +48,7 @@ func (c agentsCmd) Run(a *app) error {
 	case c.Action == "" && c.OfflineTTL == nil:
 		return c.list(a)
 	case c.Action != "set" || c.Identity == "" || c.OfflineTTL == nil:
-		return usageError{message: "name the agent and what is set", hint: hintAgentsSet}
+		return cli.Usage("name the agent and what is set", hintAgentsSet)
 	}
 	ttl, err := offlineTTL(*c.OfflineTTL)
 	if err != nil {
@@ -73,7 +74,7 @@ func (c agentsCmd) Run(a *app) error {
 
 // offlineTTL reads a duration as Go writes it, or whole days.
 func offlineTTL(text string) (time.Duration, error) {
-	wrong := usageError{message: fmt.Sprintf("--offline-ttl %.40q: a duration of whole seconds from 0 to 366 days, as 36h or 7d", text), hint: hintAgentsSet}
+	wrong := cli.Usage(fmt.Sprintf("--offline-ttl %.40q: a duration of whole seconds from 0 to 366 days, as 36h or 7d", text), hintAgentsSet)
 	var ttl time.Duration
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		n, err := strconv.ParseUint(days, 10, 16)
@@ -122,7 +123,8 @@ func (agentsCmd) list(a *app) error {
 }
 
 type scopeCmd struct {
-	Agent  string  `help:"The agent." placeholder:"IDENTITY"`
+	target
+
 	Set    *string `help:"Exactly these: a,b, all or none." xor:"change" placeholder:"SCOPE"`
 	Add    *string `help:"These too." xor:"change" placeholder:"SCOPE"`
 	Remove *string `help:"These no more." xor:"change" placeholder:"SCOPE"`
@@ -131,7 +133,11 @@ type scopeCmd struct {
 // Run shows or changes a scope. Records that come into it or leave it are sealed anew.
 func (c scopeCmd) Run(a *app) error {
 	defer a.interruptible()()
-	change, err := c.change()
+	identity, err := c.named()
+	if err != nil {
+		return err
+	}
+	change, err := c.change(identity)
 	if err != nil {
 		return err
 	}
@@ -140,13 +146,13 @@ func (c scopeCmd) Run(a *app) error {
 		return err
 	}
 	if change != nil {
-		m, err := o.SetScope(a.ctx, c.Agent, change)
+		m, err := o.SetScope(a.ctx, identity, change)
 		if err != nil {
 			return err
 		}
 		return a.print(lineOf(m), "%s", m.Scope)
 	}
-	w, err := o.Resolve(a.ctx, c.Agent)
+	w, err := o.Resolve(a.ctx, identity)
 	if err != nil {
 		return err
 	}
@@ -158,7 +164,7 @@ func (c scopeCmd) Run(a *app) error {
 }
 
 // change is nil where the scope is only to be shown.
-func (c scopeCmd) change() (owner.ScopeChange, error) {
+func (c scopeCmd) change(identity string) (owner.ScopeChange, error) {
 	for _, way := range []struct {
 		text *string
 		make func(scope.Scope) owner.ScopeChange
@@ -166,8 +172,8 @@ func (c scopeCmd) change() (owner.ScopeChange, error) {
 		if way.text == nil {
 			continue
 		}
-		if c.Agent == "" {
-			return nil, usageError{message: "your own wallet always has everything: name an agent", hint: "agentkeys scope --agent IDENTITY --set SCOPE"}
+		if identity == "" {
+			return nil, cli.Usage("your own wallet always has everything: name an agent", "agentkeys scope --help")
 		}
 		s, err := scope.Parse(*way.text)
 		return way.make(s), err
@@ -176,7 +182,8 @@ func (c scopeCmd) change() (owner.ScopeChange, error) {
 }
 
 type linkCmd struct {
-	Agent string `required:"" help:"The agent." placeholder:"IDENTITY"`
+	target
+
 	Alias string `help:"Its new alias." placeholder:"NAME"`
 	Email string `help:"One more e-mail address." placeholder:"ADDRESS"`
 }
@@ -184,14 +191,18 @@ type linkCmd struct {
 // Run signs a manifest with the new names.
 func (c linkCmd) Run(a *app) error {
 	defer a.interruptible()()
+	identity, err := c.needed("agentkeys link --help")
+	if err != nil {
+		return err
+	}
 	if c.Alias == "" && c.Email == "" {
-		return usageError{message: "give --alias or --email", hint: "agentkeys link --agent IDENTITY --alias NAME"}
+		return cli.Usage("give --alias or --email", "agentkeys link --help")
 	}
 	o, err := a.owner()
 	if err != nil {
 		return err
 	}
-	m, err := o.Link(a.ctx, c.Agent, owner.Link{Alias: c.Alias, Email: c.Email})
+	m, err := o.Link(a.ctx, identity, owner.Link{Alias: c.Alias, Email: c.Email})
 	if err != nil {
 		return err
 	}

@@ -8,12 +8,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/owner"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 )
 
 type usageCmd struct {
-	Agent   string `help:"Only this agent." placeholder:"IDENTITY"`
+	target
+
 	Service string `help:"Only this service." placeholder:"SERVICE"`
 	Action  string `help:"Only this action, like access_denied." placeholder:"ACTION"`
 	Since   string `help:"Not older than this: 24h, 2026-01-31, 2026-01-31T12:00:00Z or Unix seconds." placeholder:"TIME"`
@@ -61,13 +63,17 @@ func (c usageCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	identity, err := c.named()
+	if err != nil {
+		return err
+	}
 	o, err := a.owner()
 	if err != nil {
 		return err
 	}
 	q := owner.UsageQuery{Service: c.Service, Action: c.Action, Since: since, All: c.All, Accept: c.Accept}
-	if c.Agent != "" {
-		if q.Agent, err = o.Resolve(a.ctx, c.Agent); err != nil {
+	if identity != "" {
+		if q.Agent, err = o.Resolve(a.ctx, identity); err != nil {
 			return err
 		}
 	}
@@ -151,7 +157,7 @@ func checkAction(action string) error {
 	if action == "" || slices.Contains(known, action) {
 		return nil
 	}
-	return usageError{message: fmt.Sprintf("--action %.64q is none of %s", action, strings.Join(known, ", ")), hint: "agentkeys usage --action access_denied"}
+	return cli.Usage(fmt.Sprintf("--action %.64q is none of %s", action, strings.Join(known, ", ")), "agentkeys usage --action access_denied")
 }
 
 // parseSince reads a time in one of the forms of the help; 0 for none.
@@ -170,5 +176,5 @@ func parseSince(text string, now time.Time) (int64, error) {
 	if unix, err := strconv.ParseInt(text, 10, 64); err == nil && !strings.HasPrefix(text, "-") {
 		return unix, nil
 	}
-	return 0, usageError{message: fmt.Sprintf("--since %.64q is no time", text), hint: "agentkeys usage --since 24h"}
+	return 0, cli.Usage(fmt.Sprintf("--since %.64q is no time", text), "agentkeys usage --since 24h")
 }

@@ -1,6 +1,36 @@
 package main
 
-const description = "AgentKeys gives every agent a wallet, a session and only the credentials in its scope."
+import "github.com/agentkeys/agentkeys/internal/cli"
+
+const name = "agentkeys"
+
+// definition is this program on the command line.
+func definition() cli.Program {
+	return cli.Program{
+		Name: name, Summary: "AgentKeys gives every agent a wallet, a session and only the credentials in its scope.",
+		Examples: map[string]string{
+			"init":     "agentkeys init --broker https://mini.local:8420#spki-sha256-... --setup-token-file setup-token",
+			"whoami":   "agentkeys whoami",
+			"approve":  "agentkeys approve K7QF-2M9X-RT4B",
+			"deny":     "agentkeys deny K7QF-2M9X-RT4B",
+			"pairings": "agentkeys pairings",
+			"agents":   "agentkeys agents set hermes --offline-ttl 36h",
+			"store":    "echo sk-or-example | agentkeys store openrouter --agent hermes",
+			"remove":   "agentkeys remove openrouter --agent hermes",
+			"read":     "agentkeys read openrouter",
+			"list":     "agentkeys list",
+			"run":      "agentkeys run -- printenv OPENROUTER_API_KEY",
+			"scope":    "agentkeys scope hermes --add openrouter",
+			"link":     "agentkeys link hermes --email hermes@example.com",
+			"revoke":   "agentkeys revoke hermes",
+			"teardown": "agentkeys teardown hermes",
+			"reopen":   "agentkeys reopen hermes",
+			"usage":    "agentkeys usage hermes --since 24h",
+			"doctor":   "agentkeys doctor",
+			"version":  "agentkeys version",
+		},
+	}
+}
 
 // global holds the flags of every command.
 type global struct {
@@ -30,8 +60,8 @@ func (g global) withEnvironment(getenv func(string) string) global {
 	return g
 }
 
-// cli is the grammar; kong reads it. One struct for each command, beside its Run.
-type cli struct {
+// grammar is the commands; kong reads it. One struct for each command, beside its Run.
+type grammar struct {
 	global `embed:""`
 
 	Init     initCmd     `cmd:"" help:"Make an account, bring it back with the recovery key, move it to another broker, or say who you are."`
@@ -47,7 +77,7 @@ type cli struct {
 	Run      runCmd      `cmd:"" help:"Start a program with credentials in its environment or in files."`
 	Scope    scopeCmd    `cmd:"" help:"Show or change which services an agent may have."`
 	Link     linkCmd     `cmd:"" help:"Give an agent an alias or an e-mail address."`
-	Revoke   revokeCmd   `cmd:"" help:"End the session of an agent, or your own."`
+	Revoke   revokeCmd   `cmd:"" help:"End the session of an agent; without IDENTITY, your own."`
 	Teardown teardownCmd `cmd:"" help:"End an agent for good, with its credentials."`
 	Reopen   reopenCmd   `cmd:"" help:"Let an agent go on whose session lapsed."`
 	Usage    usageCmd    `cmd:"" help:"Show the audit trail."`

@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/scope"
 	"github.com/agentkeys/agentkeys/internal/secret"
 )
@@ -53,7 +54,7 @@ func (c storeCmd) value(a *app) (value secret.String, err error) {
 		value, err = a.prompt("Value of " + c.Service)
 	}
 	if err == nil && value.IsZero() {
-		err = usageError{message: "the value is empty", hint: "agentkeys store " + c.Service + " < FILE"}
+		err = cli.Usage("the value is empty", "agentkeys store "+c.Service+" < FILE")
 	}
 	return value, err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/agentkeys/agentkeys/internal/checkup"
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/doctor"
 	"github.com/agentkeys/agentkeys/internal/owner"
 	"github.com/agentkeys/agentkeys/internal/session"
@@ -42,7 +43,7 @@ func (doctorCmd) Run(a *app) error {
 		}
 	}
 	if worst != words.ExitOK {
-		return exitError{worst}
+		return cli.Exit(worst)
 	}
 	return nil
 }

@@ -2,34 +2,50 @@ package main
 
 import (
 	"errors"
+	"strings"
 
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/owner"
 	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
 // errKept: the person said no; everything is as it was.
 var errKept = errors.New("nothing was changed")
 
 type revokeCmd struct {
-	Identity string `arg:"" optional:"" help:"Wallet, alias or e-mail address of an agent; none: your own session."`
-	Yes      bool   `help:"Do not ask."`
-	WipeKeys bool   `help:"Your own session: take the owner's keys off this machine too; only the recovery key brings them back."`
+	target
+
+	Yes      bool `help:"Do not ask."`
+	WipeKeys bool `help:"Your own session: take the owner's keys off this machine too; only the recovery key brings them back."`
 }
 
 // Run ends an agent's session, or the own one.
 func (c revokeCmd) Run(a *app) error {
 	defer a.interruptible()()
-	if c.Identity != "" && c.WipeKeys {
-		return usageError{message: "--wipe-keys is for your own session"}
+	identity, err := c.named()
+	if err != nil {
+		return err
+	}
+	if identity != "" && c.WipeKeys {
+		return cli.Usage("--wipe-keys is for your own session", "agentkeys revoke --help")
 	}
 	o, err := a.owner()
 	if err != nil {
 		return err
 	}
-	if c.Identity == "" {
+	if identity == "" {
 		return c.revokeOwn(a, o)
 	}
-	w, err := o.Revoke(a.ctx, c.Identity)
+	w, err := o.Resolve(a.ctx, identity)
+	if err != nil {
+		return err
+	}
+	_, person := a.terminal()
+	if err := a.sure(c.Yes || !person, "End the session of "+subject(identity, w)+"? Its board is then recovered or paired anew."); err != nil {
+		return err
+	}
+	w, err = o.Revoke(a.ctx, w.String())
 	if err != nil {
 		return err
 	}
@@ -47,6 +63,14 @@ func (c revokeCmd) revokeOwn(a *app, o *owner.Owner) error {
 	return a.print(map[string]string{"wallet": w.String(), "state": protocol.AgentRevoked}, "ended the session of %s", w.Display())
 }
 
+// subject names an agent in a question: what was typed, and the wallet that it is.
+func subject(identity string, w wallet.Wallet) string {
+	if strings.HasPrefix(strings.ToLower(identity), "0x") {
+		return w.String()
+	}
+	return identity + " (" + w.String() + ")"
+}
+
 // sure asks, unless told not to.
 func (a *app) sure(yes bool, question string) error {
 	if yes {
@@ -60,22 +84,27 @@ func (a *app) sure(yes bool, question string) error {
 }
 
 type teardownCmd struct {
-	Identity string `arg:"" help:"Wallet, alias or e-mail address of the agent."`
-	Yes      bool   `help:"Do not ask."`
+	target
+
+	Yes bool `help:"Do not ask."`
 }
 
 // Run ends an agent with everything it has.
 func (c teardownCmd) Run(a *app) error {
 	defer a.interruptible()()
+	identity, err := c.needed("agentkeys teardown --help")
+	if err != nil {
+		return err
+	}
 	o, err := a.owner()
 	if err != nil {
 		return err
 	}
-	w, err := o.Resolve(a.ctx, c.Identity)
+	w, err := o.Resolve(a.ctx, identity)
 	if err != nil {
 		return err
 	}
-	if err := a.sure(c.Yes, "End "+w.Display()+" for good, with its credentials?"); err != nil {
+	if err := a.sure(c.Yes, "End "+subject(identity, w)+" for good, with its credentials?"); err != nil {
 		return err
 	}
 	if _, err := o.Teardown(a.ctx, w.String()); err != nil {
@@ -85,21 +114,26 @@ func (c teardownCmd) Run(a *app) error {
 }
 
 type reopenCmd struct {
-	Identity string `arg:"" optional:"" help:"Wallet, alias or e-mail address of the agent."`
-	All      bool   `help:"Every agent whose session lapsed."`
+	target
+
+	All bool `help:"Every agent whose session lapsed."`
 }
 
 // Run lets lapsed agents go on.
 func (c reopenCmd) Run(a *app) error {
 	defer a.interruptible()()
-	if (c.Identity == "") != c.All {
-		return usageError{message: "name one agent, or give --all", hint: "agentkeys reopen IDENTITY"}
+	identity, err := c.named()
+	if err != nil {
+		return err
+	}
+	if (identity == "") != c.All {
+		return cli.Usage("name one agent, or give --all", "agentkeys reopen --help")
 	}
 	o, err := a.owner()
 	if err != nil {
 		return err
 	}
-	opened, err := o.Reopen(a.ctx, c.Identity)
+	opened, err := o.Reopen(a.ctx, identity)
 	if err != nil {
 		return err
 	}

@@ -46,8 +46,8 @@ func TestAFaultIsToldOnce(t *testing.T) {
 		},
 		"anything else": {fs.ErrInvalid, told{"error", words.ExitFault, ""}},
 	} {
-		f := faultOf(test.err)
-		if diff := cmp.Diff(test.want, told{f.Code, f.exit, f.Hint}); diff != "" {
+		f := failureOf(test.err)
+		if diff := cmp.Diff(test.want, told{f.Code, f.Exit, f.Hint}); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}

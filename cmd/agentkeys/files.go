@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"syscall"
 
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/secret"
 )
 
@@ -33,7 +34,7 @@ func (a *app) runWithFiles(program string, argv []string, list []wanted) error {
 		return err
 	}
 	if code != 0 {
-		return exitError{code}
+		return cli.Exit(code)
 	}
 	return nil
 }

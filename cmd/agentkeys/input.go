@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/secret"
@@ -103,7 +104,7 @@ func readLimited(r io.Reader, name string) ([]byte, error) {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	if len(data) > protocol.MaxRecord+1 {
-		return nil, usageError{message: fmt.Sprintf("a value has at most %d bytes", protocol.MaxRecord)}
+		return nil, cli.Usage(fmt.Sprintf("a value has at most %d bytes", protocol.MaxRecord), "")
 	}
 	return data, nil
 }

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/alecthomas/kong"
-
 	"github.com/agentkeys/agentkeys/internal/manual"
 	"github.com/agentkeys/agentkeys/internal/manual/manualtest"
 	"github.com/agentkeys/agentkeys/internal/words"
@@ -15,14 +13,14 @@ import (
 
 var update = flag.Bool("update", false, "write man pages and completions")
 
-// definition is what kong read from the grammar, for the page and the completions.
-func definition(t *testing.T) manual.Program {
+// described is what kong read from the grammar, for the page and the completions.
+func described(t *testing.T) manual.Program {
 	t.Helper()
-	parser, err := kong.New(&cli{}, kong.Name("agentkeys"))
+	app, err := definition().Model(&grammar{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := manual.FromKong(parser.Model)
+	p := manual.FromKong(app)
 	if !p.Choose("action", actions(t)...) {
 		t.Error("there is no --action")
 	}
@@ -44,7 +42,7 @@ func TestManPage(t *testing.T) {
 	text := manualtest.ReadText(t, root("docs/man/agentkeys.1.txt"))
 	manualtest.ExitCodes(t, text, words.ExitOK, words.ExitFault, words.ExitUsage, words.ExitUnreachable, words.ExitDenied, words.ExitNoSession)
 	manualtest.Variables(t, text, manualtest.VariablesIn(t, ".", root("internal/paths"), root("internal/owner"), root("internal/checkup")))
-	page, err := manual.Page(definition(t), text)
+	page, err := manual.Page(described(t), text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +51,7 @@ func TestManPage(t *testing.T) {
 
 func TestCompletions(t *testing.T) {
 	t.Parallel()
-	p := definition(t)
+	p := described(t)
 	manualtest.Files(t, *update, root(), p)
 	manualtest.Tab(t, p, []manualtest.Press{
 		{Line: "agentkeys ", Want: []string{"init", "approve", "store", "run", "doctor", "version"}, Never: []string{"file.txt"}},
@@ -71,3 +69,8 @@ func TestCompletions(t *testing.T) {
 
 // root is a path below the module's directory.
 func root(path ...string) string { return filepath.Join(append([]string{"..", ".."}, path...)...) }
+
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	manualtest.Examples(t, definition(), func() any { return &grammar{} })
+}

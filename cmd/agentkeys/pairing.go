@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/owner"
 	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/protocol"
@@ -78,10 +79,10 @@ func (c approveCmd) parse() (pairing.Code, *scope.Scope, error) {
 		return code, nil, err
 	}
 	if c.Agent != "" && (c.Scope != nil || c.Alias != nil) {
-		return code, nil, usageError{message: "--agent is for a recovery, which keeps its scope and alias"}
+		return code, nil, cli.Usage("--agent is for a recovery, which keeps its scope and alias", "")
 	}
 	if c.Yes && c.Scope == nil && c.Agent == "" {
-		return code, nil, usageError{message: "--yes needs --scope for a new agent, or --agent IDENTITY for a recovery"}
+		return code, nil, cli.Usage("--yes needs --scope for a new agent, or --agent IDENTITY for a recovery", "")
 	}
 	if c.Alias != nil && *c.Alias != "" {
 		if err := seal.CheckAlias(*c.Alias); err != nil {

@@ -7,17 +7,14 @@ import (
 	"io"
 	"log/slog"
 	"os/signal"
-	"reflect"
 	"strings"
 	"syscall"
 
-	"github.com/alecthomas/kong"
-
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/harden"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/stdio"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
-	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // app is one call of the program: what it was told and where it may speak.
@@ -51,33 +48,20 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	if err == nil {
 		err = a.stdout.Err()
 	}
-	if err != nil {
-		return a.fail(err, wantsJSON(args))
+	if err != nil && a.interrupted {
+		err = errInterrupted // whatever it broke
 	}
-	return words.ExitOK
+	r := cli.Reporter{Program: name, Err: stderr, JSON: cli.WantsJSON(args) || a.global.JSON}
+	return r.Report(err, failureOf)
 }
 
 func (a *app) parseAndRun(args []string, hardenErr error) error {
-	var grammar cli
-	helped := false
-	parser, err := kong.New(&grammar,
-		kong.Name("agentkeys"), kong.Description(description), kong.Writers(a.stdout, a.stderr),
-		kong.Exit(func(int) { helped = true }), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-	)
-	if err != nil {
+	var g grammar
+	parsed, err := definition().Parse(&g, args[min(1, len(args)):], a.stdout, a.stderr)
+	if err != nil || parsed == nil {
 		return err
 	}
-	parsed, err := parser.Parse(args[1:])
-	if helped || a.stdout.Err() != nil { // kong takes help that did not arrive for a mistake
-		return a.stdout.Err()
-	}
-	if err != nil {
-		return usageError{message: err.Error(), hint: "agentkeys --help"}
-	}
-	if err := refuseEmpty(parsed); err != nil {
-		return err
-	}
-	a.global = grammar.global.withEnvironment(a.getenv)
+	a.global = g.global.withEnvironment(a.getenv)
 	if a.global.Verbose {
 		a.log = slog.New(slog.NewTextHandler(a.stderr, nil))
 	}
@@ -85,40 +69,6 @@ func (a *app) parseAndRun(args []string, hardenErr error) error {
 		a.log.Warn("process not hardened", "error", hardenErr)
 	}
 	return parsed.Run(a)
-}
-
-// refuseEmpty finds what was typed with nothing in it: an unset variable of a script.
-// Taken as not typed, it would mean the owner where an agent was meant. Fields that are
-// pointers know the difference themselves.
-func refuseEmpty(parsed *kong.Context) error {
-	for _, step := range parsed.Path {
-		var value *kong.Value
-		switch {
-		case step.Flag != nil:
-			value = step.Flag.Value
-		case step.Positional != nil:
-			value = step.Positional
-		default:
-			continue
-		}
-		if value.Target.Kind() == reflect.String && value.Target.String() == "" {
-			return usageError{message: value.ShortSummary() + " is empty", hint: "agentkeys --help"}
-		}
-	}
-	return nil
-}
-
-// wantsJSON decides how a fault is told before, and even if, the flags can be parsed.
-func wantsJSON(args []string) bool {
-	for _, arg := range args[1:] {
-		if arg == "--" {
-			return false
-		}
-		if arg == "--json" || arg == "--json=true" {
-			return true
-		}
-	}
-	return false
 }
 
 // getenv reads the environment that run was given; the last one of a name counts.

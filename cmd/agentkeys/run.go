@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/scope"
 	"github.com/agentkeys/agentkeys/internal/secret"
 )
@@ -80,13 +81,13 @@ func parseEnv(texts []string) ([]wanted, error) {
 	for _, text := range texts {
 		name, service, ok := strings.Cut(text, "=")
 		if !ok || !envName.MatchString(name) {
-			return nil, usageError{message: fmt.Sprintf("--env %.64q is not KEY=SERVICE", text), hint: "agentkeys run --env OPENAI_API_KEY=openai -- CMD"}
+			return nil, cli.Usage(fmt.Sprintf("--env %.64q is not KEY=SERVICE", text), "agentkeys run --env OPENAI_API_KEY=openai -- CMD")
 		}
 		if err := scope.CheckService(service); err != nil {
 			return nil, err
 		}
 		if seen[name] {
-			return nil, usageError{message: fmt.Sprintf("--env names %s twice", name)}
+			return nil, cli.Usage(fmt.Sprintf("--env names %s twice", name), "")
 		}
 		seen[name] = true
 		list = append(list, wanted{name: name, service: service})

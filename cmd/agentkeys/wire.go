@@ -13,6 +13,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/brokerclient"
 	"github.com/agentkeys/agentkeys/internal/buildinfo"
 	"github.com/agentkeys/agentkeys/internal/checkup"
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/localclient"
 	"github.com/agentkeys/agentkeys/internal/owner"
 	"github.com/agentkeys/agentkeys/internal/paths"
@@ -59,7 +60,7 @@ func keychainTimeout(getenv func(string) string) (time.Duration, error) {
 	}
 	d, err := settings.ParseKeychainTimeout(text)
 	if err != nil {
-		return 0, usageError{message: name + ": " + err.Error(), hint: "unset " + name}
+		return 0, cli.Usage(name+": "+err.Error(), "unset "+name)
 	}
 	return d, nil
 }
@@ -84,7 +85,7 @@ func (a *app) mayMake() error {
 	err := paths.MayMake(a.getenv, os.Geteuid())
 	var others *paths.OthersHomeError
 	if errors.As(err, &others) {
-		return usageError{message: err.Error(), hint: others.Command(a.getenv, a.args)}
+		return cli.Usage(err.Error(), others.Command(a.getenv, a.args))
 	}
 	return err
 }
@@ -101,7 +102,7 @@ func (a *app) tryHome() error {
 	}
 	look, err := checkup.TryHome(s, a.getenv)
 	if err != nil && look.Hint != "" {
-		return hintedError{error: err, hint: look.Hint}
+		return cli.Hinted(err, look.Hint)
 	}
 	if a.warnings = look.Warnings; a.global.JSON {
 		return err // they are part of the answer
@@ -137,7 +138,7 @@ func dial(brokerURL string) (owner.Broker, error) {
 // owner opens the owner's account, for commands that only an owner may give.
 func (a *app) owner() (*owner.Owner, error) {
 	if a.global.walletFlag {
-		return nil, usageError{message: "--wallet names a daemon, and is for read, list and run", hint: "agentkeys COMMAND --agent IDENTITY"}
+		return nil, cli.Usage("--wallet names a daemon, and is for read, list and run", "agentkeys COMMAND --agent IDENTITY")
 	}
 	cfg, err := a.config()
 	if err != nil {
@@ -198,7 +199,7 @@ func (a *app) notListening(w wallet.Wallet, home string, homed bool) (string, er
 	if machine := (systemd.Machine{}); machine.Running() && machine.Installed() {
 		hint = "sudo systemctl start agentkeys-daemon@" + w.String() + "   (or, an agent of your own: " + hint + ")"
 	}
-	return "", hintedError{error: err, hint: hint}
+	return "", cli.Hinted(err, hint)
 }
 
 // present is what this machine has: live sockets, and slots whose daemon may be down.

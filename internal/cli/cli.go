@@ -2,7 +2,7 @@
 // one type of failure and one way to tell it, tables, and questions to a person.
 //
 // A program declares its commands as a struct that kong reads: one field for each command,
-// with the tags `cmd`, `help` and `example`. Parse gives every program the same manners:
+// with the tags `cmd` and `help`. Parse gives every program the same manners:
 //
 //   - without arguments the help page goes to standard error, with exit code 64;
 //   - help, help COMMAND, --help and -h print a help page and end with 0;

@@ -47,24 +47,50 @@ func Exit(code int) error {
 	return exited{code}
 }
 
-// Rule says how an error of the project is told.
-type Rule struct {
-	Is   error
-	Exit int
-	Code string
-	Hint string
+// hinted is an error with the command that helps against it here.
+type hinted struct {
+	error
+	hint string
 }
 
+func (e hinted) Unwrap() error { return e.error }
+
+// Hinted gives err a hint that takes the place of the one of its rule: the place where an
+// error is met often knows better than the table what helps.
+func Hinted(err error, hint string) error { return hinted{err, hint} }
+
+// Rule says how an error of the project is told.
+type Rule struct {
+	is   error
+	exit int
+	code string
+	hint string
+}
+
+// On is the rule for every error that is err: the exit code, the stable code for scripts,
+// and the command that helps, which may be empty.
+func On(err error, exit int, code, hint string) Rule { return Rule{err, exit, code, hint} }
+
 // Classify is the Failure in err, or the first rule that err matches, or a fault without a
-// hint. A more special rule therefore stands before a general one.
+// hint; with the hint of Hinted where err has one. A more special rule therefore stands
+// before a general one.
 func Classify(err error, rules []Rule) *Failure {
+	f := matching(err, rules)
+	var with hinted
+	if errors.As(err, &with) {
+		f.Hint = with.hint
+	}
+	return f
+}
+
+func matching(err error, rules []Rule) *Failure {
 	var f *Failure
 	if errors.As(err, &f) {
 		return &Failure{Exit: f.Exit, Code: f.Code, Hint: f.Hint, Err: err}
 	}
 	for _, r := range rules {
-		if errors.Is(err, r.Is) {
-			return &Failure{Exit: r.Exit, Code: r.Code, Hint: r.Hint, Err: err}
+		if errors.Is(err, r.is) {
+			return &Failure{Exit: r.exit, Code: r.code, Hint: r.hint, Err: err}
 		}
 	}
 	return &Failure{Exit: words.ExitFault, Code: CodeError, Err: err}

@@ -18,8 +18,8 @@ var (
 
 func rules() []cli.Rule {
 	return []cli.Rule{
-		{Is: errLocked, Exit: words.ExitUnreachable, Code: "locked", Hint: "keeper unlock"},
-		{Is: errGone, Exit: words.ExitNoSession, Code: "gone"},
+		cli.On(errLocked, words.ExitUnreachable, "locked", "keeper unlock"),
+		cli.On(errGone, words.ExitNoSession, "gone", ""),
 	}
 }
 
@@ -44,6 +44,9 @@ func TestReport(t *testing.T) {
 		"a mistake, wrapped": {fmt.Errorf("--listen: %w", cli.Usage("no address", "keeper serve")), words.ExitUsage,
 			"keeper: error: --listen: no address\nkeeper: hint: keeper serve\n",
 			`{"error":{"code":"usage","message":"--listen: no address","hint":"keeper serve"}}` + "\n"},
+		"a hint of the place": {fmt.Errorf("open it: %w", cli.Hinted(errLocked, "keeper ask")), words.ExitUnreachable,
+			"keeper: error: open it: it is locked\nkeeper: hint: keeper ask\n",
+			`{"error":{"code":"locked","message":"open it: it is locked","hint":"keeper ask"}}` + "\n"},
 		"an error of no rule": {errors.New("odd"), words.ExitFault, "keeper: error: odd\n",
 			`{"error":{"code":"error","message":"odd","hint":""}}` + "\n"},
 	} {

@@ -15,12 +15,12 @@ const (
 )
 
 // writeHelp prints the page of the command that ctx stands at, or of the program.
-func writeHelp(w io.Writer, ctx *kong.Context) error {
+func (p Program) writeHelp(w io.Writer, ctx *kong.Context) error {
 	node := ctx.Selected()
 	if node == nil || node.Type == kong.ApplicationNode {
 		return writeProgram(w, ctx.Model)
 	}
-	return writeCommand(w, ctx.Model, node)
+	return p.writeCommand(w, ctx.Model, node)
 }
 
 func writeProgram(w io.Writer, app *kong.Application) error {
@@ -40,7 +40,7 @@ func writeProgram(w io.Writer, app *kong.Application) error {
 	return err
 }
 
-func writeCommand(w io.Writer, app *kong.Application, node *kong.Node) error {
+func (p Program) writeCommand(w io.Writer, app *kong.Application, node *kong.Node) error {
 	var page strings.Builder
 	fmt.Fprintf(&page, "Usage: %s\n\n%s\n", usageLine(app, node), wrap(node.Help, pageWidth, ""))
 	if len(node.Positional) > 0 {
@@ -61,7 +61,7 @@ func writeCommand(w io.Writer, app *kong.Application, node *kong.Node) error {
 			flagEntry(&page, f)
 		}
 	}
-	if example := node.Tag.Get("example"); example != "" {
+	if example := p.Examples[strings.TrimPrefix(node.Path(), p.Name+" ")]; example != "" {
 		fmt.Fprintf(&page, "\nExample:\n  %s\n", strings.ReplaceAll(example, "\n", "\n  "))
 	}
 	fmt.Fprintf(&page, "\n%s --help lists the flags of every command.\n", app.Name)

@@ -14,6 +14,8 @@ import (
 type Program struct {
 	Name    string
 	Summary string // one sentence, for the top of its help page
+	// Examples has one line that can be typed for each command, by the command's name.
+	Examples map[string]string
 }
 
 // Model is the definition of grammar as kong read it, for help pages, man pages and
@@ -38,7 +40,7 @@ func (p Program) Parse(grammar any, args []string, out, errOut io.Writer) (*kong
 		kong.Name(p.Name), kong.Description(p.Summary), kong.Writers(out, errOut),
 		kong.Exit(func(int) { helped = true }),
 		kong.Help(func(_ kong.HelpOptions, ctx *kong.Context) error {
-			failed = writeHelp(page, ctx)
+			failed = p.writeHelp(page, ctx)
 			return failed
 		}),
 	)

@@ -23,7 +23,7 @@ type grammar struct {
 		Format string        `enum:"text,json" default:"text" placeholder:"FORMAT" help:"How it logs."`
 		Wait   time.Duration `placeholder:"TIME" help:"How long it waits, which is told here in a sentence that is longer than a line of the page."`
 		Count  int           `placeholder:"N" help:"How often."`
-	} `cmd:"" help:"Run it." example:"keeper serve --data /srv"`
+	} `cmd:"" help:"Run it."`
 	Backup struct {
 		File string `arg:"" help:"Where to."`
 	} `cmd:"" help:"Copy it."`
@@ -39,7 +39,9 @@ type grammar struct {
 	Version struct{} `cmd:"" help:"Say which build this is."`
 }
 
-func keeper() cli.Program { return cli.Program{Name: "keeper", Summary: "Keeps what it is given."} }
+func keeper() cli.Program {
+	return cli.Program{Name: "keeper", Summary: "Keeps what it is given.", Examples: map[string]string{"serve": "keeper serve --data /srv"}}
+}
 
 func parse(args ...string) (command, out, errOut string, err error) {
 	var o, e bytes.Buffer

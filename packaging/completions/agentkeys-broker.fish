@@ -53,7 +53,7 @@ complete -c agentkeys-broker -n '__agentkeys_broker_in reload' -l metrics-listen
 complete -c agentkeys-broker -n '__agentkeys_broker_in reload' -l log-level -x -a 'debug info warn error' -d 'debug, info, warn or error'
 complete -c agentkeys-broker -n '__agentkeys_broker_in reload' -l log-format -x -a 'text json' -d 'text or json'
 
-complete -c agentkeys-broker -n 'not __agentkeys_broker_command >/dev/null' -a setup-token -d 'Write a token for one more owner to a file in DIR'
+complete -c agentkeys-broker -n 'not __agentkeys_broker_command >/dev/null' -a setup-token -d 'Write a set-up token for one more owner to DIR/setup-token'
 complete -c agentkeys-broker -n '__agentkeys_broker_in setup-token' -l data -x -a '(__fish_complete_directories)' -d 'Where the broker keeps everything'
 
 complete -c agentkeys-broker -n 'not __agentkeys_broker_command >/dev/null' -a backup -d 'Write all of it to a new FILE, also while the broker serves'

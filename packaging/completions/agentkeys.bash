@@ -130,6 +130,18 @@ _agentkeys() {
         # Nothing to offer.
         return
         ;;
+    revoke:--agent)
+        # Nothing to offer.
+        return
+        ;;
+    teardown:--agent)
+        # Nothing to offer.
+        return
+        ;;
+    reopen:--agent)
+        # Nothing to offer.
+        return
+        ;;
     usage:--agent)
         # Nothing to offer.
         return
@@ -164,9 +176,9 @@ _agentkeys() {
         run) words=$'--env\n--files\n--agent\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
         scope) words=$'--agent\n--set\n--add\n--remove\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
         link) words=$'--agent\n--alias\n--email\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
-        revoke) words=$'--yes\n--wipe-keys\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
-        teardown) words=$'--yes\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
-        reopen) words=$'--all\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
+        revoke) words=$'--agent\n--yes\n--wipe-keys\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
+        teardown) words=$'--agent\n--yes\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
+        reopen) words=$'--agent\n--all\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
         usage) words=$'--agent\n--service\n--action\n--since\n--all\n--accept\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
         doctor) words=$'--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
         version) words=$'--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;

@@ -81,28 +81,31 @@ complete -c agentkeys -n '__agentkeys_in run' -l agent -x -d 'The agent, through
 complete -c agentkeys -n '__agentkeys_in run' -a '(__agentkeys_program)'
 
 complete -c agentkeys -n 'not __agentkeys_command >/dev/null' -a scope -d 'Show or change which services an agent may have'
-complete -c agentkeys -n '__agentkeys_in scope' -l agent -x -d 'The agent'
+complete -c agentkeys -n '__agentkeys_in scope' -l agent -x -d 'The same as IDENTITY'
 complete -c agentkeys -n '__agentkeys_in scope' -l set -x -d 'Exactly these: a,b, all or none'
 complete -c agentkeys -n '__agentkeys_in scope' -l add -x -d 'These too'
 complete -c agentkeys -n '__agentkeys_in scope' -l remove -x -d 'These no more'
 
 complete -c agentkeys -n 'not __agentkeys_command >/dev/null' -a link -d 'Give an agent an alias or an e-mail address'
-complete -c agentkeys -n '__agentkeys_in link' -l agent -x -d 'The agent'
+complete -c agentkeys -n '__agentkeys_in link' -l agent -x -d 'The same as IDENTITY'
 complete -c agentkeys -n '__agentkeys_in link' -l alias -x -d 'Its new alias'
 complete -c agentkeys -n '__agentkeys_in link' -l email -x -d 'One more e-mail address'
 
-complete -c agentkeys -n 'not __agentkeys_command >/dev/null' -a revoke -d 'End the session of an agent, or your own'
+complete -c agentkeys -n 'not __agentkeys_command >/dev/null' -a revoke -d 'End the session of an agent; without IDENTITY, your own'
+complete -c agentkeys -n '__agentkeys_in revoke' -l agent -x -d 'The same as IDENTITY'
 complete -c agentkeys -n '__agentkeys_in revoke' -l yes -d 'Do not ask'
 complete -c agentkeys -n '__agentkeys_in revoke' -l wipe-keys -d 'Your own session: take the owner\'s keys off this machine too; only the recovery key brings them back'
 
 complete -c agentkeys -n 'not __agentkeys_command >/dev/null' -a teardown -d 'End an agent for good, with its credentials'
+complete -c agentkeys -n '__agentkeys_in teardown' -l agent -x -d 'The same as IDENTITY'
 complete -c agentkeys -n '__agentkeys_in teardown' -l yes -d 'Do not ask'
 
 complete -c agentkeys -n 'not __agentkeys_command >/dev/null' -a reopen -d 'Let an agent go on whose session lapsed'
+complete -c agentkeys -n '__agentkeys_in reopen' -l agent -x -d 'The same as IDENTITY'
 complete -c agentkeys -n '__agentkeys_in reopen' -l all -d 'Every agent whose session lapsed'
 
 complete -c agentkeys -n 'not __agentkeys_command >/dev/null' -a usage -d 'Show the audit trail'
-complete -c agentkeys -n '__agentkeys_in usage' -l agent -x -d 'Only this agent'
+complete -c agentkeys -n '__agentkeys_in usage' -l agent -x -d 'The same as IDENTITY'
 complete -c agentkeys -n '__agentkeys_in usage' -l service -x -d 'Only this service'
 complete -c agentkeys -n '__agentkeys_in usage' -l action -x -a 'account_created pairing_opened pairing_approved pairing_denied pairing_expired recovered renewed resumed proof_failed parked reopened revoked torn_down manifest_changed credential_synced access_granted access_denied events_lost' -d 'Only this action, like access_denied'
 complete -c agentkeys -n '__agentkeys_in usage' -l since -x -d 'Not older than this: 24h, 2026-01-31, 2026-01-31T12:00:00Z or Unix seconds'

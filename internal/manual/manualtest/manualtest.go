@@ -5,6 +5,7 @@ package manualtest
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/manual"
 	"github.com/agentkeys/agentkeys/internal/needs"
 )
@@ -167,4 +169,30 @@ func run(t *testing.T, tool string, args ...string) output {
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	_ = cmd.Run() // mandoc says by its exit code what stdout says
 	return output{stdout.String(), stderr.String()}
+}
+
+// Examples holds that each command has an example that the program would take.
+func Examples(t *testing.T, p cli.Program, grammar func() any) {
+	t.Helper()
+	app, err := p.Model(grammar())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, node := range app.Children {
+		line, ok := p.Examples[node.Name]
+		if !ok {
+			t.Errorf("%s has no example", node.Name)
+			continue
+		}
+		if _, after, piped := strings.Cut(line, " | "); piped {
+			line = after
+		}
+		args := strings.Fields(line)
+		if args[0] != p.Name || args[1] != node.Name {
+			t.Errorf("the example of %s is of another command: %s", node.Name, line)
+		}
+		if _, err := p.Parse(grammar(), args[1:], io.Discard, io.Discard); err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
 }
