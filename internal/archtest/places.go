@@ -40,6 +40,7 @@ func places() map[string]place {
 func productPlaces() map[string]place {
 	return map[string]place{
 		"buildinfo":  {floor: values},
+		"display":    {floor: values},
 		"harden":     {floor: values},
 		"protocol":   {floor: values, also: []string{"scope", "wallet", "words"}},
 		"scope":      {floor: values},

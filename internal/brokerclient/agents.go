@@ -37,15 +37,15 @@ func (c *Client) Revoke(ctx context.Context, token secret.String, w wallet.Walle
 	return c.tell(ctx, call{operation: "revoke", method: http.MethodDelete, path: agentPath(w, "/session"), token: token})
 }
 
-// Reopen lets a lapsed agent resume; the proof is by the owner's signing key.
+// Reopen lets a lapsed agent resume. The proof is by the owner's signing key.
 func (c *Client) Reopen(ctx context.Context, token secret.String, w wallet.Wallet, r protocol.Reopen) error {
 	return c.tell(ctx, call{operation: "reopen", method: http.MethodPost, path: agentPath(w, "/reopen"), token: token, body: r})
 }
 
-// Manifest is the signed manifest of w; the signature is not checked here.
+// Manifest is the signed manifest of w. The caller checks the signature.
 func (c *Client) Manifest(ctx context.Context, token secret.String, w wallet.Wallet) (protocol.ManifestReply, error) {
 	return ask[protocol.ManifestReply](ctx, c, call{
-		operation: "manifest", method: http.MethodGet, path: agentPath(w, "/manifest"), token: token, list: true, // the revisions of all that it ever had
+		operation: "manifest", method: http.MethodGet, path: agentPath(w, "/manifest"), token: token, list: true, // it lists a revision of each service that there ever was
 	})
 }
 

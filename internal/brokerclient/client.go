@@ -1,11 +1,11 @@
-// Package brokerclient speaks with a broker (api/broker.openapi.yaml). It decides
-// nothing: it says what the broker answered, or that no broker answered.
+// Package brokerclient sends requests to a broker (api/broker.openapi.yaml). It makes no
+// decisions: it returns what the broker answered, or that no broker answered.
 //
-// Every method returns one of two kinds of errors. A *protocol.Problem is the
-// broker's own answer; its code decides. An error that wraps
-// protocol.ErrUnreachable is everything else: no answer, a proxy's page, a 401
-// without our code, garbage, too much, too late; try again later. It wraps
-// protocol.ErrCertificate too when TLS was refused.
+// Every method returns one of two kinds of errors. A *protocol.Problem is the broker's own
+// answer, and the caller decides by its code. An error that wraps protocol.ErrUnreachable
+// is everything else: no answer, a proxy's page, a 401 without a code of ours, a reply that
+// is malformed, too large or too late; the caller tries again later. It also wraps
+// protocol.ErrCertificate when the certificate was refused.
 package brokerclient
 
 import (
@@ -25,10 +25,10 @@ import (
 
 const (
 	defaultTimeout = 20 * time.Second
-	waitMargin     = 10 * time.Second // on top of the wait of a long poll
+	waitMargin     = 10 * time.Second // added to the wait of a long poll
 	dialTimeout    = 10 * time.Second
-	maxReply       = 256 << 10 // bytes of a reply's body: a record of 64 KiB twice encoded, a full manifest
-	maxListReply   = 16 << 20  // of a list that only the owner asks for
+	maxReply       = 256 << 10 // bytes of a reply's body: a record of 64 KiB encoded twice, or a full manifest
+	maxListReply   = 16 << 20  // bytes of a list, which only an owner requests
 	maxProblem     = 64 << 10  // of an error's body
 	maxHeader      = 64 << 10  // bytes of a reply's header
 )
@@ -41,31 +41,32 @@ type Config struct {
 
 	Now   func() time.Time // nil = time.Now
 	Roots *x509.CertPool   // CAs; nil = the machine's
-	// Floor is a time that is certainly past (design 3, clocks); nil = none. So is Built,
-	// the date of this program; zero = what the build recorded.
+	// Floor is a time that is certainly in the past
+	// (docs/spec/architecture.md#clocks-and-certificates); nil = none. Built is one too, the
+	// date of this program; zero = what the build recorded.
 	Floor func() time.Time
 	Built time.Time
-	// ObserveLeaf is told the NotBefore of each broker's certificate that a CA vouched
-	// for: the next floor. It runs within the TLS handshake.
+	// ObserveLeaf is called with the NotBefore of each broker's certificate that a CA has
+	// signed, which is the next floor. It is called during the TLS handshake.
 	ObserveLeaf func(notBefore time.Time)
-	// Observe is told of each request: code is "ok", "pending", "not_modified",
+	// Observe is called after each request: code is "ok", "pending", "not_modified",
 	// "canceled" (by the caller) or a protocol.Code.
 	Observe func(operation, code string, d time.Duration)
-	// ObserveDate is told the broker's clock minus this machine's, to a second or so.
+	// ObserveDate is called with the broker's clock minus this machine's, to a second or so.
 	ObserveDate func(offset time.Duration)
 }
 
-// Client speaks with one broker. It is safe for concurrent use.
+// Client sends requests to one broker. It is safe for concurrent use.
 type Client struct {
 	cfg   Config
 	at    endpoint
 	http  *http.Client
-	avahi string                 // its socket
-	epoch atomic.Pointer[string] // to say in requests; nil: none
-	seen  atomic.Pointer[string] // in the last answer; nil: none
+	avahi string                 // path of Avahi's socket
+	epoch atomic.Pointer[string] // sent with requests; nil: none
+	seen  atomic.Pointer[string] // from the last answer; nil: none
 }
 
-// New checks the URL (ErrURL) and makes a client. It does not connect.
+// New checks the URL (ErrURL) and makes a client. It does not connect to the broker.
 func New(cfg Config) (*Client, error) {
 	at, err := parseURL(cfg.URL)
 	if err != nil {
@@ -83,13 +84,13 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{cfg: cfg, at: at, avahi: avahiSocket}
 	c.http = &http.Client{
 		Transport: c.transport(),
-		// A redirect is no broker's answer, and would carry the token elsewhere.
+		// A broker never redirects, and following a redirect would send the token elsewhere.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return c, nil
 }
 
-// Close drops idle connections.
+// Close closes idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 func (c *Client) transport() *http.Transport {
@@ -98,11 +99,11 @@ func (c *Client) transport() *http.Transport {
 		TLSClientConfig:        c.tlsConfig(),
 		TLSHandshakeTimeout:    dialTimeout,
 		ForceAttemptHTTP2:      true,
-		DisableCompression:     true, // ciphertext does not shrink
+		DisableCompression:     true, // ciphertext cannot be compressed
 		MaxIdleConnsPerHost:    2,    // one long poll, one for the rest
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: maxHeader,
-		// One connection serves all of HTTP/2: a dead one must be noticed, not reused.
+		// HTTP/2 uses one connection for all requests, so a dead one has to be detected.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: dialTimeout},
 	}
 	if !c.at.plain && !c.at.loopback {
@@ -125,7 +126,7 @@ func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, e
 	return d.DialContext(ctx, network, address)
 }
 
-// onlyLoopback holds plain HTTP to this machine whatever "localhost" resolves to.
+// onlyLoopback limits plain HTTP to this machine, whatever "localhost" resolves to.
 func onlyLoopback(_, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil || !to.Addr().Unmap().IsLoopback() {

@@ -12,23 +12,24 @@ import (
 	"time"
 )
 
-// Names that end in .local are asked for on the local network (RFC 6762). macOS
-// resolves them for every program. On Linux that is a module of the C library, which a
-// static program does not have; so Avahi is asked here, as the module would (ADR 18).
+// Names that end in .local are resolved on the local network (RFC 6762). macOS does that for
+// every program. On Linux a module of the C library does it, which a static program does not
+// have, so this file asks Avahi as that module would (ADR 18).
 const (
 	avahiSocket = "/run/avahi-daemon/socket"
-	avahiTime   = 2 * time.Second // it has a name at hand, or hears it after one question or two
+	avahiTime   = 2 * time.Second // Avahi knows the name already, or learns it after one or two queries
 	maxAvahi    = 1 << 10         // bytes of its answer
 )
 
-// isLocalName: one label before .local. Longer ones belong to a domain that is called so.
+// isLocalName reports whether host has one label before .local. A name with more labels
+// belongs to an ordinary domain of that name.
 func isLocalName(host string) bool {
 	name, ok := strings.CutSuffix(strings.ToLower(strings.TrimSuffix(host, ".")), ".local")
 	return ok && name != "" && !strings.Contains(name, ".")
 }
 
-// dialLocal dials a name of the local network. The order is the platform's: the file of
-// hosts, Avahi, DNS.
+// dialLocal dials a name of the local network. It looks in the order of the C library: the
+// hosts file, Avahi, DNS.
 func (c *Client) dialLocal(ctx context.Context, d net.Dialer, network, host, port string) (net.Conn, error) {
 	var unknown error
 	if !inHosts(ctx, host) {
@@ -53,9 +54,9 @@ func inHosts(ctx context.Context, host string) bool {
 	return err == nil && len(all) > 0
 }
 
-// askAvahi asks the daemon behind the socket for the IPv4 address of a name:
+// askAvahi asks the Avahi daemon at the socket for the IPv4 address of a name:
 // "RESOLVE-HOSTNAME-IPV4 name", answered by "+ interface protocol name address" or by
-// "-code text". A name that nobody has is answered after 5 s, which nobody waits for.
+// "-code text". Avahi answers for an unknown name after 5 s; avahiTime ends the wait earlier.
 func askAvahi(ctx context.Context, socket, host string) (netip.Addr, error) {
 	ctx, cancel := context.WithTimeout(ctx, avahiTime)
 	defer cancel()

@@ -11,14 +11,14 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// OpenPairing asks for a pairing; without authentication.
+// OpenPairing opens a pairing request; without authentication.
 func (c *Client) OpenPairing(ctx context.Context, p protocol.OpenPairing) (protocol.PairingOpened, error) {
 	return ask[protocol.PairingOpened](ctx, c, call{
 		operation: "open_pairing", method: http.MethodPost, path: "/v1/pairings", body: p,
 	})
 }
 
-// PollPairing waits up to wait for the owner's decision; nil, nil: none yet.
+// PollPairing waits up to wait for the owner's decision; nil, nil: there is none yet.
 func (c *Client) PollPairing(ctx context.Context, token secret.String, wait time.Duration) (*protocol.Granted, error) {
 	cl := call{operation: "poll_pairing", method: http.MethodGet, path: "/v1/pairings/self", token: token, wait: wait}
 	a, err := c.send(ctx, cl)
@@ -26,7 +26,7 @@ func (c *Client) PollPairing(ctx context.Context, token secret.String, wait time
 		return nil, err
 	}
 	if a.status == http.StatusAccepted {
-		return nil, nil //nolint:nilnil // documented: still open
+		return nil, nil //nolint:nilnil // documented: not decided yet
 	}
 	var reply protocol.Granted
 	if err := a.into(&reply); err != nil {
@@ -43,7 +43,7 @@ func (c *Client) FindPairing(ctx context.Context, token secret.String, lookup st
 	})
 }
 
-// ApprovePairing makes the agent: grant, manifest and records in one transaction.
+// ApprovePairing creates the agent: grant, manifest and records in one transaction.
 func (c *Client) ApprovePairing(ctx context.Context, token secret.String, p protocol.ApprovePairing) error {
 	return c.tell(ctx, call{
 		operation: "approve_pairing", method: http.MethodPost, path: "/v1/pairings/approve", token: token, body: p,

@@ -5,10 +5,9 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
-	"strings"
 	"time"
-	"unicode"
 
+	"github.com/agentkeys/agentkeys/internal/display"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/strictjson"
 )
@@ -24,8 +23,8 @@ var (
 	opaquePattern = regexp.MustCompile(`\A[\x21-\x7e]*\z`)
 )
 
-// parseProblem reads a reply of type application/problem+json. One without a code
-// of our form is not a broker's: gateways send such documents too.
+// parseProblem reads a reply of type application/problem+json. A reply without a code of our
+// form does not come from a broker: gateways send this media type too.
 func parseProblem(status int, h http.Header, body []byte, now time.Time) (*protocol.Problem, error) {
 	var p protocol.Problem
 	if err := strictjson.DecodeLenient(body, &p); err != nil {
@@ -35,28 +34,12 @@ func parseProblem(status int, h http.Header, body []byte, now time.Time) (*proto
 		return nil, fmt.Errorf("%w: HTTP %d without a code", errForeign, status)
 	}
 	p.Status = status
-	p.Title, p.Detail = printable(p.Title), printable(p.Detail)
+	p.Title, p.Detail = display.Clip(p.Title, maxText), display.Clip(p.Detail, maxText)
 	p.RetryAfter = retryAfter(h.Get("Retry-After"), now)
 	return &p, nil
 }
 
 func opaque(text string) bool { return len(text) <= maxOpaque && opaquePattern.MatchString(text) }
-
-// printable keeps what a terminal shows: a broker's text is printed by the CLI and
-// must not move the cursor nor turn the reading direction.
-func printable(text string) string {
-	text = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case !unicode.IsGraphic(r) || unicode.Is(unicode.Bidi_Control, r):
-			return -1
-		}
-		return r
-	}, text)
-	runes := []rune(text)
-	return string(runes[:min(len(runes), maxText)])
-}
 
 // retryAfter is seconds, from either form of RFC 9110; 0 for none or nonsense.
 func retryAfter(text string, now time.Time) int {

@@ -33,21 +33,21 @@ var (
 	errForeign  = errors.New("the answer is not a broker's")
 )
 
-// call is one request. Secrets stand in token and in body alone.
+// call is one request. Only token and body hold secrets.
 type call struct {
 	operation string
 	method    string
-	path      string // escaped, from /v1
+	path      string // escaped, begins with /v1
 	query     url.Values
-	token     secret.String // zero: no Authorization
+	token     secret.String // zero: no Authorization header
 	condition [2]string     // a header: If-Match or If-None-Match, and its value
 	body      any           // nil: none
 	wait      time.Duration // of a long poll
-	list      bool          // the reply may be large: a board never asks for such a one
+	list      bool          // the reply may be large; only owners send such requests
 }
 
-// limit is how many bytes of a reply are read. A lying broker must not be able to
-// fill a board's memory.
+// limit is how many bytes of a reply are read. A hostile broker must not be able to fill the
+// memory of a board.
 func (cl call) limit(status int) int64 {
 	switch {
 	case status >= http.StatusBadRequest:
@@ -58,7 +58,7 @@ func (cl call) limit(status int) int64 {
 	return maxReply
 }
 
-// answer is the broker's own answer that is no problem.
+// answer is an answer of the broker that is no problem document.
 type answer struct {
 	status int
 	header http.Header
@@ -66,7 +66,7 @@ type answer struct {
 	sent   int64 // bytes of the request's body
 }
 
-// into decodes the answer to a request that asked for a document.
+// into decodes the body of an answer.
 func (a answer) into(reply any) error {
 	if a.status != http.StatusOK && a.status != http.StatusCreated {
 		return unreachable(fmt.Errorf("%w: HTTP %d", errForeign, a.status))
@@ -77,7 +77,7 @@ func (a answer) into(reply any) error {
 	return nil
 }
 
-// ask sends a call and decodes the reply.
+// ask sends a request and decodes the reply.
 func ask[T any](ctx context.Context, c *Client, cl call) (T, error) {
 	var reply, none T
 	a, err := c.send(ctx, cl)
@@ -90,7 +90,7 @@ func ask[T any](ctx context.Context, c *Client, cl call) (T, error) {
 	return reply, nil
 }
 
-// tell sends a call whose reply says nothing more than that it was done.
+// tell sends a request whose successful reply has no content of interest.
 func (c *Client) tell(ctx context.Context, cl call) error {
 	a, err := c.send(ctx, cl)
 	if err != nil {
@@ -103,7 +103,7 @@ func (c *Client) tell(ctx context.Context, cl call) error {
 	return unreachable(fmt.Errorf("%w: HTTP %d", errForeign, a.status))
 }
 
-// send does one call and observes it.
+// send sends one request and reports it to Observe.
 func (c *Client) send(ctx context.Context, cl call) (answer, error) {
 	start := time.Now()
 	a, err := c.attempt(ctx, cl)
@@ -138,7 +138,7 @@ func (c *Client) attempt(ctx context.Context, cl call) (answer, error) {
 	if err != nil {
 		return answer{}, unreachable(err)
 	}
-	a, err := c.judge(answer{resp.StatusCode, resp.Header, body, resp.Request.ContentLength})
+	a, err := c.classify(answer{resp.StatusCode, resp.Header, body, resp.Request.ContentLength})
 	if !errors.Is(err, protocol.ErrUnreachable) {
 		c.observeDate(resp.Header, arrived)
 		c.observeEpoch(resp.Header.Get(protocol.EpochHeader))
@@ -193,14 +193,15 @@ func (c *Client) setHeader(h http.Header, cl call) {
 	if !cl.token.IsZero() {
 		h.Set("Authorization", "Bearer "+cl.token.Reveal())
 	}
-	// Every request is idempotent by content (design 3), so net/http may repeat it on
-	// a connection that died idle. A key without values is not sent.
+	// net/http repeats a request with this header on a connection that closed while idle,
+	// which is safe because every request is idempotent by content
+	// (docs/spec/architecture.md#the-brokers-interface). A header without values is not sent.
 	h["Idempotency-Key"] = nil
 }
 
-// judge tells a broker's answer from anything else that speaks HTTP. 202 and 304
-// mean something only to their own callers.
-func (c *Client) judge(a answer) (answer, error) {
+// classify tells a broker's answer from the answer of another HTTP server. The callers that
+// expect 202 and 304 look at the status themselves.
+func (c *Client) classify(a answer) (answer, error) {
 	kind, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
 	switch {
 	case a.status >= 400 && kind == protocol.ProblemType:
@@ -233,7 +234,7 @@ func (c *Client) observeEpoch(epoch string) {
 	}
 }
 
-// cause drops the wrapping that repeats the URL.
+// cause removes the outer error of net/http, which repeats the URL.
 func cause(err error) error {
 	var outer *url.Error
 	if errors.As(err, &outer) {
@@ -242,13 +243,13 @@ func cause(err error) error {
 	return err
 }
 
-// unreachable does not name the operation: no more than a problem does, since the
-// caller says what it wanted.
+// unreachable wraps err in ErrUnreachable. Like a problem it does not name the operation;
+// the caller adds what it wanted to do.
 func unreachable(err error) error {
 	return fmt.Errorf("%w: %w", protocol.ErrUnreachable, err)
 }
 
-// codeOf is the label of an outcome.
+// codeOf is the value of the label code for an outcome.
 func codeOf(ctx context.Context, a answer, err error) string {
 	var p *protocol.Problem
 	switch {

@@ -9,28 +9,28 @@ import (
 	"github.com/agentkeys/agentkeys/internal/secret"
 )
 
-// Info asks who the broker is; without authentication.
+// Info asks for the broker's version, epoch and time; without authentication.
 func (c *Client) Info(ctx context.Context) (protocol.Info, error) {
 	return ask[protocol.Info](ctx, c, call{operation: "info", method: http.MethodGet, path: "/v1/info"})
 }
 
-// CreateAccount makes an owner of whoever holds the set-up token.
+// CreateAccount creates an owner's account, for the person who has the set-up token.
 func (c *Client) CreateAccount(ctx context.Context, setupToken secret.String, a protocol.Account) (protocol.SessionInfo, error) {
 	return ask[protocol.SessionInfo](ctx, c, call{
 		operation: "create_account", method: http.MethodPost, path: "/v1/accounts", token: setupToken, body: a,
 	})
 }
 
-// OpenAccount opens an owner's account in the broker's present epoch.
+// OpenAccount opens an owner's account in the broker's current epoch.
 func (c *Client) OpenAccount(ctx context.Context, token secret.String, o protocol.OpenAccount) error {
 	return c.tell(ctx, call{operation: "open_account", method: http.MethodPost, path: "/v1/accounts/open", token: token, body: o})
 }
 
-// SetEpoch makes every later request say that its owner knows of this epoch, so that
-// a broker whose database was put back answers it before the account is open.
+// SetEpoch makes every later request name this epoch. It tells a broker whose database was
+// restored that the owner knows of it, so that it answers before the account is open.
 func (c *Client) SetEpoch(epoch string) { c.epoch.Store(&epoch) }
 
-// SeenEpoch is the epoch that the broker's last answer named; empty: none did.
+// SeenEpoch is the epoch that the broker's last answer named; empty: it named none.
 func (c *Client) SeenEpoch() string {
 	if epoch := c.seen.Load(); epoch != nil {
 		return *epoch
@@ -43,8 +43,8 @@ func (c *Client) Session(ctx context.Context, token secret.String) (protocol.Ses
 	return ask[protocol.SessionInfo](ctx, c, call{operation: "session", method: http.MethodGet, path: "/v1/session", token: token})
 }
 
-// EndSession ends the session of token itself. An agent's needs its device's proof, an
-// owner's is the zero value.
+// EndSession ends the session of token. For an agent e has the device's proof; for an owner
+// it is the zero value.
 func (c *Client) EndSession(ctx context.Context, token secret.String, e protocol.EndSession) error {
 	cl := call{operation: "end_session", method: http.MethodDelete, path: "/v1/session", token: token}
 	if len(e.Proof) > 0 {
@@ -53,22 +53,22 @@ func (c *Client) EndSession(ctx context.Context, token secret.String, e protocol
 	return c.tell(ctx, cl)
 }
 
-// Renew registers the hash of the next token; the same hash again is harmless.
+// Renew registers the hash of the next token. Sending the same hash again has no effect.
 func (c *Client) Renew(ctx context.Context, token secret.String, r protocol.Renew) (protocol.SessionInfo, error) {
 	return ask[protocol.SessionInfo](ctx, c, call{
 		operation: "renew", method: http.MethodPost, path: "/v1/session/renew", token: token, body: r,
 	})
 }
 
-// Resume registers a new token by the proof of a key, without any token.
+// Resume registers a new token by the proof of a key; no token is needed.
 func (c *Client) Resume(ctx context.Context, r protocol.Resume) (protocol.SessionInfo, error) {
 	return ask[protocol.SessionInfo](ctx, c, call{
 		operation: "resume", method: http.MethodPost, path: "/v1/session/resume", body: r,
 	})
 }
 
-// Sync asks an agent's own manifest and waits up to wait for a change. nil means
-// that the manifest of etag still holds.
+// Sync asks for an agent's own manifest and waits up to wait for a change. nil means that
+// the manifest named by etag is still the current one.
 func (c *Client) Sync(ctx context.Context, token secret.String, etag string, wait time.Duration) (*protocol.Sync, string, error) {
 	cl := call{operation: "sync", method: http.MethodGet, path: "/v1/agent/sync", token: token, wait: wait}
 	if etag != "" {
@@ -88,7 +88,7 @@ func (c *Client) Sync(ctx context.Context, token secret.String, etag string, wai
 	return &reply, a.header.Get("ETag"), nil
 }
 
-// Report tells how the agent is and what it granted and denied.
+// Report sends the agent's state and the accesses that it granted and denied.
 func (c *Client) Report(ctx context.Context, token secret.String, r protocol.Report) error {
 	return c.tell(ctx, call{operation: "report", method: http.MethodPost, path: "/v1/agent/report", token: token, body: r})
 }

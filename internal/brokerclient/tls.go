@@ -16,8 +16,9 @@ import (
 
 var errNoCertificate = errors.New("no certificate was shown")
 
-// tlsConfig leaves the whole judgement to verify: a board without a battery clock
-// must not lose its broker to the standard library's idea of now (design 3, clocks).
+// tlsConfig leaves the whole verification to verify: a board without a battery clock must not
+// lose its broker because the standard library compares certificates with a wrong time
+// (docs/spec/architecture.md#clocks-and-certificates).
 func (c *Client) tlsConfig() *tls.Config {
 	return &tls.Config{
 		MinVersion:         tls.VersionTLS12,
@@ -41,8 +42,8 @@ func (c *Client) verify(shown []*x509.Certificate) error {
 	return c.verifyChain(shown)
 }
 
-// verifyPin looks at the key alone: neither at names nor at dates. The handshake
-// proved that the broker holds the key of the first certificate.
+// verifyPin checks the key alone, neither names nor dates. The handshake has proved that the
+// broker holds the private key of the first certificate.
 func verifyPin(leaf *x509.Certificate, pins []pin) error {
 	sum := sha256.Sum256(leaf.RawSubjectPublicKeyInfo)
 	if slices.Contains(pins, pin(sum)) {
@@ -58,20 +59,20 @@ func (c *Client) verifyChain(shown []*x509.Certificate) error {
 	}
 	_, err := shown[0].Verify(x509.VerifyOptions{
 		DNSName: c.at.host, Roots: c.cfg.Roots, Intermediates: between,
-		CurrentTime: c.judgedAt(shown),
+		CurrentTime: c.verificationTime(shown),
 	})
 	if err == nil && c.cfg.ObserveLeaf != nil {
 		c.cfg.ObserveLeaf(shown[0].NotBefore)
 	}
 	if err != nil && bytes.Equal(shown[0].RawIssuer, shown[0].RawSubject) {
-		return protocol.ErrUnpinned // what the chain lacks is beside the point
+		return protocol.ErrUnpinned // a self-signed certificate has no chain to complain about
 	}
 	return err
 }
 
-// judgedAt is the time at which a chain is checked: now, but never before what is
-// certainly past: the floor, the date of this program, and the day on which the chain was issued.
-func (c *Client) judgedAt(shown []*x509.Certificate) time.Time {
+// verificationTime is the time at which a chain is checked: now, but not before a time that
+// is certainly past: the floor, the date of this program, and the start of the chain's validity.
+func (c *Client) verificationTime(shown []*x509.Certificate) time.Time {
 	at := later(c.cfg.Now(), c.cfg.Built)
 	if c.cfg.Floor != nil {
 		at = later(at, c.cfg.Floor())

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// ErrURL says that a text is no broker's URL; a usage error (exit 64). It never
-// repeats the text, which may hold what a person pasted by mistake.
+// ErrURL says that a text is no URL of a broker; a usage error (exit 64). It never repeats
+// the text, which may be something else that a person pasted by mistake.
 var ErrURL = errors.New("not a broker's URL")
 
 const pinPrefix = "spki-sha256-"
@@ -20,7 +20,7 @@ const pinPrefix = "spki-sha256-"
 // pin is the SHA-256 of a certificate's SubjectPublicKeyInfo (RFC 7469).
 type pin [sha256.Size]byte
 
-// endpoint is where the broker is and how it is known.
+// endpoint is the address of the broker and how it is authenticated.
 type endpoint struct {
 	base     string // scheme, host and path without the last slash
 	host     string // without port; what the certificate must name
@@ -30,7 +30,7 @@ type endpoint struct {
 	pins     []pin
 }
 
-// CheckURL says why text is no URL that New takes: ErrURL.
+// CheckURL returns ErrURL, with the reason, unless New accepts text.
 func CheckURL(text string) error {
 	_, err := parseURL(text)
 	return err

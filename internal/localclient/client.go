@@ -1,6 +1,6 @@
-// Package localclient speaks with a daemon over its agent.sock
-// (api/local.openapi.yaml): HTTP over a unix socket. What comes back is safe to show:
-// words of the known sets, one condition a declared code, texts on one line.
+// Package localclient sends requests to a daemon over its agent.sock
+// (api/local.openapi.yaml): HTTP over a unix socket. What it returns is safe to show: words
+// of the known sets, declared conditions once each, and texts on one line.
 package localclient
 
 import (
@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/agentkeys/agentkeys/internal/display"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/strictjson"
 )
@@ -21,7 +22,7 @@ import (
 const (
 	maxReply = 1 << 20 // bytes; the largest is one credential in base64
 	timeout  = 10 * time.Second
-	readyMax = 4 << 10 // bytes of the text of /readyz that are read
+	readyMax = 4 << 10 // bytes of /readyz's text that are read
 )
 
 // UnreachableError says that no daemon answers on the socket. Is protocol.ErrUnreachable.
@@ -34,33 +35,33 @@ func (e *UnreachableError) Error() string {
 	return "no daemon answers on " + e.Path + ": " + e.Reason()
 }
 
-// Reason is what the system said, without the path.
-func (e *UnreachableError) Reason() string { return plain(e.Err.Error()) }
+// Reason is the system's error, without the path.
+func (e *UnreachableError) Reason() string { return display.Clip(e.Err.Error(), maxText) }
 
 // Is makes errors.Is(err, protocol.ErrUnreachable) true.
 func (e *UnreachableError) Is(target error) bool { return target == protocol.ErrUnreachable }
 
-// Unwrap gives what the system said.
+// Unwrap gives the system's error.
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
-// Client asks one daemon. Each call takes at most 10 s, or the context's time. Its
-// errors are *protocol.Problem (the daemon's own answer; the code decides) and
+// Client sends requests to one daemon. Each call takes at most 10 s, or the context's time.
+// Its errors are *protocol.Problem (the daemon's own answer, whose code decides) and
 // *UnreachableError.
 type Client struct {
 	where    func() (path string, coming bool, err error)
 	patience time.Duration // how long a call is repeated
 }
 
-// New makes a client for the agent.sock at socketPath. Nothing is dialled yet, and no call
-// is repeated.
+// New makes a client for the agent.sock at socketPath. It does not connect yet, and it
+// repeats no call.
 func New(socketPath string) *Client {
 	return &Client{where: func() (string, bool, error) { return socketPath, false, nil }}
 }
 
-// Credentials lists what this caller may read; empty where that is nothing, never nil.
+// Credentials lists what this caller may read; empty if that is nothing, never nil.
 func (c *Client) Credentials(ctx context.Context) ([]protocol.CredentialInfo, error) {
 	var reply protocol.LocalCredentials
-	err := c.get(ctx, "/v1/credentials", &reply, func() error { return plainCredentials(reply.Credentials) })
+	err := c.get(ctx, "/v1/credentials", &reply, func() error { return checkCredentials(reply.Credentials) })
 	if err != nil {
 		return nil, err
 	}
@@ -71,15 +72,15 @@ func (c *Client) Credentials(ctx context.Context) ([]protocol.CredentialInfo, er
 func (c *Client) Credential(ctx context.Context, service string) (protocol.LocalValue, error) {
 	var reply protocol.LocalValue
 	err := c.get(ctx, "/v1/credentials/"+url.PathEscape(service), &reply)
-	reply.Service = service // as it was asked
+	reply.Service = service // the name that was asked for, not the daemon's
 	return reply, err
 }
 
-// Session says whose session the daemon holds; never the token.
+// Session describes the session that the daemon holds, without the token.
 func (c *Client) Session(ctx context.Context) (protocol.LocalSession, error) {
 	var reply protocol.LocalSession
 	err := c.get(ctx, "/v1/session", &reply)
-	reply.StorageBackend = plainBackend(reply.StorageBackend)
+	reply.StorageBackend = knownBackend(reply.StorageBackend)
 	return reply, err
 }
 
@@ -89,11 +90,11 @@ func (c *Client) Status(ctx context.Context) (protocol.Status, error) {
 	if err := c.get(ctx, "/v1/status", &reply); err != nil {
 		return protocol.Status{}, err
 	}
-	return plainStatus(reply), nil
+	return sanitizeStatus(reply), nil
 }
 
-// Ready reports whether the daemon can serve. An answer that is neither yes (200)
-// nor no (503) is an *UnreachableError.
+// Ready reports whether the daemon can serve. A status other than 200 (yes) and 503 (no) is
+// an *UnreachableError.
 func (c *Client) Ready(ctx context.Context) (bool, error) {
 	ready := false
 	err := c.patiently(ctx, func(socket string) error {
@@ -112,7 +113,7 @@ func (c *Client) Ready(ctx context.Context) (bool, error) {
 	return ready, err
 }
 
-// get decodes an answer, which must pass the checks.
+// get decodes an answer and runs the checks on it.
 func (c *Client) get(ctx context.Context, path string, reply any, checks ...func() error) error {
 	return c.patiently(ctx, func(socket string) error {
 		resp, err := send(ctx, socket, path)
@@ -148,7 +149,7 @@ func send(ctx context.Context, socket, path string) (*http.Response, error) {
 	if err == nil {
 		return resp, nil
 	}
-	var outer *url.Error // says no more than path and cause
+	var outer *url.Error // adds only path and operation
 	if errors.As(err, &outer) {
 		err = outer.Err
 	}
@@ -164,7 +165,7 @@ func client(socket string) *http.Client {
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				return d.DialContext(ctx, "unix", socket)
 			},
-			DisableKeepAlives:  true, // a client asks once or twice and ends
+			DisableKeepAlives:  true, // a client sends one or two requests and ends
 			DisableCompression: true,
 		},
 	}
@@ -173,7 +174,7 @@ func client(socket string) *http.Client {
 func problem(resp *http.Response, body []byte) error {
 	var p protocol.Problem
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if kind != protocol.ProblemType || strictjson.DecodeLenient(body, &p) != nil || !plainProblem(&p) {
+	if kind != protocol.ProblemType || strictjson.DecodeLenient(body, &p) != nil || !sanitizeProblem(&p) {
 		return fmt.Errorf("HTTP %d that is not a daemon's", resp.StatusCode)
 	}
 	p.Status = resp.StatusCode

@@ -10,24 +10,25 @@ import (
 	"github.com/agentkeys/agentkeys/internal/protocol"
 )
 
-// Patience is how long a call is repeated for a daemon that ended a moment ago: its unit
-// starts it again after 2 s (RestartSec=), and it serves from its cache at once.
+// Patience is how long a call is repeated when the daemon ended a moment ago: its unit
+// starts it again after 2 s (RestartSec=), and it then serves from its cache at once
+// (docs/spec/architecture.md#waiting-for-a-daemon-that-restarts).
 const Patience = 5 * time.Second
 
-// The pauses between two tries.
+// The pauses between two attempts.
 const (
 	firstPause = 50 * time.Millisecond
 	lastPause  = 400 * time.Millisecond
 )
 
-// NewPatient makes a client for which a daemon that is started again is a moment's wait
-// and no error. where finds the socket before each try; with an error, coming says that a
-// daemon has its place there, so that it is worth while to wait.
+// NewPatient makes a client that waits for a daemon that is being restarted. where finds the
+// socket before each attempt; when it returns an error, coming says whether a daemon is
+// expected there, so that waiting makes sense.
 func NewPatient(where func() (path string, coming bool, err error)) *Client {
 	return &Client{where: where, patience: Patience}
 }
 
-// patiently repeats a question that had no answer; every one is a GET. Its errors are
+// patiently repeats a request that got no answer; every request is a GET. Its errors are
 // *protocol.Problem, *UnreachableError and those of where.
 func (c *Client) patiently(ctx context.Context, ask func(socket string) error) error {
 	began, pause := time.Now(), firstPause
@@ -57,7 +58,7 @@ func (c *Client) patiently(ctx context.Context, ask func(socket string) error) e
 	}
 }
 
-// cutOff reports whether a daemon ended between being found and its answer.
+// cutOff reports whether the daemon ended after it was found and before it answered.
 func cutOff(err error) bool {
 	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EPIPE, syscall.ENOENT, syscall.EAGAIN} {
 		if errors.Is(err, end) {

@@ -17,8 +17,8 @@ const (
 // ErrCode says that a text is no pair code; a usage error. It never repeats the text.
 var ErrCode = errors.New("a pair code is 12 letters and digits, like K7QF-2M9X-RT4B")
 
-// Code is what the daemon shows and the owner types. The first 3 characters only
-// find the request; the other 9 (45 bits) authenticate both sides to each other.
+// Code is what the daemon shows and the owner types. The first 3 characters only find the
+// request; the other 9 (45 bits) authenticate both sides to each other.
 type Code struct{ text secret.String }
 
 // NewCode draws a code.
@@ -54,7 +54,7 @@ func canonicalRune(r rune) rune {
 	return r
 }
 
-// CheckLookup returns ErrCode unless text is the lookup part of a code, canonical.
+// CheckLookup returns ErrCode unless text is the lookup part of a code in canonical form.
 func CheckLookup(text string) error {
 	if len(text) != lookupLength || strings.Trim(text, crockford) != "" {
 		return ErrCode
@@ -65,7 +65,7 @@ func CheckLookup(text string) error {
 // Lookup is the part that the broker learns.
 func (c Code) Lookup() string { return c.text.Reveal()[:lookupLength] }
 
-// Secret is the part that it never learns.
+// Secret is the part that the broker never learns.
 func (c Code) Secret() secret.String { return secret.New(c.text.Reveal()[lookupLength:]) }
 
 // Text is the canonical code for the pending slot.

@@ -13,7 +13,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// ErrForged says that a grant was not made by who typed the code, or does not fit
+// ErrForged says that a grant was not made by someone who knows the code, or does not fit
 // the request (`pairing_forged`). The daemon stops and never uses that code again.
 var ErrForged = errors.New("the approval does not come from who typed the code: the broker is lying or the code was mistyped")
 
@@ -28,7 +28,7 @@ type Grant struct {
 	ManifestRevision uint64        `json:"manifest_revision"` // the daemon accepts no lower one
 }
 
-// RequestHash is how a grant names its request.
+// RequestHash is the hash by which a grant refers to its request.
 func RequestHash(request []byte) string {
 	sum := sha256.Sum256(request)
 	return hex.EncodeToString(sum[:])
@@ -52,7 +52,7 @@ func (g Grant) check() error {
 	return nil
 }
 
-// CheckRequest returns ErrForged unless mac was made over request by who showed the code.
+// CheckRequest returns ErrForged unless mac was made over request with the key of the code.
 func CheckRequest(k Key, mac []byte) error {
 	if !Equal(mac, k.RequestMAC()) {
 		return ErrForged
@@ -60,10 +60,10 @@ func CheckRequest(k Key, mac []byte) error {
 	return nil
 }
 
-// CheckGranted is the daemon's decision: first the grant's MAC, then what the grant
-// says, then the manifest with the owner's key that the grant names. request holds
-// the bytes that the daemon sent; wallet is the one to recover, zero for a new agent.
-// Any defect is ErrForged.
+// CheckGranted decides whether a daemon accepts an approval. It checks the grant's MAC, then
+// what the grant says, then the manifest with the owner's key that the grant names. request
+// holds the bytes that the daemon sent; recovering is the wallet to recover, zero for a new
+// agent. Any defect is ErrForged.
 func CheckGranted(k Key, request []byte, recovering wallet.Wallet, reply protocol.Granted) (Grant, seal.Manifest, error) {
 	fail := func(what string) (Grant, seal.Manifest, error) {
 		return Grant{}, seal.Manifest{}, fmt.Errorf("%w (%s)", ErrForged, what)

@@ -8,7 +8,8 @@ import (
 	"golang.org/x/crypto/scrypt"
 )
 
-// Cost of guessing one code: about 50 ms and 32 MiB on a small board (design 3).
+// The parameters of scrypt make one guess of a code cost about 50 ms and 32 MiB on a small
+// board (docs/spec/architecture.md#pairing-messages).
 const (
 	scryptN = 32768
 	scryptR = 8
@@ -16,7 +17,7 @@ const (
 	keySize = 32
 )
 
-// Key is what both sides make of the code's secret and the request's bytes.
+// Key is derived on both sides from the code's secret and the request's bytes.
 type Key struct{ k []byte }
 
 // DeriveKey runs scrypt over the code's secret, salted with the request.
@@ -29,7 +30,7 @@ func DeriveKey(c Code, request []byte) (Key, error) {
 	return Key{k}, nil
 }
 
-// Format keeps the key out of every print.
+// Format keeps the key out of all output.
 func (k Key) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("[secret]")) }
 
 func (k Key) mac(text []byte) []byte {
@@ -38,13 +39,13 @@ func (k Key) mac(text []byte) []byte {
 	return m.Sum(nil)
 }
 
-// RequestMAC proves that the request comes from who showed the code.
+// RequestMAC proves that the request was made by the device that shows the code.
 func (k Key) RequestMAC() []byte { return k.mac([]byte("request")) }
 
-// GrantMAC proves that the grant comes from who typed it.
+// GrantMAC proves that the grant was made by the person who typed the code.
 func (k Key) GrantMAC(grant []byte) []byte { return k.mac(append([]byte("grant\n"), grant...)) }
 
-// DenyMAC proves that the denial comes from who typed it.
+// DenyMAC proves that the denial was made by the person who typed the code.
 func (k Key) DenyMAC() []byte { return k.mac([]byte("deny")) }
 
 // Equal compares two MACs in constant time.

@@ -1,7 +1,8 @@
-// Package pairing holds what a board and an owner say to each other while one
-// approves the other, and decides whether to believe it (design 3, pairing). The
-// typed code is a secret between the two; the broker in the middle never learns
-// it. No input or output; slow only where scrypt is meant to be.
+// Package pairing holds the messages that a board and an owner exchange while the owner
+// approves the board, and decides whether they are genuine
+// (docs/spec/architecture.md#pairing). The typed code is a secret between the two; the broker
+// between them never learns it. The package does no input or output. Only DeriveKey is slow,
+// on purpose.
 package pairing
 
 import (
@@ -9,9 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"unicode"
 	"unicode/utf8"
 
+	"github.com/agentkeys/agentkeys/internal/display"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/scope"
 	"github.com/agentkeys/agentkeys/internal/seal"
@@ -42,7 +43,7 @@ type Request struct {
 	DeviceSignKey  string      `json:"device_sign_key"` // Ed25519 public key, base64url
 	RequestedScope scope.Scope `json:"requested_scope"` // a wish; the owner decides
 	Alias          string      `json:"alias"`           // a wish; empty: none
-	Identity       string      `json:"identity"`        // recover: who to be again (a wallet where the broker resolved it)
+	Identity       string      `json:"identity"`        // recover: which agent (a wallet where the broker resolved it)
 	Host           string      `json:"host"`
 	Machine        string      `json:"machine"` // hash of the board's serial number; may be empty
 }
@@ -92,15 +93,15 @@ func (r Request) check() error {
 	return nil
 }
 
-// CheckText returns ErrRequest unless text may be shown to a person who decides:
-// printable, nothing that is invisible or turns the direction of writing, no space
-// but the plain one, at most 64 bytes.
+// CheckText returns ErrRequest unless text may be shown to the person who decides: every
+// character is visible or the plain space, none changes the direction of writing, and there
+// are at most 64 bytes.
 func CheckText(text string) error {
 	if len(text) > protocol.MaxText || !utf8.ValidString(text) {
 		return ErrRequest
 	}
 	for _, r := range text {
-		if !unicode.IsPrint(r) || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) {
+		if !display.Safe(r) {
 			return ErrRequest
 		}
 	}
