@@ -13,7 +13,7 @@ import (
 type names struct{}
 
 func (names) UserID(n string) (uint32, bool) {
-	id, ok := map[string]uint32{"hermes": 1001, "pi": 1000, "nobody": access.Nobody}[n]
+	id, ok := map[string]uint32{"hermes": 1001, "pi": 1000, "nobody": access.OverflowUID}[n]
 	return id, ok
 }
 
@@ -60,7 +60,7 @@ func TestDecisions(t *testing.T) {
 		"service rule":             {access.Peer{PID: 9, UID: 1000}, "openrouter", true},
 		"empty rules close":        {access.Peer{PID: 9, UID: 1001}, "closed", false},
 		"root":                     {access.Peer{PID: 9, UID: 0}, "closed", true},
-		"nobody even if named":     {access.Peer{PID: 9, UID: access.Nobody}, "brave", false},
+		"nobody even if named":     {access.Peer{PID: 9, UID: access.OverflowUID}, "brave", false},
 		"unknown process":          {access.Peer{PID: 0, UID: 1001}, "brave", false},
 		"root without a pid":       {access.Peer{PID: 0, UID: 0}, "brave", false},
 		"unresolved name is uid 0": {access.Peer{PID: 9, UID: 4}, "brave", false},

@@ -2,32 +2,32 @@ package access
 
 import "slices"
 
-// Nobody is the user that the kernel shows for a peer of another user namespace; it
-// never matches a rule.
-const Nobody = 65534
+// OverflowUID is the user that the kernel shows for a peer whose user has no number in our
+// user namespace (user_namespaces(7), overflowuid). It never matches a rule.
+const OverflowUID = 65534
 
-// Peer is who asks, as the kernel says.
+// Peer is the process at the other end of a connection, by the kernel's word.
 type Peer struct {
-	PID    int32 // 0: not known, never matches
+	PID    int32 // 0: not known, and then no rule matches
 	UID    uint32
 	Groups []uint32 // primary and supplementary
-	Unit   string   // system unit; empty when none or not looked up
+	Unit   string   // system unit; empty if it has none or it was not looked up
 }
 
-// Unseen says what the kernel does not tell of a peer.
+// Unseen says which fact about a peer the kernel cannot tell.
 type Unseen int
 
 // What keeps a peer from matching any rule.
 const (
 	Seen       Unseen = iota // nothing: the rules decide
-	OtherPIDs                // its PID namespace is another one, not below ours
+	OtherPIDs                // it is in a PID namespace that is neither ours nor below ours
 	OtherUsers               // its user has no number in our user namespace
 )
 
-// Unseen reports why no rule can match the peer.
+// Unseen reports why no rule can match the peer; Seen if rules can.
 func (p Peer) Unseen() Unseen {
 	switch {
-	case p.UID == Nobody:
+	case p.UID == OverflowUID:
 		return OtherUsers
 	case p.PID <= 0:
 		return OtherPIDs
@@ -35,7 +35,7 @@ func (p Peer) Unseen() Unseen {
 	return Seen
 }
 
-// Names resolves names to numbers; false when the machine does not know the name.
+// Names resolves user and group names to numbers; false if the machine has no such name.
 type Names interface {
 	UserID(name string) (uint32, bool)
 	GroupID(name string) (uint32, bool)
@@ -54,9 +54,9 @@ type resolved struct {
 	unit string
 }
 
-// NewPolicy resolves the rules. base holds for every service without rules of its
-// own in services. unknown lists the rules whose name this machine does not know:
-// they match nobody, and the caller says so.
+// NewPolicy resolves the names in the rules. base applies to every service that has no rules
+// of its own in services. unknown lists the rules whose name this machine does not have: they
+// match no peer, and the caller reports them.
 func NewPolicy(allowRoot bool, base []Rule, services map[string][]Rule, names Names) (p Policy, unknown []Rule) {
 	p = Policy{allowRoot: allowRoot, services: map[string][]resolved{}}
 	p.base, unknown = resolve(base, names)
@@ -107,7 +107,7 @@ func (p Policy) Allows(peer Peer, service string) bool {
 	return p.matches(peer, rules)
 }
 
-// AllowsAny reports whether peer may ask at all: it matches a rule of any service.
+// AllowsAny reports whether peer matches a rule of any service, so that it may ask at all.
 func (p Policy) AllowsAny(peer Peer) bool {
 	if p.matches(peer, p.base) {
 		return true

@@ -1,6 +1,6 @@
-// Package access decides which local process may ask a daemon for credentials:
-// by user, group or systemd unit, as the settings say (design 4, local interface).
-// Pure: who the peer is and what names mean is given in.
+// Package access decides which local process may ask a daemon for credentials, by user,
+// group or systemd unit, as the settings say (docs/spec/architecture.md#who-may-ask). It is
+// pure: the caller passes in who the peer is and what the names mean.
 package access
 
 import (
@@ -28,10 +28,10 @@ var (
 	unitPattern = regexp.MustCompile(`\A[a-zA-Z0-9:_.\\@-]{1,246}\.(service|scope)\z`)
 )
 
-// Rule lets one user, group or unit in.
+// Rule allows one user, group or unit.
 type Rule struct {
 	Kind Kind
-	Name string // user or group name, or its number; unit with its ending
+	Name string // user or group name, or its number; unit with its suffix
 }
 
 // ParseRule reads `user=hermes`, `group=agents`, `unit=my-agent.service`.

@@ -1,7 +1,7 @@
 // Package buildinfo says which build of AgentKeys a program is.
 //
-// The Makefile writes the version with -ldflags; a program built by plain
-// `go build` or `go install` falls back to what the Go toolchain recorded.
+// The Makefile sets the version with -ldflags. A program that was built with plain
+// `go build` or `go install` uses what the Go toolchain recorded.
 package buildinfo
 
 import (
@@ -14,11 +14,11 @@ import (
 // version is set by the linker: -X github.com/agentkeys/agentkeys/internal/buildinfo.version=v1.2.3.
 var version string
 
-// develVersion is what a build is called that nothing gave a version.
+// develVersion is the version of a build for which none was set or recorded.
 const develVersion = "devel"
 
-// Info describes one build. Every field is safe to show anyone: version
-// output, the metric agentkeys_build_info, the report to the broker.
+// Info describes one build. Every field may be shown to anyone: it is in the output of
+// `version`, in the metric agentkeys_build_info and in the report to the broker.
 type Info struct {
 	Version   string    // never empty; "devel" when unknown
 	Revision  string    // commit hash; "" when the build did not record one
@@ -38,7 +38,7 @@ func Get() Info {
 	return describe(version, recorded)
 }
 
-// describe is Get without the running program.
+// describe makes the Info from the linked version and the recorded build information.
 func describe(linked string, recorded *debug.BuildInfo) Info {
 	info := Info{
 		Version:   linked,

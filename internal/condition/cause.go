@@ -6,12 +6,12 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// consequence says that a condition only follows from others. While one of them holds
-// too, people are shown the cause alone, with what the consequence adds; metrics keep
+// consequence declares that a condition only follows from others. While one of them holds
+// too, people are shown the cause alone, with what the consequence adds; the metrics list
 // each code.
 type consequence struct {
 	code Code
-	by   []Code // the likeliest first
+	by   []Code // the most likely cause first
 	adds string // to the line of the cause; empty: nothing that the cause does not say
 }
 
@@ -29,13 +29,13 @@ func consequences() []consequence {
 	}
 }
 
-// Causes names, for each code of held that only follows from another of them, the one
-// that it follows from in the end.
+// Causes names, for each code of held that only follows from another code of held, the
+// code at the start of the chain.
 func Causes(held []string) map[string]string {
 	return Follow(held, Because)
 }
 
-// Because lists what a code may follow from, the likeliest first.
+// Because lists the codes that code may follow from, the most likely first.
 func Because(code string) []string {
 	var by []string
 	for _, c := range consequences() {
@@ -48,8 +48,8 @@ func Because(code string) []string {
 	return by
 }
 
-// Adds is what a consequence adds to the line of its cause, of all codes that this line
-// tells; empty: nothing.
+// Adds is what a consequence adds to the line of its cause, where that line is about the
+// codes in tells; empty: nothing.
 func Adds(code string, tells ...string) string {
 	for _, c := range consequences() {
 		if string(c.code) == code && slices.ContainsFunc(c.by, func(by Code) bool { return slices.Contains(tells, string(by)) }) {
@@ -59,7 +59,7 @@ func Adds(code string, tells ...string) string {
 	return ""
 }
 
-// Follow is Causes with other relations: because lists what a code may follow from.
+// Follow is Causes with other relations: because lists the codes that a code may follow from.
 func Follow(held []string, because func(string) []string) map[string]string {
 	first := func(code string) (string, bool) {
 		for _, by := range because(code) {
@@ -72,7 +72,7 @@ func Follow(held []string, because func(string) []string) map[string]string {
 	causes := map[string]string{}
 	for _, code := range held {
 		cause, follows := first(code)
-		for range held { // no way through the relations is longer
+		for range held { // no chain is longer than this
 			if !follows {
 				break
 			}
@@ -83,7 +83,7 @@ func Follow(held []string, because func(string) []string) map[string]string {
 	return causes
 }
 
-// OfState lists the conditions that an instance may be in this state for.
+// OfState lists the conditions that explain why an instance is in this state.
 func OfState(state words.State) []Code {
 	switch state {
 	case words.StateOffline:

@@ -1,13 +1,13 @@
-// Package condition declares what can be wrong with a daemon: code, severity, text
-// and the command that mends it. Daemon and clients read the same list (design 4),
-// so a client needs no more from a daemon than the code.
+// Package condition declares what can be wrong with a daemon: code, severity, text and the
+// command that mends it. Daemon and clients use the same list, so a client needs only the
+// code from a daemon (docs/spec/architecture.md#conditions).
 package condition
 
 import (
 	"strings"
 )
 
-// Code names a condition. Scripts and alerts decide by it; it never changes.
+// Code names a condition. Scripts and alerts depend on it, so it never changes.
 type Code string
 
 // The conditions.
@@ -41,15 +41,15 @@ const (
 // Severity says whether the daemon still does its work.
 type Severity string
 
-// Warning: it serves, but somebody should look. Error: it does not serve, serves
-// less than its owner listed, or will stop.
+// Warning: the daemon serves, but a person should look. Error: it does not serve, serves
+// less than its owner listed, or will stop serving.
 const (
 	Warning Severity = "warning"
 	Error   Severity = "error"
 )
 
-// Declaration is what is known of a condition before it holds. Hint is the command
-// that mends it, with <wallet> for the instance's wallet; empty where time mends it.
+// Declaration is what is known of a condition before it occurs. Hint is the command that
+// mends it, with <wallet> for the instance's wallet; empty where it ends by itself.
 type Declaration struct {
 	Code     Code
 	Severity Severity
@@ -60,7 +60,7 @@ type Declaration struct {
 const (
 	hintProbe   = "agentkeys-daemon probe"
 	hintRecover = "agentkeys-daemon recover <wallet> --broker URL"
-	hintDoctor  = "agentkeys-daemon doctor --wallet <wallet>" // looks itself and names the command for this case
+	hintDoctor  = "agentkeys-daemon doctor --wallet <wallet>" // it examines the case and names the command for it
 	hintClock   = "sudo timedatectl set-ntp true"
 )
 
@@ -94,8 +94,8 @@ func Declared() []Declaration {
 	}
 }
 
-// Of is what is declared of code, with the wallet in its hint. A daemon may have
-// told another hint that fits the case; it counts only where it is a known one.
+// Of is the declaration of code, with the wallet in its hint. told is the hint that a daemon
+// sent, which may fit the case better; it is used only if it is one of the known hints.
 func Of(code, told, wallet string) (Declaration, bool) {
 	fill := func(hint string) string { return strings.ReplaceAll(hint, "<wallet>", wallet) }
 	for _, d := range Declared() {
@@ -112,7 +112,7 @@ func Of(code, told, wallet string) (Declaration, bool) {
 	return Declaration{}, false
 }
 
-// AsRoot is the hint for an instance of the machine, whose slot is root's to change.
+// AsRoot is the hint with sudo, for an instance of the machine, whose slot only root may change.
 func AsRoot(hint string) string {
 	if strings.HasPrefix(hint, "agentkeys-daemon ") {
 		return "sudo " + hint
@@ -126,13 +126,13 @@ const HintContainer = "run this in the daemon's container (docker exec CONTAINER
 // HintUpgrade is for a slot that a newer version wrote.
 const HintUpgrade = "upgrade agentkeys"
 
-// HintRecover makes the slot anew: what helps where the broker does not take the device's
-// signature any more.
+// HintRecover is for a device whose signature the broker does not accept any more: a recovery
+// gives the slot new keys.
 const HintRecover = hintRecover
 
-// otherHint is a second hint that a daemon may tell, for a case that the declared one
-// does not mend: a newer version's slot, a keychain that the units' user never has, and a
-// renewal that the broker denies.
+// otherHint is a second hint that a daemon may send, for a case that the declared one does
+// not mend: a slot that a newer version wrote, a keychain that the units' user can never
+// have, and a renewal that the broker denies.
 func otherHint(code Code) string {
 	switch code {
 	case SlotCorrupt:

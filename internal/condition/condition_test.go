@@ -14,7 +14,7 @@ func TestEachConditionIsDeclaredOnce(t *testing.T) {
 	want := strings.Fields(`keychain_locked keychain_unavailable fell_back_to_file store_in_doubt slot_insecure
 		slot_corrupt slot_inconsistent state_read_only no_space clock_not_set clock_wrong broker_away
 		broker_certificate_changed session_revoked session_expired renewal_failing clone_suspected
-		manifest_refused record_withheld metrics_unavailable cache_corrupt offline_too_long device_key_missing settings_refused`) // design 4
+		manifest_refused record_withheld metrics_unavailable cache_corrupt offline_too_long device_key_missing settings_refused`)
 	var got []string
 	for _, d := range condition.Declared() {
 		got = append(got, string(d.Code))

@@ -84,7 +84,7 @@ func (m *machine) cached(wallet, service string) map[string]string {
 	return m.settled(m.slot(wallet))
 }
 
-// headFile is session.json as design 2 describes it; the order of its keys is free.
+// headFile is session.json by its fields (docs/spec/architecture.md#head-file); the order of its keys is free.
 func headFile(t testing.TB, dir string) map[string]json.RawMessage {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(dir, "session.json"))

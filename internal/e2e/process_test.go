@@ -20,7 +20,7 @@ import (
 // patience is how long a test waits for what must happen; only a failure uses it up.
 const patience = 30 * time.Second
 
-// Exit codes of design 5.
+// The exit codes of the programs (docs/spec/architecture.md#exit-codes).
 const (
 	exitOK, exitFault, exitUsage, exitUnreachable, exitDenied, exitNoSession = 0, 1, 64, 69, 77, 78
 )

@@ -15,7 +15,8 @@ func noCore() error {
 	return nil
 }
 
-// coreLimit is the larger of both limits: the soft one may be raised to the hard one.
+// coreLimit is the larger of the soft and the hard limit, since a process may raise the
+// soft one to the hard one.
 func coreLimit() (uint64, error) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_CORE, &limit); err != nil {

@@ -1,6 +1,6 @@
 package harden
 
-// Look asks the kernel whether Process had its effect.
+// Look reads from the kernel what Process has achieved.
 func Look() (State, error) {
 	limit, err := coreLimit()
 	return State{CoreLimit: limit}, err

@@ -2,5 +2,5 @@
 
 package harden
 
-// Look knows nothing here.
+// Look has nothing to read on this system.
 func Look() (State, error) { return State{}, nil }

@@ -9,8 +9,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/condition"
 )
 
-// builder makes metrics and registers them. A name used twice is a programming
-// error and panics at start.
+// builder makes metrics and registers them. A name that is used twice is a programming error
+// and panics at the start.
 type builder struct{ to prometheus.Registerer }
 
 func (b builder) register(c prometheus.Collector) { b.to.MustRegister(c) }
@@ -51,7 +51,7 @@ func (b builder) histogramVec(name, help string, labels ...string) *prometheus.H
 	return h
 }
 
-// histogramOpts: 1 ms to 2 s, and native buckets whose number is bounded.
+// histogramOpts are buckets from 1 ms to 2 s, and native buckets whose number is bounded.
 func histogramOpts(name, help string) prometheus.HistogramOpts {
 	return prometheus.HistogramOpts{
 		Name: name, Help: help,
@@ -68,7 +68,7 @@ type oneOf struct {
 	values set
 }
 
-// newOneOf begins with every value at 0: nothing is known yet.
+// newOneOf begins with every value at 0, since none is known yet.
 func newOneOf(vec *prometheus.GaugeVec, values set) oneOf {
 	for _, v := range values {
 		vec.WithLabelValues(v).Set(0)
@@ -87,7 +87,7 @@ func (o oneOf) set(value string) {
 	o.vec.WithLabelValues(other).Set(1)
 }
 
-// collector shows the conditions as they are when the scrape comes.
+// collector reports the conditions that hold at the time of the scrape.
 type collector struct {
 	conditions *Conditions
 	desc       *prometheus.Desc

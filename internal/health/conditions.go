@@ -1,6 +1,6 @@
-// Package health says how a daemon is doing: the conditions that hold, whether it
-// can serve, and its metrics. The command line, the local interface, systemd's
-// STATUS= and the metrics read the same list (design 4, internal/condition).
+// Package health says how a daemon is doing: the conditions that hold, whether it can serve,
+// and its metrics. The command line, the local interface, systemd's STATUS= and the metrics
+// use the same list (docs/spec/architecture.md#conditions).
 package health
 
 import (
@@ -15,10 +15,10 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// Active is a condition that holds: Hint has the wallet filled in.
+// Active is a condition that holds. Its Hint has the wallet filled in.
 type Active struct {
 	condition.Declaration
-	Detail string    // what exactly; for people, may be empty; never a secret
+	Detail string    // the details of this case, for people; may be empty; never a secret
 	Since  time.Time // when it began to hold
 }
 
@@ -29,34 +29,34 @@ type Conditions struct {
 	wallet string
 
 	mu       sync.Mutex
-	asRoot   bool // the hints are for an instance of the machine
+	asRoot   bool // the hints are for an instance of the machine, and begin with sudo
 	active   map[condition.Code]Active
 	onChange []func()
 }
 
-// NewConditions makes an empty list. A change is logged to log once.
+// NewConditions makes an empty list. Each change is logged to log once.
 func NewConditions(now func() time.Time, log *slog.Logger, wallet string) *Conditions {
 	return &Conditions{now: now, log: log, wallet: wallet, active: map[condition.Code]Active{}}
 }
 
-// OfMachine makes the hints those for an instance of the machine, whose slot is root's
-// to change. It is called before the first Set.
+// OfMachine makes the hints begin with sudo, for an instance of the machine, whose slot only
+// root may change. It is called before the first Set.
 func (c *Conditions) OfMachine() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asRoot = true
 }
 
-// OnChange adds a function that is called after a condition began or ended to
-// hold. It runs on the goroutine of the caller of Set and may read the list.
+// OnChange adds a function that is called after a condition began or ended to hold. It runs
+// on the goroutine of the caller of Set and may read the list.
 func (c *Conditions) OnChange(f func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.onChange = append(c.onChange, f)
 }
 
-// Set says whether a condition holds. A new detail of one that holds already
-// replaces the old detail and is no change.
+// Set says whether a condition holds. A new detail of a condition that holds already replaces
+// the old detail and is no change.
 func (c *Conditions) Set(code condition.Code, active bool, detail string) {
 	if active {
 		c.SetHint(code, detail, "")
@@ -73,8 +73,8 @@ func (c *Conditions) Set(code condition.Code, active bool, detail string) {
 	}
 }
 
-// SetHint makes a condition hold with a hint of its own in place of the declared
-// one: a command that fits this case. An empty hint leaves the declared one.
+// SetHint makes a condition hold with another hint than the declared one, a command that fits
+// this case. An empty hint leaves the declared one.
 func (c *Conditions) SetHint(code condition.Code, detail, hint string) {
 	next, ok := c.describe(code, detail, hint)
 	if !ok {
@@ -119,8 +119,8 @@ func (c *Conditions) Active() []Active {
 	return out
 }
 
-// Unsaid lists the errors that hold, follow from no other condition, and are not told
-// by the state of the instance already: what belongs beside the state on one line.
+// Unsaid lists the errors that hold, follow from no other condition, and are not part of the
+// line for the state: they are added to that line.
 func (c *Conditions) Unsaid(state words.State) []Active {
 	all := c.Active()
 	held := make([]string, len(all))
@@ -134,8 +134,8 @@ func (c *Conditions) Unsaid(state words.State) []Active {
 	})
 }
 
-// told are the conditions of which a state's own line says all: why an instance is offline
-// it does not.
+// told lists the conditions that the line for a state describes completely. The line for
+// offline does not say why the instance is offline, so it has none.
 func told(state words.State) []condition.Code {
 	if state == words.StateOffline {
 		return []condition.Code{condition.OfflineTooLong}

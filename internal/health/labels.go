@@ -7,8 +7,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// other stands for every label value that is not in its set: no scraper may be
-// flooded with series, whatever a broker or a caller says.
+// other replaces every label value that is not in its set, so that neither a broker nor a
+// caller can create an unlimited number of series.
 const other = "other"
 
 // set is the values that a label may have.
@@ -57,7 +57,7 @@ func requests() set {
 	}
 }
 
-// codes are the broker's codes and what the client makes of other answers.
+// codes are the broker's codes and those that the client returns for other answers.
 func codes() set {
 	return set{
 		"ok", "pending", "not_modified", "canceled",

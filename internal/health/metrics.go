@@ -9,8 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Metrics is the registry of one instance; every series carries its wallet. Label
-// values are bounded sets (labels.go): any other value is counted as "other".
+// Metrics is the registry of one instance. Every series has its wallet. The values of labels
+// are bounded sets (labels.go); any other value is counted as "other".
 type Metrics struct {
 	registry *prometheus.Registry
 	labels   labels
@@ -74,13 +74,13 @@ func (m *Metrics) addCredentials(b builder) {
 	m.credentials = b.gauge("agentkeys_credentials", "Credentials that can be served now.")
 }
 
-// Gatherer gives the metrics to a test or to another exporter.
+// Gatherer gives the metrics to a test or to an exporter.
 func (m *Metrics) Gatherer() prometheus.Gatherer { return m.registry }
 
 // Handler serves /metrics. Native histograms go to scrapers that ask for protobuf.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
-		DisableCompression:  true, // a few KiB over a local socket
+		DisableCompression:  true, // the answer has a few KiB and goes over a local socket
 		MaxRequestsInFlight: 4,
 		Timeout:             5 * time.Second,
 	})

@@ -7,12 +7,12 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// Ready reports whether an instance in this state can serve credentials. reasons
-// holds the state and the codes of the conditions that hold, ready or not: no
-// text, so anyone on the host may see them.
+// Ready reports whether an instance in this state can serve credentials. reasons holds the
+// state and the codes of the conditions that hold, whether it is ready or not. It holds no
+// texts, because anyone on the host may see it.
 //
-// A parked instance serves what it has. A process that answers at all is live:
-// there is no state that a restart would mend.
+// A parked instance is ready, since it serves what it has. There is no function for liveness:
+// a process that answers is live, because a restart would not improve any state.
 func Ready(state words.State, active []Active) (ready bool, reasons []string) {
 	ready = state.Serves()
 	reasons = append(reasons, "state "+string(state))

@@ -2,7 +2,7 @@ package health
 
 import "time"
 
-// Probe counts one look at the keychain; result is the state that it found.
+// Probe counts one probe of the keychain; result is the state that it found.
 func (m *Metrics) Probe(provider, result string, seconds float64) {
 	m.probe.WithLabelValues(m.labels.provider.fit(provider), m.labels.state.fit(result)).Observe(seconds)
 }
@@ -10,7 +10,7 @@ func (m *Metrics) Probe(provider, result string, seconds float64) {
 // KeychainState says which state the keychain is in.
 func (m *Metrics) KeychainState(state string) { m.keychainState.set(state) }
 
-// StorageBackend says where the session lies: keychain, file or none.
+// StorageBackend says where the session is stored: keychain, file or none.
 func (m *Metrics) StorageBackend(backend string) { m.backend.set(backend) }
 
 // StoreOperation counts a call of the store; result is "ok" or the kind of error.
@@ -23,13 +23,13 @@ func (m *Metrics) StoreFallback(reason string) {
 	m.fallbacks.WithLabelValues(m.labels.fallback.fit(reason)).Inc()
 }
 
-// StoreInDoubt says whether a change of the keychain is not confirmed.
+// StoreInDoubt says whether a change of the keychain is unconfirmed.
 func (m *Metrics) StoreInDoubt(inDoubt bool) { m.inDoubt.Set(number(inDoubt)) }
 
 // StateWrite counts one durable write to the state directory.
 func (m *Metrics) StateWrite() { m.stateWrites.Inc() }
 
-// Session shows the loaded session; expiresAt in Unix seconds, 0 without one.
+// Session reports the loaded session; expiresAt is in Unix seconds, 0 without a session.
 func (m *Metrics) Session(generation uint64, expiresAt int64) {
 	m.generation.Set(float64(generation))
 	m.expiry.Set(float64(expiresAt))
@@ -48,7 +48,7 @@ func (m *Metrics) BrokerRequest(operation, code string, d time.Duration) {
 // BrokerUp says whether the last request reached the broker.
 func (m *Metrics) BrokerUp(up bool) { m.brokerUp.Set(number(up)) }
 
-// Synced says when the broker was last heard, in Unix seconds; 0 for never.
+// Synced says when the broker last answered, in Unix seconds; 0 for never.
 func (m *Metrics) Synced(unix int64) { m.lastSync.Set(float64(unix)) }
 
 // ClockOffset is the broker's clock minus this machine's, in seconds.

@@ -1,6 +1,6 @@
-// Package holder says how a daemon that runs was started, and so which command stops
-// it: one that a person started in a terminal knows nothing of systemctl. Pure: what
-// the kernel says is given in.
+// Package holder says how a running daemon was started, and so which command stops it: a
+// daemon that a person started in a terminal is not stopped by systemctl. It is pure: the
+// caller passes in what the kernel says.
 package holder
 
 import (
@@ -11,18 +11,18 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// Holder is the process that holds a slot. The zero Holder is one that cannot be seen:
-// of another PID namespace, or none.
+// Holder is the process that holds a slot. The zero Holder is a process that cannot be seen
+// from here, as in another PID namespace, or none.
 type Holder struct {
-	PID  int    // as this process sees it; 0: it does not
-	UID  int    // whose
-	Unit string // the instance's unit without its ending; empty: it was started otherwise
-	User bool   // Unit is of that user's own service manager, not of the machine's
+	PID  int    // as this process sees it; 0: it cannot be seen
+	UID  int    // its user
+	Unit string // the instance's unit without its suffix; empty: it was not started as a unit
+	User bool   // Unit belongs to that user's own service manager, not to the machine's
 }
 
 // New is the process pid of uid with the text of its /proc/<pid>/cgroup, which may be
-// empty. Only the unit of w itself counts: a daemon that was started by hand may lie in
-// the cgroup of the terminal, of sshd or of cron, and none of them is to be stopped.
+// empty. Only the unit of w itself counts: a daemon that was started by hand may be in the
+// cgroup of the terminal, of sshd or of cron, and stopping one of those would be wrong.
 func New(pid, uid int, cgroup string, w wallet.Wallet) Holder {
 	h := Holder{PID: pid, UID: uid}
 	unit := "agentkeys-daemon@" + w.String()
@@ -36,7 +36,7 @@ func New(pid, uid int, cgroup string, w wallet.Wallet) Holder {
 	return h
 }
 
-// contains reports whether a path of the text has unit as one of its parts.
+// contains reports whether a path in the text has unit as one of its elements.
 func contains(cgroup, unit string) bool {
 	for line := range strings.Lines(cgroup) {
 		for part := range strings.SplitSeq(strings.TrimSuffix(line, "\n"), "/") {
@@ -48,14 +48,14 @@ func contains(cgroup, unit string) bool {
 	return false
 }
 
-// Seen reports whether there is anything to say of it.
+// Seen reports whether the process can be seen from here.
 func (h Holder) Seen() bool { return h.PID > 0 }
 
-// Stop is the command that euid types to stop it; empty where it is not seen.
+// Stop is the command that stops it, typed by euid; empty if it cannot be seen.
 func (h Holder) Stop(euid int) string { return h.command("stop", euid) }
 
-// Restart is the command that starts it anew. One that no unit keeps is stopped: who
-// started it starts it again.
+// Restart is the command that restarts it. A daemon that no unit started is only stopped;
+// the person who started it has to start it again.
 func (h Holder) Restart(euid int) string { return h.command("restart", euid) }
 
 // Reload is the command that makes it read its settings again.
@@ -79,7 +79,7 @@ func (h Holder) command(verb string, euid int) string {
 	return fmt.Sprintf("kill %d", h.PID)
 }
 
-// String names it within a sentence.
+// String describes it within a sentence.
 func (h Holder) String() string {
 	switch {
 	case h.Unit != "" && h.User:

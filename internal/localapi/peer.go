@@ -24,13 +24,13 @@ func connContext(ctx context.Context, c net.Conn) context.Context {
 	return ctx
 }
 
-// peerListener asks the kernel who connects, once a connection, and counts
-// connections per user.
+// peerListener asks the kernel for the peer of each connection, once, and counts the
+// connections of each user.
 type peerListener struct {
 	net.Listener
 	mu      sync.Mutex
-	open    map[uint32]int // served
-	refused map[uint32]int // being told that they are too many
+	open    map[uint32]int // connections that are served
+	refused map[uint32]int // connections that are being refused, because there are too many
 }
 
 func withPeers(l net.Listener) net.Listener {
@@ -48,7 +48,7 @@ func (c *peerConn) Close() error {
 	return c.Conn.Close()
 }
 
-// Accept answers connections over the limit itself.
+// Accept returns connections within the limit, and refuses those above it itself.
 func (l *peerListener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
@@ -89,10 +89,10 @@ func (l *peerListener) give(of map[uint32]int, uid uint32) {
 	}
 }
 
-// lookup is the kernel's word; a peer it cannot name is the zero Peer with the
-// user that no rule matches.
+// lookup asks the kernel for the peer. A peer that the kernel cannot name gets the user that
+// no rule matches.
 func lookup(c net.Conn) access.Peer {
-	unknown := access.Peer{UID: access.Nobody}
+	unknown := access.Peer{UID: access.OverflowUID}
 	uc, ok := c.(*net.UnixConn)
 	if !ok {
 		return unknown

@@ -10,8 +10,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// MaxEventCount bounds the count of one event. A daemon that counted more says this
-// number: so many, or more.
+// MaxEventCount bounds the count of one event. A daemon that counted more reports this
+// number, which then means that many or more.
 const MaxEventCount = 100_000
 
 var (
@@ -22,23 +22,23 @@ var (
 	escapedByte      = regexp.MustCompile(`\\x[0-9a-fA-F]{2}`)
 )
 
-// IsInterface accepts `agent.sock`. As in a caller and a unit there is no blank in it, so
-// that an AccessDetail reads back as it was written.
+// IsInterface accepts names like `agent.sock`. Like a caller and a unit it has no blank, so
+// that ParseAccessDetail reads what String wrote.
 func IsInterface(text string) bool { return interfacePattern.MatchString(text) }
 
-// IsCaller accepts `uid=1000`, and `uid=others` for those that are not told apart.
+// IsCaller accepts `uid=1000`, and `uid=others` for callers that are counted together.
 func IsCaller(text string) bool { return callerPattern.MatchString(text) }
 
 // IsUnit accepts the name of a systemd unit.
 func IsUnit(text string) bool { return unitPattern.MatchString(text) }
 
-// NamesOtherWallet reports whether text names another wallet than own, or an instance
-// of the daemon that is not own's. systemd's escapes and the case of letters are seen through.
+// NamesOtherWallet reports whether text contains another wallet than own, or is the unit of
+// a daemon of another wallet. It undoes systemd's escapes and ignores the case of letters.
 func NamesOtherWallet(text string, own wallet.Wallet) bool {
 	plain := strings.ToLower(escapedByte.ReplaceAllStringFunc(text, func(e string) string {
 		b, err := strconv.ParseUint(e[2:], 16, 8)
 		if err != nil {
-			return e // the pattern has two hex digits: cannot fail
+			return e // cannot happen: the pattern has two hex digits
 		}
 		return string(rune(b))
 	}))
@@ -51,17 +51,17 @@ func NamesOtherWallet(text string, own wallet.Wallet) bool {
 	return daemon && strings.TrimSuffix(instance, ".service") != own.String()
 }
 
-// AccessDetail is the `detail` of an audit row about local accesses, or about several
-// things at once. Empty fields, and a Count of 1, are not written.
+// AccessDetail is the `detail` of an audit row about local accesses, or about several events
+// at once. Empty fields, and a Count of 1, are not written.
 type AccessDetail struct {
 	Interface string
 	Caller    string
 	Unit      string
 	Count     int
-	At        int64 // when it happened by the board's clock, where the report came late; Unix seconds
+	At        int64 // when it happened, by the board's clock, if the report came late; Unix seconds
 }
 
-// String is the detail as it stands in a row: `interface=agent.sock caller=uid=1000 count=3`.
+// String is the detail as a row has it: `interface=agent.sock caller=uid=1000 count=3`.
 func (d AccessDetail) String() string {
 	var parts []string
 	for _, p := range []struct{ key, value string }{{"interface", d.Interface}, {"caller", d.Caller}, {"unit", d.Unit}} {
@@ -78,8 +78,8 @@ func (d AccessDetail) String() string {
 	return strings.Join(parts, " ")
 }
 
-// ParseAccessDetail reads what String wrote. Words that it does not know are passed
-// over; Count is at least 1.
+// ParseAccessDetail reads what String wrote. It ignores words that it does not know; Count
+// is at least 1.
 func ParseAccessDetail(text string) AccessDetail {
 	d := AccessDetail{Count: 1}
 	for _, part := range strings.Fields(text) {

@@ -6,15 +6,15 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// SignedManifest is a manifest as its owner signed it: the bytes travel as they
-// were signed and are parsed only after the signature is good (design 3, sealing).
+// SignedManifest is a manifest as its owner signed it. The bytes travel as they were signed
+// and are parsed only after the signature is good (ADR 6).
 type SignedManifest struct {
 	Manifest  Bytes `json:"manifest"`
 	Signature Bytes `json:"signature"`
 }
 
-// SealedRecord is one credential as ciphertext; the SHA-256 of Data is its name
-// in the manifest.
+// SealedRecord is one credential as ciphertext. The manifest refers to it by the SHA-256 of
+// Data.
 type SealedRecord struct {
 	Service  string `json:"service"`
 	Revision uint64 `json:"revision"`
@@ -29,8 +29,8 @@ type PutManifest struct {
 	Records  []SealedRecord `json:"records"`
 }
 
-// ManifestReply answers GET and PUT of a manifest. Revisions is, for the owner, the
-// highest revision that each service of this wallet ever had, removed ones included.
+// ManifestReply answers GET and PUT of a manifest. For the owner, Revisions has the highest
+// revision of each service that this wallet ever had, removed ones included.
 type ManifestReply struct {
 	SignedManifest
 	Revision  uint64            `json:"revision"`
@@ -58,8 +58,8 @@ const (
 	AgentNeverSeen = "never_seen"
 )
 
-// Agent is one agent of an owner. The CLI takes alias and scope from Manifest
-// after it checked the signature, never from the broker's word.
+// Agent is one agent of an owner. The CLI takes alias and scope from Manifest after it
+// checked the signature; it does not believe the broker about them.
 type Agent struct {
 	Wallet         wallet.Wallet  `json:"wallet"`
 	State          string         `json:"state"`
@@ -78,7 +78,7 @@ type Agent struct {
 // AgentList is a page of GET /v1/agents?cursor=N.
 type AgentList struct {
 	Agents []Agent `json:"agents"`
-	Next   uint64  `json:"next,omitempty"` // the cursor of the next page; 0: this was the last
+	Next   uint64  `json:"next,omitempty"` // the cursor of the next page; 0: this is the last
 }
 
 // Report is the body of POST /v1/agent/report.
@@ -91,21 +91,21 @@ type Report struct {
 	Events         []Event     `json:"events"`
 }
 
-// Event is one access that the daemon granted or denied locally, or several of a kind.
-// An ID counts once.
+// Event is one access that the daemon granted or denied, or several of the same kind. The
+// broker counts an ID once.
 type Event struct {
 	ID        string `json:"id"`             // 32 hex digits
-	Time      int64  `json:"time"`           // of the first, by the board's clock
-	Service   string `json:"service"`        // empty: denials of several names, or Lost
+	Time      int64  `json:"time"`           // of the first access, by the board's clock
+	Service   string `json:"service"`        // empty: denials for several services, or Lost
 	Interface string `json:"interface"`      // "agent.sock", "credentials.sock"
 	Caller    string `json:"caller"`         // "uid=1000"
 	Unit      string `json:"unit"`           // systemd unit, or empty
 	Result    string `json:"result"`         // "ok" or "denied"
 	Count     int    `json:"count"`          // 1 to MaxEventCount
-	Lost      bool   `json:"lost,omitempty"` // so many events of this result were not kept
+	Lost      bool   `json:"lost,omitempty"` // Count events of this result were dropped
 }
 
-// Audit actions (design 3).
+// Audit actions (docs/spec/architecture.md#audit-trail).
 const (
 	ActionAccountCreated  = "account_created"
 	ActionPairingOpened   = "pairing_opened"
@@ -124,7 +124,7 @@ const (
 	ActionSynced          = "credential_synced"
 	ActionAccessGranted   = "access_granted"
 	ActionAccessDenied    = "access_denied"
-	ActionEventsLost      = "events_lost" // accesses that a daemon could not keep until its broker answered
+	ActionEventsLost      = "events_lost" // a daemon dropped accesses before its broker answered
 )
 
 // AuditRow is one row of an account's chain; SHA256 is what ChainRow computes.
@@ -136,7 +136,7 @@ type AuditRow struct {
 	Action  string        `json:"action"`
 	Result  string        `json:"result"`           // "ok" or "denied"
 	Where   string        `json:"where"`            // "broker", or "local" = reported by the daemon
-	Detail  string        `json:"detail,omitempty"` // an AccessDetail, or host, what changed; never a value
+	Detail  string        `json:"detail,omitempty"` // an AccessDetail, a host or what changed; never a value
 	SHA256  string        `json:"sha256"`
 }
 
@@ -148,21 +148,21 @@ type Audit struct {
 	Head AuditHead  `json:"head"`
 }
 
-// AuditHead names the newest row; the CLI keeps it and says audit_rewritten when a
-// later answer does not hold it.
+// AuditHead names the newest row. The CLI keeps it and reports audit_rewritten when a later
+// answer does not contain it.
 type AuditHead struct {
 	Number uint64 `json:"number"`
 	SHA256 string `json:"sha256"`
 }
 
-// Reopen is the body of POST /v1/agents/{wallet}/reopen; Proof covers
-// session.ReopenText by the owner's signing key: what widens access needs the key.
+// Reopen is the body of POST /v1/agents/{wallet}/reopen. Proof is a signature by the owner's
+// signing key over session.ReopenText: what widens access needs that key, not only the token.
 type Reopen struct {
 	Proof Bytes `json:"proof"`
 }
 
-// OpenAccount is the body of POST /v1/accounts/open; Proof covers session.OpenText by
-// the owner's signing key.
+// OpenAccount is the body of POST /v1/accounts/open. Proof is a signature by the owner's
+// signing key over session.OpenText.
 type OpenAccount struct {
 	Epoch string `json:"epoch"`
 	Proof Bytes  `json:"proof"`

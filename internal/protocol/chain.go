@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// ChainRow computes the hash of row after the hash of its predecessor (64 hex
-// characters, or "" for the first row). The text is one field a line, quoted in
-// ASCII: what counts as printable beyond it changes between versions of Go.
+// ChainRow computes the hash of row from the hash of the row before it (64 hex characters,
+// "" for the first row). The hashed text has one field on each line, quoted in ASCII, because
+// which characters beyond ASCII count as printable changes between versions of Go.
 func ChainRow(previous string, row AuditRow) string {
 	var agent string
 	if !row.Agent.IsZero() {

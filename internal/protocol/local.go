@@ -6,13 +6,13 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// Reasons of a 403 `denied` of agent.sock: the rules, or a caller that the daemon cannot see.
+// Details of a 403 `denied` of agent.sock: the rules, or a caller that the daemon cannot see.
 const (
-	// DetailRules: no rule of the settings lets the caller ask.
+	// DetailRules: no rule in the settings matches the caller.
 	DetailRules = "the daemon's rules do not let this caller ask"
-	// DetailOtherPIDs: the kernel told the daemon the caller's user and no process.
+	// DetailOtherPIDs: the kernel tells the caller's user but not its process.
 	DetailOtherPIDs = "the caller is in another PID namespace (another container), so the daemon cannot see which process asks"
-	// DetailOtherUsers: the caller's user may be one that has no number where the daemon runs.
+	// DetailOtherUsers: the caller's user may have no number where the daemon runs.
 	DetailOtherUsers = "the kernel shows the caller as user 65534 (nobody, or a user of another container), whom no rule lets ask"
 )
 
@@ -23,9 +23,9 @@ func (p *Problem) CallerUnseen() bool {
 
 // The documents of agent.sock, as api/local.openapi.yaml describes them.
 
-// CredentialInfo says which credential it is, without its value: one line of
-// GET /v1/credentials and of `agentkeys list --json`. AgeSeconds is the time since the
-// broker was last heard; -1: never in this run of the daemon.
+// CredentialInfo describes a credential without its value: one line of GET /v1/credentials
+// and of `agentkeys list --json`. AgeSeconds is the time since the broker last answered; -1:
+// it has not answered in this run of the daemon.
 type CredentialInfo struct {
 	Service    string `json:"service"`
 	Revision   uint64 `json:"revision"`
@@ -63,7 +63,7 @@ type Status struct {
 	Session    *StatusSession    `json:"session"`
 	Storage    StatusStorage     `json:"storage"`
 	Sync       StatusSync        `json:"sync"`
-	Broker     StatusBroker      `json:"broker,omitzero"` // not known, or not told by an older daemon
+	Broker     StatusBroker      `json:"broker,omitzero"` // not known, or the daemon is older than this field
 	Conditions []StatusCondition `json:"conditions"`
 }
 
@@ -75,8 +75,8 @@ type StatusSession struct {
 	Generation uint64      `json:"generation"`
 }
 
-// StatusBroker says which broker the daemon works with, and who named it: `session` (the
-// broker of pair or recover), or the setting's file, variable or flag.
+// StatusBroker says which broker the daemon uses and what named it: `session` (the broker of
+// pair or recover), or the settings file, variable or flag.
 type StatusBroker struct {
 	URL  string `json:"url"` // with its key pins; empty: not known
 	From string `json:"from"`
@@ -85,13 +85,13 @@ type StatusBroker struct {
 // BrokerOfSession is From where no setting names a broker.
 const BrokerOfSession = "session"
 
-// StatusStorage says where the session lies and how the keychain is.
+// StatusStorage says where the session is stored and the state of the keychain.
 type StatusStorage struct {
 	Backend       string `json:"backend"`        // keychain, file, none
 	KeychainState string `json:"keychain_state"` // store.KeychainState
 }
 
-// StatusSync says when the broker was last heard. Last is 0 and AgeSeconds -1: never.
+// StatusSync says when the broker last answered. Last is 0 and AgeSeconds -1: never.
 type StatusSync struct {
 	Last       int64 `json:"last"`
 	AgeSeconds int64 `json:"age_seconds"`

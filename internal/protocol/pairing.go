@@ -6,12 +6,12 @@ import "github.com/agentkeys/agentkeys/internal/wallet"
 type OpenPairing struct {
 	Lookup      string `json:"lookup"` // 3 Crockford characters
 	TokenSHA256 string `json:"token_sha256"`
-	Request     Bytes  `json:"request"` // pairing.Request as its bytes were made
+	Request     Bytes  `json:"request"` // the exact bytes of a pairing.Request
 	MAC         Bytes  `json:"mac"`     // HMAC-SHA256(K, "request")
 }
 
-// PairingOpened answers OpenPairing with 201, and GET /v1/pairings/self with 202
-// while nobody decided.
+// PairingOpened answers OpenPairing with 201, and GET /v1/pairings/self with 202 until the
+// owner decides.
 type PairingOpened struct {
 	ExpiresIn int `json:"expires_in"` // seconds
 	Interval  int `json:"interval"`   // seconds between polls that do not wait
@@ -29,11 +29,11 @@ type FoundPairing struct {
 	MAC         Bytes  `json:"mac"`
 	AgeSeconds  int    `json:"age_seconds"`
 	ExpiresIn   int    `json:"expires_in"`
-	Address     string `json:"address"` // where the request came from, as the broker saw it
+	Address     string `json:"address"` // the address that the request came from, as the broker saw it
 }
 
-// ApprovePairing is the body of POST /v1/pairings/approve; the bearer is an owner.
-// One transaction: the agent, its session, manifest and records.
+// ApprovePairing is the body of POST /v1/pairings/approve; the bearer is an owner. Agent,
+// session, manifest and records are created in one transaction.
 type ApprovePairing struct {
 	Lookup      string         `json:"lookup"`
 	TokenSHA256 string         `json:"token_sha256"`

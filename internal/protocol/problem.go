@@ -5,12 +5,12 @@ import "fmt"
 // ProblemType is the media type of errors (RFC 9457).
 const ProblemType = "application/problem+json"
 
-// EpochHeader names the broker's epoch in every answer. In a request an owner says by it
-// that it knows of that epoch, though the account is not open in it yet.
+// EpochHeader names the broker's epoch in every answer. In a request it says that the owner
+// knows of that epoch, although the account is not open in it yet.
 const EpochHeader = "Agentkeys-Epoch"
 
-// Stable codes of problems (design 3, endpoints). Scripts and clients decide by
-// the code, never by title or detail.
+// Stable codes of problems (docs/spec/architecture.md#problems-and-their-codes). Scripts and
+// clients decide by the code, never by title or detail.
 const (
 	CodeBadRequest      = "bad_request"                // 400
 	CodeTokenUnknown    = "token_unknown"              // 401, with a challenge
@@ -33,9 +33,9 @@ const (
 	CodeRestored        = "restored"                   // 503
 	CodePairingForged   = "pairing_forged"             // made by the client: a MAC was wrong
 	CodeManifestRefused = "manifest_refused"           // made by the client: signature, owner or revision was wrong
-	CodeRecordWithheld  = "record_withheld"            // made by the client: a listed record did not come
-	CodeUnreachable     = "broker_away"                // made by the client: no answer, or not a broker's
-	CodeCertificate     = "broker_certificate_changed" // made by the client: TLS was refused
+	CodeRecordWithheld  = "record_withheld"            // made by the client: a listed record did not arrive
+	CodeUnreachable     = "broker_away"                // made by the client: no answer, or none of a broker
+	CodeCertificate     = "broker_certificate_changed" // made by the client: the certificate was refused
 )
 
 // Problem is an error reply.
@@ -45,10 +45,10 @@ type Problem struct {
 	Status    int    `json:"status"`
 	Detail    string `json:"detail,omitempty"`
 	Code      string `json:"code"`
-	Challenge string `json:"challenge,omitempty"` // with 401: what `resume` signs; lives 60 s, one use
+	Challenge string `json:"challenge,omitempty"` // with 401: what `resume` signs; valid for 60 s and one use
 	DenyMAC   string `json:"deny_mac,omitempty"`  // with pairing_denied: HMAC-SHA256(K, "deny"), base64url
 
-	RetryAfter int `json:"-"` // seconds, from the header; 0 where there was none
+	RetryAfter int `json:"-"` // seconds, from the header; 0 if there was none
 }
 
 // Error is the code and the detail; neither holds a secret.

@@ -1,8 +1,7 @@
-// Package protocol holds the documents that travel between broker and clients,
-// as api/broker.openapi.yaml describes them. Binary values are base64url without
-// padding (Bytes), hashes are lower-case hex, times are Unix seconds by the
-// broker's clock, durations are seconds. Servers decode with strictjson.Decode,
-// clients with strictjson.DecodeLenient.
+// Package protocol holds the documents that broker and clients exchange, as
+// api/broker.openapi.yaml describes them. Binary values are base64url without padding
+// (Bytes), hashes are lower-case hex, times are Unix seconds by the broker's clock, durations
+// are seconds. Servers decode with strictjson.Decode, clients with strictjson.DecodeLenient.
 package protocol
 
 import (
@@ -12,7 +11,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// Limits of the protocol (design 3).
+// Limits of the protocol (docs/spec/architecture.md#limits-of-requests).
 const (
 	MaxBody         = 256 << 10 // bytes of a request body
 	MaxApproveBody  = 8 << 20   // bytes of an approval or a manifest with its records
@@ -21,7 +20,7 @@ const (
 	MaxRecordsTotal = 4 << 20   // bytes of all values of one wallet
 	MaxText         = 64        // bytes of a text shown to people: alias, host
 	MaxWait         = 50        // seconds of a long poll
-	PairingLife     = 600       // seconds a pair code lives, and the requester's patience
+	PairingLife     = 600       // seconds that a pair code is valid and the board waits for approval
 	ChallengeLife   = 60        // seconds
 )
 
@@ -35,7 +34,7 @@ func (b Bytes) MarshalText() ([]byte, error) {
 	return base64.RawURLEncoding.AppendEncode(nil, b), nil
 }
 
-// UnmarshalText decodes strictly: no padding, no blanks, no loose bits.
+// UnmarshalText decodes strictly: no padding, no blanks, no unused bits.
 func (b *Bytes) UnmarshalText(text []byte) error {
 	out, err := base64.RawURLEncoding.Strict().DecodeString(string(text))
 	if err != nil || base64.RawURLEncoding.EncodedLen(len(out)) != len(text) {
@@ -51,13 +50,13 @@ type Info struct {
 	Epoch   string `json:"epoch"` // 32 hex digits, new after every restore
 	Time    int64  `json:"time"`
 
-	ReadOnly       bool   `json:"read_only,omitempty"`        // it answers what reads, and can write nothing; earlier brokers never say it
+	ReadOnly       bool   `json:"read_only,omitempty"`        // it answers reads and can write nothing; older brokers never send it
 	ReadOnlyReason string `json:"read_only_reason,omitempty"` // one of ReadOnlyReasons
-	ClockHeld      bool   `json:"clock_held,omitempty"`       // its clock jumped: nothing lapses until a person accepts it
+	ClockHeld      bool   `json:"clock_held,omitempty"`       // its clock jumped: no session lapses until a person accepts the clock
 }
 
-// Account is the body of POST /v1/accounts; the bearer is the set-up token.
-// Signature covers AccountText by SigningKey.
+// Account is the body of POST /v1/accounts; the bearer is the set-up token. Signature is by
+// SigningKey over session.AccountText.
 type Account struct {
 	Wallet      wallet.Wallet `json:"wallet"`
 	TokenSHA256 string        `json:"token_sha256"`
@@ -82,13 +81,13 @@ type Renew struct {
 }
 
 // EndSession is the body of DELETE /v1/session; Proof covers session.EndText. An owner's
-// has none, and no body.
+// request has no body.
 type EndSession struct {
 	Proof Bytes `json:"proof,omitempty"`
 }
 
-// Resume is the body of POST /v1/session/resume; Proof covers session.ResumeText.
-// No bearer is needed: the proof by the device (or the owner's signing key) is the permission.
+// Resume is the body of POST /v1/session/resume; Proof covers session.ResumeText. The request
+// has no bearer: the proof by the device's key or the owner's signing key is enough.
 type Resume struct {
 	Wallet     wallet.Wallet `json:"wallet"`
 	NextSHA256 string        `json:"next_sha256"`

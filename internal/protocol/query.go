@@ -16,12 +16,12 @@ type AuditQuery struct {
 	Service string
 	Action  string
 	Since   int64  // Unix seconds, inclusive
-	Cursor  uint64 // rows behind this number: Audit.Next of the page before; 0 begins at the oldest row
+	Cursor  uint64 // rows after this number: Audit.Next of the previous page; 0 begins at the oldest row
 	Limit   int    // rows; 0: 200
-	FromEnd bool   // the newest rows, oldest first, in the place of the oldest
+	FromEnd bool   // the newest rows instead of the oldest; the oldest of them first
 }
 
-// Values is the query as it stands in the URL; names only, never a secret.
+// Values is the query for the URL. It holds names only, never a secret.
 func (q AuditQuery) Values() url.Values {
 	v := url.Values{}
 	if !q.Agent.IsZero() {

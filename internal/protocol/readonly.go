@@ -1,17 +1,17 @@
 package protocol
 
-// Why a broker cannot write, as GET /v1/info says it.
+// The reasons why a broker cannot write, as GET /v1/info names them.
 const (
 	ReadOnlyNoSpace = "no_space"
 	ReadOnlyMount   = "read_only_file_system"
 	ReadOnlyFault   = "disk_fault"
 )
 
-// ReadOnlyReasons are all of them.
+// ReadOnlyReasons lists all reasons.
 func ReadOnlyReasons() []string { return []string{ReadOnlyNoSpace, ReadOnlyMount, ReadOnlyFault} }
 
-// ReadOnlyText says a reason to a person. A reason of a newer broker has the text of a
-// broken disk.
+// ReadOnlyText describes a reason to a person. A reason that this version does not know, from
+// a newer broker, is described as a fault of the disk.
 func ReadOnlyText(reason string) string {
 	switch reason {
 	case ReadOnlyNoSpace:

@@ -5,21 +5,21 @@ import (
 	"strings"
 )
 
-// Errors that a client makes itself when there is no broker's answer to act on.
-// None of them ever changes a slot.
+// Errors that a client returns when there is no answer of a broker to act on. The caller
+// never changes a slot because of one.
 var (
 	// ErrUnreachable: no answer, or one that is not a broker's (a proxy's page, a 401
-	// without our code, garbage). Try again later.
+	// without a code of ours, a malformed body). Try again later.
 	ErrUnreachable = errors.New("the broker cannot be reached")
-	// ErrCertificate: TLS was refused: wrong pin, name or chain. A person must look.
+	// ErrCertificate: the certificate was refused: wrong pin, name or chain. A person has to look.
 	ErrCertificate = errors.New("the broker's certificate is not the expected one")
-	// ErrUnpinned is an ErrCertificate: the broker signed its certificate itself, and
-	// the URL does not say by which key it is known. The whole URL must be given.
+	// ErrUnpinned is an ErrCertificate: the broker signed its certificate itself, and the URL
+	// has no pin of its key. The user has to give the whole URL.
 	ErrUnpinned = errors.New("it was signed by the broker itself, and the URL has no key pin")
 )
 
-// Reason is the text of err for a sentence that says already that the broker could not
-// be used.
+// Reason is the text of err for a sentence that already says that the broker could not be
+// used.
 func Reason(err error) string {
 	text := err.Error()
 	for _, said := range []error{ErrUnreachable, ErrCertificate} {

@@ -1,13 +1,13 @@
-// Package retry says how long to wait before the next try. It never sleeps.
+// Package retry says how long to wait before the next attempt. It never sleeps.
 //
-// The wait has full jitter, so a fleet that lost power together, or lost its
-// broker together, does not come back together.
+// The wait has full jitter: it is drawn from the whole range, so the boards of a fleet that
+// lost power or their broker at the same time do not all return at the same time.
 package retry
 
 import "time"
 
-// The bounds of a zero Backoff, and the longest Retry-After that is obeyed: a
-// proxy that says "a year" must not silence an agent for a year.
+// The bounds of a zero Backoff, and the longest Retry-After that is obeyed. A proxy that
+// asks for a year must not keep an agent away for a year.
 const (
 	DefaultMin    = time.Second
 	DefaultMax    = 5 * time.Minute
@@ -17,11 +17,10 @@ const (
 // Backoff is the range of waits. Zero fields mean DefaultMin and DefaultMax.
 type Backoff struct{ Min, Max time.Duration }
 
-// After is the wait before try number attempt+1; attempt counts the failures so
-// far from 0. It is spread evenly over [Min, ceiling), where the ceiling is twice
-// Min after the first failure and doubles up to Max. random is in [0,1).
-// A retryAfter above 0 is what the server asked for: the wait is that at least
-// (up to MaxRetryAfter), and the jitter comes on top of it.
+// After is the wait before the next attempt, when attempt+1 attempts have failed. It is
+// distributed evenly over [Min, ceiling), where the ceiling is twice Min after the first
+// failure and doubles up to Max. random is in [0,1). A retryAfter above 0 is what the server
+// asked for: the wait is at least that long (up to MaxRetryAfter), plus the jitter.
 func (b Backoff) After(attempt int, random float64, retryAfter time.Duration) time.Duration {
 	low, high := b.bounds()
 	jitter := part(ceiling(attempt, low, high)-low, random)
@@ -42,7 +41,7 @@ func (b Backoff) bounds() (low, high time.Duration) {
 	return low, max(low, high)
 }
 
-// ceiling doubles by steps, so no attempt number overflows it.
+// ceiling doubles in a loop, so a large attempt number does not overflow it.
 func ceiling(attempt int, low, high time.Duration) time.Duration {
 	c := low
 	for i := 0; i <= max(attempt, 0); i++ {
@@ -54,8 +53,8 @@ func ceiling(attempt int, low, high time.Duration) time.Duration {
 	return c
 }
 
-// part is a share of d; a random number out of range, or none at all (NaN), counts
-// as the nearest one that is.
+// part is the share random of d. A random number outside [0,1), or NaN, counts as the
+// nearest one inside.
 func part(d time.Duration, random float64) time.Duration {
 	switch {
 	case random >= 1:

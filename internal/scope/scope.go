@@ -1,5 +1,5 @@
 // Package scope says which services an agent may have: all, a list, or none.
-// The zero value is none, so forgetting to set a scope gives nothing away.
+// The zero value is none, so a scope that was not set grants nothing.
 package scope
 
 import (
@@ -23,8 +23,8 @@ var (
 
 var servicePattern = regexp.MustCompile(`\A[a-z0-9][a-z0-9-]{0,62}\z`)
 
-// CheckService reports whether name is a service name, as ErrService says.
-// The words all and none are refused: they would be ambiguous in a list.
+// CheckService returns nil if name is a service name, else ErrService. The words all and
+// none are refused, because a list with them would be ambiguous.
 func CheckService(name string) error {
 	if !servicePattern.MatchString(name) || name == "all" || name == "none" {
 		return fmt.Errorf("service %q: %w", name[:min(len(name), 64)], ErrService)
@@ -89,7 +89,7 @@ func (s Scope) Allows(service string) bool {
 	return found
 }
 
-// IsAll reports whether the scope is all; IsNone whether it allows nothing.
+// IsAll reports whether the scope is all.
 func (s Scope) IsAll() bool { return s.all }
 
 // IsNone reports whether the scope allows nothing.
@@ -101,7 +101,7 @@ func (s Scope) Services() []string { return slices.Clone(s.services) }
 // Equal compares what is allowed.
 func (s Scope) Equal(o Scope) bool { return s.all == o.all && slices.Equal(s.services, o.services) }
 
-// Within reports whether everything s allows is allowed by o too.
+// Within reports whether o allows everything that s allows.
 func (s Scope) Within(o Scope) bool {
 	if s.all || o.all {
 		return o.all
@@ -128,8 +128,8 @@ func (s Scope) MarshalJSON() ([]byte, error) {
 	return json.Marshal(append([]string{}, s.services...))
 }
 
-// UnmarshalJSON reads "all" or a list. null is an error; absence is the
-// strictjson package's to refuse. A repeated or unsorted list is accepted.
+// UnmarshalJSON reads "all" or a list. null is an error; package strictjson refuses a
+// missing scope. A repeated or unsorted list is accepted.
 func (s *Scope) UnmarshalJSON(data []byte) error {
 	if bytes.Equal(bytes.TrimSpace(data), []byte("null")) {
 		return fmt.Errorf("scope is null: %w", ErrScope)

@@ -4,8 +4,8 @@ import "strings"
 
 const bech32Alphabet = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 
-// bech32Encode writes data after BIP 173. age parses its keys in this form but has
-// no exported way to make one from a seed.
+// bech32Encode writes data as BIP 173 says. age reads its keys in this form but exports no
+// function that makes one from a seed.
 func bech32Encode(prefix string, data []byte) string {
 	groups := toGroups(data)
 	var b strings.Builder

@@ -1,6 +1,6 @@
-// Package seal makes and checks what only keys may decide: the manifest that an
-// owner signs for each agent, and the records that are encrypted to the agent's
-// device key and the owner's key (design 3, sealing). It does no input or output.
+// Package seal makes and checks what is protected by keys alone: the manifest that an owner
+// signs for each agent, and the records that are encrypted to the agent's device key and the
+// owner's key (docs/spec/architecture.md#manifests-and-records). It does no input or output.
 package seal
 
 import (
@@ -19,8 +19,8 @@ import (
 // SeedSize is the length in bytes of every seed.
 const SeedSize = 32
 
-// keyText is the length of 32 bytes as base64url. Go's decoder skips line ends, so
-// without it one key would have many spellings.
+// keyText is the length of 32 bytes as base64url. The length is checked because Go's decoder
+// skips line ends, so that one key would have many spellings.
 const keyText = 43
 
 // ErrKey says that a seed or public key is malformed. It never repeats the key.
@@ -64,8 +64,8 @@ func Recipient(seed secret.String) (string, error) {
 	return id.Recipient().String(), nil
 }
 
-// CheckRecipient returns ErrKey unless text is an age hybrid recipient: age refuses
-// to mix the kinds in one file, so there is one kind from the first day.
+// CheckRecipient returns ErrKey unless text is an age hybrid recipient. age refuses to mix
+// hybrid and other recipients in one file, so all keys are hybrid.
 func CheckRecipient(text string) error {
 	if _, err := age.ParseHybridRecipient(text); err != nil {
 		return fmt.Errorf("age recipient: %w", ErrKey)

@@ -20,11 +20,11 @@ import (
 // DefaultOfflineTTL is how long a daemon may serve without its broker, in seconds.
 const DefaultOfflineTTL = 24 * 3600
 
-// MaxOfflineTTL bounds the owner's word: 366 days in seconds.
+// MaxOfflineTTL is the longest lease that an owner may set: 366 days, in seconds.
 const MaxOfflineTTL = 366 * 24 * 3600
 
-// ErrManifest says that a manifest must not be used: its signature, form or
-// content is wrong. The reader keeps the one it has (`manifest_refused`).
+// ErrManifest says that a manifest must not be used: its signature, form or content is
+// wrong. The reader keeps the one that it has (condition manifest_refused).
 var ErrManifest = errors.New("manifest refused")
 
 var (
@@ -32,8 +32,8 @@ var (
 	hashPattern  = regexp.MustCompile(`\A[0-9a-f]{64}\z`)
 )
 
-// Manifest is what the owner says of one agent. Every field is always present in
-// the signed bytes, but NextOwnerKey.
+// Manifest is the document that the owner signs for one agent. Every field is always present
+// in the signed bytes, except NextOwnerKey.
 type Manifest struct {
 	V             int           `json:"v"` // 1
 	Owner         wallet.Wallet `json:"owner"`
@@ -49,7 +49,7 @@ type Manifest struct {
 	NextOwnerKey  string        `json:"next_owner_key,omitempty"`
 }
 
-// Entry lists one record: the SHA-256 of its ciphertext is its name.
+// Entry lists one record, by the SHA-256 of its ciphertext.
 type Entry struct {
 	Service  string `json:"service"`
 	Revision uint64 `json:"revision"`
@@ -99,8 +99,8 @@ func Sign(m Manifest, signingSeed secret.String) (protocol.SignedManifest, error
 	return protocol.SignedManifest{Manifest: raw, Signature: sig}, nil
 }
 
-// Open verifies the owner's signature over the bytes as they came, and only then
-// parses them, strictly. Any defect is ErrManifest.
+// Open verifies the owner's signature over the bytes as they arrived, and only then parses
+// them, strictly. Any defect is ErrManifest.
 func Open(signed protocol.SignedManifest, ownerSigningKey string) (Manifest, error) {
 	if err := session.CheckProof(ownerSigningKey, manifestText(signed.Manifest), signed.Signature); err != nil {
 		return Manifest{}, fmt.Errorf("%w: the signature is not the owner's", ErrManifest)
@@ -108,8 +108,8 @@ func Open(signed protocol.SignedManifest, ownerSigningKey string) (Manifest, err
 	return Parse(signed.Manifest)
 }
 
-// Parse reads the bytes without a signature: for the broker, whose word about them
-// nobody takes. Clients call Open.
+// Parse reads the bytes without checking the signature. Only the broker uses it, whose
+// reading of a manifest no client relies on; clients call Open.
 func Parse(raw []byte) (Manifest, error) {
 	var m Manifest
 	if err := strictjson.Decode(raw, &m); err != nil {
@@ -162,14 +162,14 @@ func (m Manifest) checkRecords() error {
 	return nil
 }
 
-// Errors of what people type; both are usage errors.
+// Errors in what a person typed; both are usage errors.
 var (
 	ErrAlias = errors.New("an alias is 1 to 63 of a-z, 0-9 and '-', does not begin with '-' and is not a wallet")
 	ErrEmail = errors.New("an e-mail address is one '@' between printable characters without blanks, at most 64 bytes")
 )
 
-// CheckAlias returns ErrAlias unless text is an alias. A wallet is none: whoever asks
-// for a wallet must not get the agent that carries it as a name.
+// CheckAlias returns ErrAlias unless text is an alias. A wallet is no alias: otherwise a
+// person who gives a wallet could get another agent that has it as its alias.
 func CheckAlias(text string) error {
 	if _, err := wallet.Parse(text); err == nil || !aliasPattern.MatchString(text) {
 		return ErrAlias
@@ -177,8 +177,8 @@ func CheckAlias(text string) error {
 	return nil
 }
 
-// CheckEmail returns ErrEmail unless text can be told from an alias and a wallet,
-// is lower case, and is safe to show.
+// CheckEmail returns ErrEmail unless text is an e-mail address in lower case that differs
+// from every alias and wallet and is safe to show.
 func CheckEmail(text string) error {
 	local, domain, ok := strings.Cut(text, "@")
 	if !ok || local == "" || domain == "" || strings.Contains(domain, "@") || len(text) > protocol.MaxText ||

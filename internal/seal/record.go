@@ -28,8 +28,8 @@ type recordBody struct {
 	Value    protocol.Bytes `json:"value"`
 }
 
-// SealRecord encrypts one credential to every recipient: the owner's key, and the
-// device key too where the service is in scope. value is at most protocol.MaxRecord bytes.
+// SealRecord encrypts one credential to every recipient: the owner's key, and the device key
+// if the service is in scope. value has at most protocol.MaxRecord bytes.
 func SealRecord(service string, revision uint64, value secret.String, recipients ...string) (protocol.SealedRecord, error) {
 	if err := scope.CheckService(service); err != nil {
 		return protocol.SealedRecord{}, err
@@ -71,7 +71,7 @@ func encrypt(plain []byte, recipients []string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// EntryOf names a sealed record as a manifest lists it.
+// EntryOf is the entry for a sealed record in a manifest.
 func EntryOf(r protocol.SealedRecord) Entry {
 	sum := sha256.Sum256(r.Data)
 	return Entry{Service: r.Service, Revision: r.Revision, SHA256: hex.EncodeToString(sum[:])}
@@ -85,8 +85,8 @@ func CheckRecord(r protocol.SealedRecord, entry Entry) error {
 	return nil
 }
 
-// OpenRecord decrypts the record that entry lists with the age seed of a device or
-// an owner. Any defect is ErrRecord; the value is in no error.
+// OpenRecord decrypts the record that entry lists with the age seed of a device or an owner.
+// Any defect is ErrRecord; no error contains the value.
 func OpenRecord(r protocol.SealedRecord, entry Entry, seed secret.String) (secret.String, error) {
 	if err := CheckRecord(r, entry); err != nil {
 		return secret.String{}, err

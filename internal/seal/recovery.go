@@ -17,8 +17,8 @@ const recoveryPrefix = "AGENTKEYS-RECOVERY-1-"
 // repeats the text.
 var ErrRecoveryKey = errors.New("not a recovery key: AGENTKEYS-RECOVERY-1- and 109 letters and digits; copy it again")
 
-// RecoveryKey packs the owner's two seeds with 4 bytes of their SHA-256, so that a
-// mistyped letter is noticed. It is shown once, at `init`.
+// RecoveryKey packs the owner's two seeds with 4 bytes of their SHA-256, so that a mistyped
+// letter is noticed. `init` shows it once.
 func RecoveryKey(identitySeed, signingSeed secret.String) (secret.String, error) {
 	a, err := seedBytes(identitySeed)
 	if err != nil {
@@ -34,7 +34,7 @@ func RecoveryKey(identitySeed, signingSeed secret.String) (secret.String, error)
 	return secret.New(recoveryPrefix + text), nil
 }
 
-// ParseRecoveryKey gives back the two seeds. Case, blanks and line ends are ignored.
+// ParseRecoveryKey returns the two seeds. It ignores case, blanks and line ends.
 func ParseRecoveryKey(key secret.String) (identitySeed, signingSeed secret.String, err error) {
 	text := strings.ToUpper(strings.Join(strings.Fields(key.Reveal()), ""))
 	text, ok := strings.CutPrefix(text, recoveryPrefix)

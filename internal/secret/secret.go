@@ -1,6 +1,6 @@
-// Package secret holds a value that cannot be printed by accident: tokens, key
-// seeds, pair codes and credential values travel as secret.String and leave it
-// only through Reveal, which is easy to grep for.
+// Package secret holds a value that cannot be printed by accident. Tokens, key seeds, pair
+// codes and credential values are passed as secret.String; only Reveal returns the text, so
+// a search for Reveal finds every place where a secret is used.
 package secret
 
 import (
@@ -17,14 +17,14 @@ const redacted = "[secret]"
 // to write the secret (the session payload, a request header) call Reveal.
 var ErrMarshal = errors.New("secret: refusing to encode a secret")
 
-// String is a secret text. The zero value is the empty secret. The pointer keeps
-// reflection-based printers (%+v of a holder, slog, spew) from reaching the bytes.
+// String is a secret text. The zero value is the empty secret. It holds a pointer so that
+// printers that use reflection (%+v of a struct that holds it, slog) do not reach the text.
 type String struct{ p *string }
 
 // New wraps s.
 func New(s string) String { return String{p: &s} }
 
-// Reveal returns the text itself. Every call is a place to review.
+// Reveal returns the text itself. A review looks at every call.
 func (s String) Reveal() string {
 	if s.p == nil {
 		return ""
@@ -46,6 +46,6 @@ func (s String) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted)
 // LogValue gives slog the placeholder.
 func (s String) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// MarshalText always fails with ErrMarshal: silently writing a placeholder into
-// a stored document would lose the secret.
+// MarshalText always fails with ErrMarshal. Writing a placeholder into a stored document
+// without an error would lose the secret.
 func (s String) MarshalText() ([]byte, error) { return nil, ErrMarshal }

@@ -2,10 +2,10 @@ package session
 
 import "strings"
 
-// BrokerURL decides which broker a session is kept at: the one that a person named
-// (settings, a variable, a flag; empty: nobody did), else the one that the session
-// remembers. A pin is not given up by leaving it out: the same address without one is
-// the remembered URL.
+// BrokerURL decides which broker a session belongs to: the one that a person named (in the
+// settings, a variable or a flag; empty: none was named), else the one that the session
+// remembers (docs/spec/architecture.md#which-broker). Leaving out the pin does not remove
+// it: for the same address without a pin the result is the remembered URL.
 func BrokerURL(named, remembered string) string {
 	base, _, pinned := strings.Cut(remembered, "#")
 	if named == "" || pinned && strings.TrimRight(named, "/") == strings.TrimRight(base, "/") {
@@ -14,9 +14,9 @@ func BrokerURL(named, remembered string) string {
 	return named
 }
 
-// At is the session as it stands at the broker that named decides on, and that broker's
-// URL. An end that another named broker told does not count there: a broker that has
-// nothing to do with the session must not be able to end it for good.
+// At is the session as it stands at the broker that named decides on, and the URL of that
+// broker. Ended is dropped if another broker sent it: a broker that does not know the
+// session must not be able to end it for good.
 func (s Session) At(named string) (at Session, url string) {
 	url = BrokerURL(named, s.Broker)
 	if s.Ended != nil && s.Ended.Broker != "" && s.Ended.Broker != url {
@@ -25,8 +25,8 @@ func (s Session) At(named string) (at Session, url string) {
 	return s, url
 }
 
-// EndedAt is what the broker of url, which At decided on, tells with code at the time
-// at, in Unix seconds.
+// EndedAt records that the broker of url, which At decided on, ended the session with code
+// at the time at, in Unix seconds.
 func (s Session) EndedAt(url, code string, at int64) *Ended {
 	e := &Ended{Code: code, At: at}
 	if url != s.Broker {

@@ -11,7 +11,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// ErrID says that a text is no session id; a usage error (exit 64). Nothing was created.
+// ErrID says that a text is no session id; a usage error (exit 64).
 var ErrID = errors.New("a session id is master, daemon-<wallet>, pending-<32 hex>, or 1 to 64 of a-z 0-9 . _ -")
 
 const (
@@ -24,8 +24,8 @@ var (
 	pendingPattern = regexp.MustCompile(`\Apending-[0-9a-f]{32}\z`)
 )
 
-// ID names one slot: the place where one session is stored. Only this package
-// makes one, so an ID is always safe as one path element.
+// ID names one slot, the place where one session is stored. Only this package makes one, so
+// an ID is always safe to use as one path element.
 type ID struct{ name string }
 
 // Master is the owner's slot.
@@ -34,7 +34,7 @@ func Master() ID { return ID{"master"} }
 // DaemonID is the slot of an agent's session.
 func DaemonID(w wallet.Wallet) ID { return ID{daemonPrefix + w.String()} }
 
-// NewPendingID makes a fresh slot for a pairing whose wallet is not known yet.
+// NewPendingID makes the id of a new slot for a pairing whose wallet is not known yet.
 func NewPendingID() ID {
 	var b [16]byte
 	_, _ = rand.Read(b[:])
@@ -71,7 +71,7 @@ func (id ID) String() string { return id.name }
 // IsZero reports whether no slot is named.
 func (id ID) IsZero() bool { return id.name == "" }
 
-// IsPending reports whether the slot belongs to a pairing under way.
+// IsPending reports whether the slot belongs to a pairing in progress.
 func (id ID) IsPending() bool { return strings.HasPrefix(id.name, pendingPrefix) }
 
 // Wallet is the wallet of a daemon's slot; ok is false for any other.

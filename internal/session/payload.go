@@ -16,8 +16,9 @@ import (
 // ErrPayload is wrapped by every error of Decode. No error repeats the payload.
 var ErrPayload = errors.New("not a session payload")
 
-// payload is the compact JSON of a slot. Scope alone keeps null = all here, for
-// compatibility with earlier versions, and must be present.
+// payload is the compact JSON of a slot. Only here a scope is written as null for all, for
+// compatibility with earlier versions, and it must be present
+// (docs/spec/architecture.md#scopes-in-documents).
 type payload struct {
 	Token      string          `json:"token"`
 	Wallet     string          `json:"wallet"`
@@ -45,8 +46,8 @@ type pairingPayload struct {
 	Resumed   int    `json:"resumed"`
 }
 
-// Encode gives the compact JSON that a slot stores. It holds every secret of the
-// session in the clear; the caller hands it to the store and to nothing else.
+// Encode gives the compact JSON that a slot stores. It holds every secret of the session
+// unencrypted; the caller passes it to the store and to nothing else.
 func (s Session) Encode() ([]byte, error) {
 	p := payload{
 		Token: s.Token.Reveal(), CreatedAt: s.CreatedAt, TTLSeconds: s.TTLSeconds,
@@ -73,8 +74,8 @@ func (s Session) Encode() ([]byte, error) {
 	return json.Marshal(p)
 }
 
-// Decode reads a payload strictly: repeated, case-varied, unknown or missing keys,
-// a malformed token, wallet or seed are ErrPayload.
+// Decode reads a payload strictly: repeated, case-varied, unknown or missing keys and a
+// malformed token, wallet or seed are ErrPayload.
 func Decode(data []byte) (Session, error) {
 	var p payload
 	if err := strictjson.Decode(data, &p); err != nil {
@@ -87,7 +88,7 @@ func Decode(data []byte) (Session, error) {
 	return s, nil
 }
 
-// redactJSON keeps encoding/json's type errors, which quote input, out of messages.
+// redactJSON replaces the type errors of encoding/json, which quote the input.
 func redactJSON(err error) error {
 	var typeErr *json.UnmarshalTypeError
 	if errors.As(err, &typeErr) {
@@ -127,7 +128,7 @@ func decodeScope(raw json.RawMessage) (scope.Scope, error) {
 	return s, err
 }
 
-// check validates the texts; the token of an adopted session need not be ours.
+// check validates the texts. The token of an adopted session may have another form than ours.
 func (p payload) check() error {
 	if p.Token == "" {
 		return errors.New("token is empty")

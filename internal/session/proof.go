@@ -9,7 +9,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// ErrProof says that a signature does not prove the device, or a key is malformed.
+// ErrProof says that a signature does not prove the device, or that a key is malformed.
 var ErrProof = errors.New("the proof does not match")
 
 // RenewText is what the device signs to register the hash of its next token.
@@ -22,20 +22,20 @@ func EndText(w wallet.Wallet, tokenSHA256 string) []byte {
 	return []byte("agentkeys end v1\n" + w.String() + "\n" + tokenSHA256)
 }
 
-// ResumeText is what the device (or the owner's signing key) signs to come back
-// with a new token after the broker did not accept the old one.
+// ResumeText is what the device, or the owner's signing key, signs to get a new token when
+// the broker does not accept the old one.
 func ResumeText(w wallet.Wallet, nextSHA256, challenge string) []byte {
 	return []byte("agentkeys resume v1\n" + w.String() + "\n" + nextSHA256 + "\n" + challenge)
 }
 
-// ReopenText is what the owner's signing key signs to let a lapsed session live
-// again; tokenSHA256 is of the owner's bearer, so the proof serves that session only.
+// ReopenText is what the owner's signing key signs to reactivate a lapsed session. tokenSHA256
+// is the hash of the owner's token, so the proof is valid for that session of the owner only.
 func ReopenText(owner, agent wallet.Wallet, tokenSHA256 string) []byte {
 	return []byte("agentkeys reopen v1\n" + owner.String() + "\n" + agent.String() + "\n" + tokenSHA256)
 }
 
-// OpenText is what the owner's signing key signs to open the account again after the
-// broker's database was put back; tokenSHA256 is of the owner's bearer.
+// OpenText is what the owner's signing key signs to open the account after the broker's
+// database was restored. tokenSHA256 is the hash of the owner's token.
 func OpenText(owner wallet.Wallet, epoch, tokenSHA256 string) []byte {
 	return []byte("agentkeys open v1\n" + owner.String() + "\n" + epoch + "\n" + tokenSHA256)
 }

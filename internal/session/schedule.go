@@ -2,8 +2,8 @@ package session
 
 import "time"
 
-// RenewEvery is the nominal time between renewals; each is moved by up to 10 % so
-// that a fleet that was switched on together does not renew together.
+// RenewEvery is the nominal time between renewals. Each renewal is moved by up to 10 %, so
+// that boards that were switched on at the same time do not renew at the same time.
 const RenewEvery = 24 * time.Hour
 
 // RenewAfter is how long after the last renewal the next one is due. jitter is in
@@ -12,9 +12,9 @@ func RenewAfter(jitter float64) time.Duration {
 	return RenewEvery - RenewEvery/10 + time.Duration(jitter*float64(RenewEvery/5))
 }
 
-// RenewIn is how long to wait before the next renewal of a session that was created
-// (last renewed) at createdAt. A clock that jumped by years, either way, never gives
-// more than one full interval nor less than zero: local time only schedules.
+// RenewIn is how long to wait before the next renewal of a session that was created or last
+// renewed at createdAt. The local clock only schedules: where it jumped by years, either
+// way, the wait is between zero and one full interval.
 func RenewIn(createdAt, now int64, jitter float64) time.Duration {
 	interval := RenewAfter(jitter)
 	age := time.Duration(min(max(now-createdAt, -1), 1<<31)) * time.Second

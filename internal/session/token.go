@@ -16,7 +16,7 @@ const TokenLength = 43
 // ErrToken says that a text is no token. It never repeats the text.
 var ErrToken = errors.New("a token is 43 characters of base64url")
 
-// NewToken makes a token. It is made where it will be kept (ADR 0004).
+// NewToken makes a token, on the machine that keeps it (ADR 4).
 func NewToken() secret.String {
 	var b [32]byte
 	_, _ = rand.Read(b[:])
@@ -32,8 +32,8 @@ func CheckToken(text string) error {
 	return nil
 }
 
-// TokenHash is what the broker learns of a token: the lower-case hex SHA-256 of
-// its 43 characters.
+// TokenHash is what the broker learns of a token: the SHA-256 of its 43 characters, in
+// lower-case hex.
 func TokenHash(token secret.String) string {
 	sum := sha256.Sum256([]byte(token.Reveal()))
 	return hex.EncodeToString(sum[:])

@@ -8,13 +8,13 @@ import (
 )
 
 const (
-	queued    = 1024        // lines that wait for a reader
-	flushTime = time.Second // that the last ones have at the end
+	queued    = 1024        // lines that may wait to be written
+	flushTime = time.Second // how long Close waits for the last lines
 )
 
-// Log is the log of a long-lived program. A reader that hangs (a stopped journald, a pager
-// that was left) keeps nobody waiting: lines are queued, and those that find no room are
-// counted and left out. It is safe for concurrent use.
+// Log is the log of a long-lived program. It does not block the program when the reader of
+// the log hangs (a stopped journald, a suspended pager): lines are queued, and lines that
+// find the queue full are counted and dropped. It is safe for concurrent use.
 type Log struct {
 	mu     sync.Mutex
 	lines  chan []byte
@@ -23,19 +23,19 @@ type Log struct {
 	done   chan struct{}
 }
 
-// NewLog writes to the writer given, from a goroutine of its own until Close.
+// NewLog returns a Log that writes to the given writer, from a goroutine that Close ends.
 func NewLog(to io.Writer) *Log {
 	l := &Log{lines: make(chan []byte, queued), done: make(chan struct{})}
 	go func() {
 		defer close(l.done)
 		for line := range l.lines {
-			_, _ = to.Write(line) // there is nowhere to complain
+			_, _ = to.Write(line) // an error of the log cannot be logged
 		}
 	}()
 	return l
 }
 
-// Write takes one line and never blocks.
+// Write queues one line. It never blocks and never fails.
 func (l *Log) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -51,7 +51,7 @@ func (l *Log) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Close gives the last lines a second to be read.
+// Close ends the log and waits up to a second for the queued lines to be written.
 func (l *Log) Close() {
 	l.mu.Lock()
 	if !l.closed {

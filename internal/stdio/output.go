@@ -1,5 +1,5 @@
-// Package stdio is what the programs share at their edge: what becomes of standard
-// output and standard error when nobody reads them any more.
+// Package stdio handles standard output and standard error of the programs when the
+// process at their other end has closed them or does not read.
 package stdio
 
 import (
@@ -10,26 +10,25 @@ import (
 	"syscall"
 )
 
-// SurvivePipes is a first act of every program. From then on a write to standard output
-// or standard error whose reader is gone returns EPIPE. Go otherwise ends the process by
-// SIGPIPE (os/signal, "SIGPIPE"), which systemd counts as a clean end. A program that is
-// executed afterwards has the system's default again: the signal is handled, not ignored.
+// SurvivePipes makes a write to a closed standard output or standard error return EPIPE.
+// Every program calls it at its start. Without it the Go runtime ends the process by SIGPIPE
+// (os/signal, "SIGPIPE"), which systemd counts as a clean exit. A program that this process
+// executes has the system's default again, because the signal is handled and not ignored.
 func SurvivePipes() {
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // nobody receives: the write's error says it
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // never received: the write's error is what counts
 }
 
-// Output is standard output. It remembers the first write that failed, so that a command
-// whose words did not arrive does not end as if it had said them. It is not safe for
-// concurrent use.
+// Output is standard output. It keeps the first write error, so that a command whose output
+// did not arrive does not exit with 0. It is not safe for concurrent use.
 type Output struct {
 	to  io.Writer
 	err error
 }
 
-// NewOutput writes to the writer given.
+// NewOutput returns an Output that writes to the given writer.
 func NewOutput(to io.Writer) *Output { return &Output{to: to} }
 
-// Write passes p on.
+// Write writes p to the writer and keeps the first error.
 func (o *Output) Write(p []byte) (int, error) {
 	n, err := o.to.Write(p)
 	if err != nil && o.err == nil {
@@ -38,9 +37,9 @@ func (o *Output) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Err is the first write that failed, nil where all arrived.
+// Err is the first write error, nil if there was none.
 func (o *Output) Err() error { return o.err }
 
-// Raw is the writer behind, for what needs the file itself: a terminal's size, or a child
-// that is to inherit it.
+// Raw is the underlying writer, for callers that need the file itself: to ask for a
+// terminal's size, or to pass it to a child process.
 func (o *Output) Raw() io.Writer { return o.to }

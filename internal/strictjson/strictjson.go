@@ -1,7 +1,7 @@
-// Package strictjson decodes the documents that decide about access. On top of
-// encoding/json it refuses repeated keys, keys that differ from a field only by
-// case, missing fields, invalid UTF-8 and anything after the value. So no mutation
-// of a document may quietly fall back to a default (design 1, scope).
+// Package strictjson decodes the documents that decide about access. In addition to what
+// encoding/json checks it refuses repeated keys, keys that differ from a field only by case,
+// missing fields, invalid UTF-8, null, and anything after the value. encoding/json accepts
+// these, and a field would silently keep its default (docs/spec/architecture.md#scopes-in-documents).
 package strictjson
 
 import (
@@ -21,15 +21,15 @@ var ErrInvalid = errors.New("invalid JSON document")
 // maxDepth bounds the nesting of every document.
 const maxDepth = 32
 
-// maxKeys bounds the keys of one object of a document that a stranger sent: each is kept
-// in memory to find repeats.
+// maxKeys bounds the keys of one object of a document that another party sent, because each
+// key is kept in memory to find repetitions.
 const maxKeys = 1024
 
-// maxItems bounds the elements of one array of such a document: a small element takes
-// many times its text in memory.
+// maxItems bounds the elements of one array of such a document, because a small element
+// takes many times its text in memory.
 const maxItems = 4096
 
-// rules are what differs between the decoders.
+// rules is what differs between the decoders.
 type rules struct {
 	lenient  bool // unknown keys are ignored
 	maxKeys  int  // 0: as many as the document holds
@@ -43,13 +43,14 @@ func Decode(data []byte, v any) error {
 	return decode(data, v, rules{maxKeys: maxKeys, maxItems: maxItems})
 }
 
-// DecodeOwn is Decode for a file that this program wrote itself: how many keys an object
-// has is bounded by the size of the file alone, which grows with the user's fleet.
+// DecodeOwn is Decode for a file that this program wrote itself. The number of keys is not
+// bounded, because it grows with the number of the user's agents; the caller bounds the
+// size of the file.
 func DecodeOwn(data []byte, v any) error { return decode(data, v, rules{}) }
 
-// DecodeLenient ignores unknown keys: for clients that read the replies of a newer server.
-// The client bounds the size of a reply, and so its keys: what an owner has of something
-// may be many.
+// DecodeLenient is Decode for a client that reads the reply of a server, which may be newer:
+// unknown keys are ignored. The number of keys is not bounded, because an owner may have
+// many agents; the client bounds the size of the reply.
 func DecodeLenient(data []byte, v any) error { return decode(data, v, rules{lenient: true}) }
 
 func decode(data []byte, v any, r rules) error {
@@ -70,7 +71,7 @@ func decode(data []byte, v any, r rules) error {
 	return nil
 }
 
-// walk reads one value; t is the Go type it is meant for, or nil where none is known.
+// walk checks one value. t is the Go type that it will be decoded into, nil if unknown.
 func walk(dec *json.Decoder, t reflect.Type, r rules, depth int) error {
 	if depth > maxDepth {
 		return errors.New("nested too deep")
@@ -82,7 +83,7 @@ func walk(dec *json.Decoder, t reflect.Type, r rules, depth int) error {
 	if tok == nil && !nullable(t) {
 		return errors.New("null where a value must be")
 	}
-	t = plain(t)
+	t = decodedType(t)
 	switch tok {
 	case json.Delim('{'):
 		return walkObject(dec, t, r, depth)
@@ -150,7 +151,7 @@ type field struct {
 
 type fieldSet []field
 
-// lookup finds the type of a key. An empty set knows nothing and refuses nothing.
+// lookup finds the type of a key. An empty set accepts every key.
 func (fs fieldSet) lookup(key string, lenient bool) (reflect.Type, error) {
 	if len(fs) == 0 {
 		return nil, nil
@@ -189,7 +190,7 @@ func fieldsOf(t reflect.Type) fieldSet {
 		name, opts, _ := strings.Cut(sf.Tag.Get("json"), ",")
 		switch {
 		case sf.Anonymous && name == "":
-			fs = append(fs, fieldsOf(plain(sf.Type))...)
+			fs = append(fs, fieldsOf(decodedType(sf.Type))...)
 		case !sf.IsExported() || name == "-":
 		default:
 			if name == "" {
@@ -202,8 +203,8 @@ func fieldsOf(t reflect.Type) fieldSet {
 	return fs
 }
 
-// plain strips pointers and hides types that decode themselves.
-func plain(t reflect.Type) reflect.Type {
+// decodedType is t without pointers; nil for a type that decodes itself.
+func decodedType(t reflect.Type) reflect.Type {
 	for t != nil && t.Kind() == reflect.Pointer {
 		if selfDecoding(t) {
 			return nil
@@ -216,18 +217,18 @@ func plain(t reflect.Type) reflect.Type {
 	return t
 }
 
-// nullable reports whether null means something for t. encoding/json takes null for
-// every type and leaves what was there: for a number, a text or a struct that is a
-// default by another name.
+// nullable reports whether null is a value of t. encoding/json accepts null for every type
+// and leaves the variable as it was, which for a number, a text or a struct is the same as
+// a missing field.
 func nullable(t reflect.Type) bool {
 	if t == nil || reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]()) {
-		return true // not known here, or decides for itself
+		return true // the type is unknown, or decides itself
 	}
 	switch t.Kind() {
 	case reflect.Pointer, reflect.Interface, reflect.Map:
 		return true
 	case reflect.Slice:
-		return !selfDecoding(reflect.PointerTo(t)) // an empty list; but not binary data
+		return !selfDecoding(reflect.PointerTo(t)) // an empty list, but not binary data
 	}
 	return false
 }

@@ -53,7 +53,7 @@ func Parse(text string) (Wallet, error) {
 	return w, nil
 }
 
-// String is the canonical form, used in every name that a machine compares.
+// String is the canonical form. Use it wherever a program compares or stores the name.
 func (w Wallet) String() string { return "0x" + hex.EncodeToString(w.b[:]) }
 
 // IsZero reports whether no wallet is set.

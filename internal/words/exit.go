@@ -1,11 +1,11 @@
 package words
 
-// The exit codes of every program, as sysexits.h numbers them where it has a number.
-// Scripts and systemd units decide by them: a unit is not restarted after ExitUsage and
-// ExitNoSession, which a person has to mend.
+// The exit codes of every program, with the numbers of sysexits.h where it has one.
+// Scripts and systemd units depend on them: a unit is not restarted after ExitUsage and
+// ExitNoSession, which a person has to resolve.
 const (
 	ExitOK          = 0
-	ExitFault       = 1  // a fault; also not found, conflict, and a store that is corrupt
+	ExitFault       = 1  // a fault; also not found, conflict, and a corrupt store
 	ExitUsage       = 64 // a wrong argument or setting
 	ExitUnreachable = 69 // the broker or the daemon cannot be reached
 	ExitDenied      = 77 // denied by scope or rule, or revoked
