@@ -9,16 +9,16 @@ import (
 )
 
 const (
-	// lookEvery bounds how long lost sockets stay unseen where no event tells, as when a
-	// file system is unmounted. It wakes an idle board twice a minute.
+	// lookEvery is how long lost sockets may go unnoticed where the system sends no event, as
+	// when a file system is unmounted. It wakes an idle board twice a minute.
 	lookEvery = 30 * time.Second
-	// lookPause lets what removes a directory come to its end.
+	// lookPause gives the program that removes a directory time to finish.
 	lookPause = 200 * time.Millisecond
 )
 
-// Keep answers on p until ctx ends, and on new sockets when the files of the old ones are
-// gone: removed with a runtime directory at a log-out, by tmpfiles, or replaced. open makes
-// them; while it cannot, it is tried again. looks, a SIGHUP, asks for a look at once.
+// Keep serves on p until ctx ends. When the socket files are gone or replaced (with a runtime
+// directory at a log-out, or by tmpfiles), it serves on new ones, which open makes; while
+// open fails, it tries again. A value on looks, which SIGHUP sends, asks for a check at once.
 func (s *Server) Keep(ctx context.Context, p *Pair, open func() (*Pair, error), looks <-chan struct{}) error {
 	var serving sync.WaitGroup
 	defer serving.Wait()
@@ -35,8 +35,8 @@ func (s *Server) Keep(ctx context.Context, p *Pair, open func() (*Pair, error), 
 		if ctx.Err() == nil {
 			s.c.Logger.Warn("sockets lost", "directory", p.Dir)
 		}
-		stop()        // who is being answered still gets the answer
-		_ = p.Close() // a file that is left would look like another daemon's
+		stop()        // requests that are being answered are completed
+		_ = p.Close() // a remaining file would look like another daemon's
 		if p = s.reopen(ctx, open, looks); p == nil {
 			return nil
 		}
@@ -44,7 +44,7 @@ func (s *Server) Keep(ctx context.Context, p *Pair, open func() (*Pair, error), 
 	}
 }
 
-// watch returns when the sockets are lost, their server has ended, or ctx has.
+// watch returns when the sockets are lost, their server has ended, or ctx has ended.
 func (s *Server) watch(ctx context.Context, p *Pair, ended, looks <-chan struct{}) {
 	events, closeEvents := s.eventsOf(p.Dir)
 	defer closeEvents()
@@ -70,8 +70,8 @@ func (s *Server) watch(ctx context.Context, p *Pair, ended, looks <-chan struct{
 	}
 }
 
-// eventsOf tells when something was removed from a directory, or it itself. Where the
-// system gives no such events, looks in turn find it.
+// eventsOf reports that something was removed from a directory, or the directory itself.
+// Where the system has no such events, the regular check finds it.
 func (s *Server) eventsOf(dir string) (events <-chan struct{}, closeEvents func()) {
 	w, err := fsnotify.NewWatcher()
 	if err == nil {
@@ -99,7 +99,7 @@ func (s *Server) eventsOf(dir string) (events <-chan struct{}, closeEvents func(
 					default:
 					}
 				}
-			case _, open := <-w.Errors: // an overflow: the look in turn finds it
+			case _, open := <-w.Errors: // events were lost: the regular check finds it
 				if !open {
 					return
 				}
@@ -132,7 +132,7 @@ func (s *Server) reopen(ctx context.Context, open func() (*Pair, error), looks <
 	return nil
 }
 
-// pause waits; the caller looks at ctx.
+// pause waits for d or until ctx ends; the caller checks ctx.
 func pause(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

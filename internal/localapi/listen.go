@@ -12,26 +12,26 @@ import (
 
 // Errors of Listen.
 var (
-	// ErrInUse: another program answers on the socket; it was left alone.
+	// ErrInUse: another program answers on the socket, which was left alone.
 	ErrInUse = errors.New("the socket is in use by another program")
-	// ErrPath: the path is longer than a socket address, or something else lies there.
+	// ErrPath: the path is too long for a socket address, or another kind of file is there.
 	ErrPath = errors.New("the socket cannot be made there")
 )
 
-// backlog is how many callers may wait to be accepted; the system may allow fewer.
+// backlog is how many connections may wait to be accepted; the system may allow fewer.
 const backlog = 4096
 
-// Socket is a listener that knows its file: whether it is still in its place, and that
-// another's is not removed with it.
+// Socket is a listener that remembers its file, so that it can tell whether the file is still
+// there and does not remove another daemon's.
 type Socket struct {
 	net.Listener
 	path string
 	file fs.FileInfo
 }
 
-// Listen makes dir/name with exactly mode, which nobody can connect to before that. The
-// caller holds the instance's run lock. A stale socket (nobody answers a dial) is removed;
-// anything else in the way is ErrPath or ErrInUse.
+// Listen makes the socket dir/name with exactly mode; no program can connect before it has
+// that mode. The caller holds the instance's run lock. A stale socket, on which no program
+// accepts connections, is removed; anything else in its place is ErrPath or ErrInUse.
 func Listen(dir, name string, mode fs.FileMode) (*Socket, error) {
 	path := filepath.Join(dir, name)
 	if len(path) > maxSocketPath {
@@ -51,11 +51,11 @@ func Listen(dir, name string, mode fs.FileMode) (*Socket, error) {
 	return s, nil
 }
 
-// bind gives the socket its mode between bind(2) and listen(2), when a connection is
-// refused to everybody. The umask would do it too, but belongs to the whole process, in
-// which other goroutines make files.
+// bind sets the socket's mode between bind(2) and listen(2), while the kernel refuses every
+// connection. The umask would set it too, but it belongs to the whole process, in which other
+// goroutines make files.
 func bind(path string, mode fs.FileMode) (*Socket, error) {
-	syscall.ForkLock.RLock() // no child inherits it
+	syscall.ForkLock.RLock() // so that no child process inherits the descriptor
 	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err == nil {
 		syscall.CloseOnExec(fd)
@@ -65,13 +65,13 @@ func bind(path string, mode fs.FileMode) (*Socket, error) {
 		return nil, os.NewSyscallError("socket", err)
 	}
 	file := os.NewFile(uintptr(fd), path)
-	defer func() { _ = file.Close() }() // the listener has a descriptor of its own
+	defer func() { _ = file.Close() }() // the listener has its own descriptor
 	if err := syscall.Bind(fd, &syscall.SockaddrUnix{Name: path}); err != nil {
 		return nil, os.NewSyscallError("bind", err)
 	}
 	s, err := listen(file, path, mode)
 	if err != nil {
-		_ = os.Remove(path) // made here
+		_ = os.Remove(path) // this function made it
 	}
 	return s, err
 }
@@ -94,16 +94,16 @@ func listen(file *os.File, path string, mode fs.FileMode) (*Socket, error) {
 	return &Socket{Listener: l, path: path, file: info}, nil
 }
 
-// Intact reports whether the file in the socket's place is this socket's.
+// Intact reports whether the file at the socket's path is this socket's.
 func (s *Socket) Intact() bool {
 	info, err := os.Lstat(s.path)
 	return err == nil && os.SameFile(info, s.file)
 }
 
-// Close removes the file too, where it is this socket's.
+// Close closes the listener and removes the file, if it is this socket's.
 func (s *Socket) Close() error {
 	if s.Intact() {
-		_ = os.Remove(s.path) // a stale one is replaced by the next daemon
+		_ = os.Remove(s.path) // if it stays, the next daemon replaces it
 	}
 	return s.Listener.Close()
 }
@@ -119,7 +119,7 @@ func removeStale(path string) error {
 	if info.Mode().Type() != fs.ModeSocket {
 		return fmt.Errorf("%s lies there: %w", info.Mode().Type(), ErrPath)
 	}
-	c, err := net.Dial("unix", path) //nolint:noctx // a unix socket answers at once
+	c, err := net.Dial("unix", path) //nolint:noctx // connecting to a unix socket does not wait
 	if err == nil {
 		_ = c.Close()
 		return ErrInUse

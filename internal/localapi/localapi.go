@@ -1,7 +1,7 @@
-// Package localapi serves agent.sock: HTTP over a unix socket for the programs
-// beside a daemon (api/local.openapi.yaml), and metrics.sock, which says only how
-// the daemon is. Who may ask is decided by the kernel's word about the peer and
-// the rules of internal/access.
+// Package localapi serves agent.sock, HTTP over a unix socket for the programs on the same
+// machine (api/local.openapi.yaml), and metrics.sock, which has only metrics and health. The
+// kernel tells who the caller is, and the rules of internal/access decide
+// (docs/spec/architecture.md#who-may-ask).
 package localapi
 
 import (
@@ -18,26 +18,26 @@ import (
 	"github.com/agentkeys/agentkeys/internal/protocol"
 )
 
-const maxHeader = 8 << 10 // bytes of a request
+const maxHeader = 8 << 10 // bytes of a request's header
 
-// Source is what the daemon offers to local callers. No call waits for the network.
-// Errors are *protocol.Problem: 403 denied (out of scope, revoked), 404 not_found,
-// 503 unavailable with the reason.
+// Source is what the daemon offers to local callers. No call waits for the network. Errors
+// are *protocol.Problem: 403 denied (out of scope, revoked), 404 not_found, 503 unavailable
+// with the reason.
 type Source interface {
 	Credentials() ([]protocol.CredentialInfo, error) // in scope
 	Credential(service string) (agent.Credential, error)
 	Session() (protocol.LocalSession, error)
 	Status() protocol.Status
 	Ready() (ok bool, reasons []string)
-	Accessed(agent.Access) // one read that was granted or denied; not for longer than a card takes
+	Accessed(agent.Access) // reports a read that was granted or denied; it may wait for one write to the card
 }
 
 // Config is what a Server needs; nothing may be nil.
 type Config struct {
 	Source  Source
-	Policy  func() access.Policy // the rules of now: settings may be loaded again
+	Policy  func() access.Policy // the current rules, which a reload may change
 	Metrics http.Handler
-	Observe func(iface, result string, d time.Duration) // one credential request
+	Observe func(iface, result string, d time.Duration) // called after each credential request
 	Logger  *slog.Logger
 }
 
@@ -46,18 +46,18 @@ type Server struct {
 	c       Config
 	agent   http.Handler
 	metrics http.Handler
-	unseen  sync.Once // the first caller that the kernel does not name was logged
+	unseen  sync.Once // logs the first caller that the kernel does not name
 }
 
-// New builds the routes.
+// New makes a server with its routes.
 func New(c Config) *Server {
 	s := &Server{c: c}
 	s.agent, s.metrics = s.agentRoutes(), s.healthRoutes()
 	return s
 }
 
-// Serve answers on both listeners until ctx ends, then gives requests under way
-// two seconds. It closes the listeners. metrics may be nil.
+// Serve serves on both listeners until ctx ends, and then gives requests in progress two
+// seconds. It closes the listeners. metrics may be nil.
 func (s *Server) Serve(ctx context.Context, agent, metrics net.Listener) error {
 	servers := []*http.Server{s.server(s.agent)}
 	listeners := []net.Listener{agent}

@@ -11,8 +11,8 @@ import (
 // maxSocketPath is sun_path of unix(7) without its NUL.
 const maxSocketPath = 107
 
-// peerOfSocket reads user, process, groups and unit of the other end. The unit is
-// believed only if the process that was looked at is still the one that connected.
+// peerOfSocket reads user, process, groups and unit of the other end. The unit counts only if
+// the process that was examined is still the one that connected.
 func peerOfSocket(fd int) (access.Peer, error) {
 	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	if err != nil {

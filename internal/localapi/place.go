@@ -14,9 +14,9 @@ import (
 // Place is a directory for an instance's sockets.
 type Place struct {
 	Dir string
-	// Base must be there already and belong to this process's user, as the XDG Base
-	// Directory Specification says of a runtime directory, and Dir is made below it. sudo
-	// may keep another user's in the environment. Empty: no such directory is needed.
+	// Base must exist and belong to this process's user, as the XDG Base Directory
+	// Specification requires of a runtime directory; sudo may keep the variable of another
+	// user. Dir is made below it. Empty: no such directory is needed.
 	Base string
 	Mode fs.FileMode // of the sockets
 }
@@ -25,12 +25,13 @@ type Place struct {
 type Pair struct {
 	Agent, Metrics *Socket
 	Dir            string
-	own            bool // Dir is nobody else's, and ends with the sockets
+	own            bool // Dir belongs to this instance alone, and is removed with the sockets
 }
 
-// Open makes both sockets in the first of the places that takes them; skipped says why
-// those before it did not. A socket that another program answers on (ErrInUse), or that
-// can be made in no directory (ErrPath), is a fault to mend and no reason to go elsewhere.
+// Open makes both sockets in the first of the places where that is possible; skipped says why
+// it was not possible in those before. A socket on which another program answers (ErrInUse)
+// and a path that cannot be a socket (ErrPath) have to be corrected by a person, so Open does
+// not try the next place then.
 func Open(places []Place) (p *Pair, skipped, err error) {
 	for _, place := range places {
 		p, err := place.open()
@@ -64,8 +65,8 @@ func (p Place) open() (*Pair, error) {
 	return &Pair{Agent: agent, Metrics: metrics, Dir: p.Dir, own: p.Base != ""}, nil
 }
 
-// base looks at what is there before Dir is made. The directory between the two, which all
-// instances share, may not be there yet.
+// base checks Base before Dir is made. The directory between the two, which all instances
+// share, may be missing.
 func (p Place) base() error {
 	if p.Base == "" {
 		return nil
@@ -85,15 +86,15 @@ func (p Place) base() error {
 	return nil
 }
 
-// Intact reports whether both files are in their place.
+// Intact reports whether both files are at their paths.
 func (p *Pair) Intact() bool { return p.Agent.Intact() && p.Metrics.Intact() }
 
-// Close closes both. A directory that was made for them goes too: one that stays says that
-// a daemon ended without wanting to, and clients wait for it.
+// Close closes both, and removes a directory that was made for them. A directory that stays
+// tells clients that the daemon ended unexpectedly, so that they wait for it.
 func (p *Pair) Close() error {
 	err := errors.Join(p.Agent.Close(), p.Metrics.Close())
 	if p.own {
-		_ = os.Remove(p.Dir) // where it is empty
+		_ = os.Remove(p.Dir) // only if it is empty
 	}
 	return err
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/protocol"
 )
 
-// writeProblem answers an error as RFC 9457; what is not a problem is unavailable.
+// writeProblem answers an error as RFC 9457; an error that is no problem becomes unavailable.
 func writeProblem(w http.ResponseWriter, err error) {
 	var p *protocol.Problem
 	if !errors.As(err, &p) {

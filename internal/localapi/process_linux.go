@@ -19,8 +19,8 @@ const soPeerPidFD = 0x4d
 var errGone = errors.New("the peer is gone")
 
 // unitOf is the unit of the process that connected. Its control group is read twice, and
-// each time the process must still be that one: a process that has the number by now, or
-// that moved meanwhile, has no unit.
+// before each use the process must still be the one that connected. So a later process with
+// the same number, and a process that changed its control group in between, have no unit.
 func unitOf(fd int, cred *unix.Ucred) (string, error) {
 	peer, err := processOf(fd, cred)
 	if err != nil {
@@ -38,16 +38,17 @@ func unitOf(fd int, cred *unix.Ucred) (string, error) {
 	return access.UnitOfCgroup(string(second)), nil
 }
 
-// process is the one that connected. Its pidfd is -1 on a kernel before 6.5, where it is
-// known by its traits.
+// process is the process that connected. On a kernel before 6.5 there is no pidfd (-1), and
+// the process is recognised by its traits.
 type process struct {
 	pid    int32
 	pidfd  int
 	traits traits
 }
 
-// processOf finds it. Only a kernel that does not know SO_PEERPIDFD lets the traits
-// decide: every other error says that the peer is gone, so its number may be another's.
+// processOf finds the process that connected. It uses the traits only on a kernel without
+// SO_PEERPIDFD; every other error means that the peer has ended, so that its number may belong
+// to another process.
 func processOf(fd int, cred *unix.Ucred) (process, error) {
 	pidfd, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, soPeerPidFD)
 	if err == nil {
@@ -76,7 +77,7 @@ func (p process) close() {
 	}
 }
 
-// is reports whether the number is still this process's.
+// is reports whether the number still belongs to this process.
 func (p process) is() bool {
 	if p.pidfd >= 0 {
 		err := unix.PidfdSendSignal(p.pidfd, 0, nil, 0)
@@ -94,8 +95,8 @@ func (p process) cgroup() ([]byte, error) {
 	return text, err
 }
 
-// traits tell a process from a later one with its number: the start, field 22 of
-// proc_pid_stat(5), and the effective user and group, by which the kernel knows a peer.
+// traits tell a process from a later one with the same number: the start time, field 22 of
+// proc_pid_stat(5), and the effective user and group, which the kernel also tells of a peer.
 type traits struct {
 	start    string
 	uid, gid uint32
@@ -106,7 +107,7 @@ func traitsOf(pid int32) (traits, error) {
 	if err != nil {
 		return traits{}, err
 	}
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])) // behind the command's bracket
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])) // the command's name ends with the last ')'
 	if len(fields) < 20 {
 		return traits{}, errGone
 	}
@@ -119,8 +120,8 @@ func traitsOf(pid int32) (traits, error) {
 	return traits{start: fields[19], uid: uid, gid: gid}, errors.Join(uidErr, gidErr)
 }
 
-// effective is the second number of a line of proc_pid_status(5). A command's name stands
-// there too, but cannot begin a line.
+// effective is the second number of a line of proc_pid_status(5). The name of a command is in
+// that file too, but it cannot be at the beginning of a line.
 func effective(status []byte, key string) (uint32, error) {
 	for line := range strings.Lines(string(status)) {
 		if fields := strings.Fields(line); len(fields) == 5 && fields[0] == key && strings.HasPrefix(line, key) {

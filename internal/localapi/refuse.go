@@ -13,19 +13,19 @@ import (
 )
 
 const (
-	// maxPerUser is how many connections one user may hold: a program that leaks them
-	// cannot take the daemon's file descriptors from the others.
+	// maxPerUser is how many connections one user may hold, so that a program that leaks
+	// connections does not use up the daemon's file descriptors.
 	maxPerUser = 256
-	// maxRefused is how many more of that user are told why at one time.
+	// maxRefused is how many more connections of that user get an answer at one time.
 	maxRefused = 64
-	// retryRefused is when they may ask again, in seconds.
+	// retryRefused is after how many seconds they may try again.
 	retryRefused = 1
-	// refuseWithin bounds how long one of them may take to send its request.
+	// refuseWithin is how long such a connection may take to send its request.
 	refuseWithin = 5 * time.Second
 )
 
-// refuse answers one request with 503 and closes. A program that has not sent its request
-// yet would not read an answer, so it is waited for.
+// refuse answers one request with 503 and closes the connection. It waits for the request,
+// since a program that has not sent its request yet does not read the answer.
 func refuse(c net.Conn) {
 	defer func() { _ = c.Close() }()
 	if c.SetDeadline(time.Now().Add(refuseWithin)) != nil {
@@ -35,7 +35,7 @@ func refuse(c net.Conn) {
 	sayRefused(c)
 }
 
-// sayRefused writes the answer; a socket takes it at once.
+// sayRefused writes the answer, which fits into the socket's buffer.
 func sayRefused(c net.Conn) {
 	body := fmt.Sprintf(`{"type":"about:blank","title":%q,"status":503,"code":%q,"detail":"this user holds %d connections already: close those that are not used"}`,
 		http.StatusText(http.StatusServiceUnavailable), protocol.CodeUnavailable, maxPerUser)

@@ -42,7 +42,7 @@ func (s *Server) healthRoutes() http.Handler {
 	return problems(mux)
 }
 
-// addHealth adds what every local user may read: no names, no texts.
+// addHealth adds what every local user may read: neither names nor texts.
 func (s *Server) addHealth(mux *http.ServeMux) {
 	mux.Handle("GET /metrics", s.c.Metrics)
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
@@ -64,7 +64,7 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, text)
 }
 
-// guarded serves callers that match any rule at all.
+// guarded serves only callers that match a rule of any service.
 func (s *Server) guarded(answer func(http.ResponseWriter) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if peer := peerOf(r); !s.c.Policy().AllowsAny(peer) {
@@ -77,7 +77,7 @@ func (s *Server) guarded(answer func(http.ResponseWriter) error) http.HandlerFun
 	}
 }
 
-// listCredentials shows each caller only what the rules let it read.
+// listCredentials lists for each caller only what the rules let it read.
 func (s *Server) listCredentials(w http.ResponseWriter, r *http.Request) {
 	peer, policy := peerOf(r), s.c.Policy()
 	if !policy.AllowsAny(peer) {
@@ -150,8 +150,8 @@ func writeCredential(w http.ResponseWriter, r *http.Request, c agent.Credential)
 	return writeJSON(w, reply)
 }
 
-// refused says why. A caller in a container of its own has the right user and is refused
-// all the same: that is logged once, and told to the caller.
+// refused gives the reason. A caller in another container may have the right user and is
+// refused nevertheless; this is logged once and told to the caller.
 func (s *Server) refused(peer access.Peer) *protocol.Problem {
 	detail := protocol.DetailRules
 	switch peer.Unseen() {
@@ -173,14 +173,14 @@ func accessOf(peer access.Peer, service, result string) agent.Access {
 	}
 }
 
-// denial says also whether any rule knows the peer.
+// denial also says whether any rule knows the peer.
 func (s *Server) denial(peer access.Peer, service string) agent.Access {
 	a := accessOf(peer, service, "denied")
 	a.Stranger = !s.c.Policy().AllowsAny(peer)
 	return a
 }
 
-// resultOf is the bounded label of a credential request.
+// resultOf is the value of the label result for a credential request.
 func resultOf(err error) string {
 	var p *protocol.Problem
 	switch {

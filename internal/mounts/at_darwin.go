@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// at asks statfs(2), which says it all here. A RAM disk looks like any other disk.
+// at asks statfs(2), which has everything on macOS. A RAM disk looks like any other disk there.
 func at(path string) (Mount, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(path, &st); err != nil {

@@ -8,20 +8,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// at asks the kernel for the mount of what lies at path, and looks that up in the list of
-// mounts. The number of the mount tells it where several lie over one another.
+// at asks the kernel for the mount that holds path, and finds it in the list of mounts by
+// its number, because several may be mounted on one point.
 func at(path string) (Mount, error) {
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return Mount{}, fmt.Errorf("open %s: %w", path, err)
 	}
-	defer func() { _ = unix.Close(fd) }() // nothing is written through it
+	defer func() { _ = unix.Close(fd) }() // nothing was written to it
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(fd, &st); err != nil {
 		return Mount{}, fmt.Errorf("file system of %s: %w", path, err)
 	}
 	m := listed(fd)
-	if m.Type == "" { // not in the list: a chroot, or no /proc
+	if m.Type == "" { // not in the list: in a chroot, or without /proc
 		m.Type = typeName(int64(st.Type)) //nolint:unconvert // 32 bits on some machines
 		m.Life = lifeOf(m, "", nil)
 	}
@@ -29,7 +29,7 @@ func at(path string) (Mount, error) {
 	return m, nil
 }
 
-// listed is the zero Mount where the list does not have it.
+// listed is the mount of fd in the list; the zero Mount if it is not there.
 func listed(fd int) Mount {
 	info, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", fd))
 	if err != nil {
@@ -62,7 +62,7 @@ func mountID(fdinfo []byte) string {
 	return ""
 }
 
-// typeName is the type by the number of statfs(2), for where nothing better is known.
+// typeName is the type for the number of statfs(2), where the list of mounts has no name.
 func typeName(magic int64) string {
 	switch uint32(magic) {
 	case unix.TMPFS_MAGIC:

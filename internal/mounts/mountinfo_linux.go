@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// find looks for the mount with this number in a list of the form of
-// /proc/self/mountinfo (proc_pid_mountinfo(5)); the zero Mount: not there. upper is the
-// directory that an overlay writes to; empty where the list does not say.
+// find looks for the mount with this number in a list of the form of /proc/self/mountinfo
+// (proc_pid_mountinfo(5)); the zero Mount if it is not there. upper is the directory that an
+// overlay writes to; empty if the list does not say.
 func find(list []byte, id string) (m Mount, upper string) {
 	for line := range bytes.Lines(list) {
 		fields := strings.Fields(string(line))
-		end := slices.Index(fields, "-") // after it: type, source, options of the file system
+		end := slices.Index(fields, "-") // type, source and options of the file system follow
 		if id == "" || end < 6 || len(fields) < end+3 || fields[0] != id {
 			continue
 		}
@@ -34,8 +34,8 @@ func upperDir(options string) string {
 	return ""
 }
 
-// lifeOf says how long m keeps things. An overlay keeps them as long as what lies under
-// its upper directory, which at finds if this process sees that directory.
+// lifeOf says how long m keeps what is written. For an overlay that is the life of the file
+// system that holds its upper directory, which at finds if this process sees that directory.
 func lifeOf(m Mount, upper string, at func(path string) (Mount, error)) Life {
 	switch {
 	case inMemory(m.Type, m.Source):
@@ -52,7 +52,7 @@ func lifeOf(m Mount, upper string, at func(path string) (Mount, error)) Life {
 	return under.Life
 }
 
-// unescape undoes the kernel's \040 for a blank, and so on.
+// unescape undoes the kernel's octal escapes, such as \040 for a blank.
 func unescape(text string) string {
 	var b strings.Builder
 	for i := 0; i < len(text); i++ {

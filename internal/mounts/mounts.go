@@ -1,5 +1,5 @@
-// Package mounts says on which file system a path lies, and for how long that keeps what
-// is written. It changes nothing.
+// Package mounts says which file system holds a path, and how long that file system keeps
+// what is written. It changes nothing.
 package mounts
 
 import (
@@ -13,18 +13,18 @@ import (
 // Life is how long a file system keeps what is written to it.
 type Life int
 
-// The lives of what is written.
+// How long a file system keeps what is written.
 const (
-	// Stays: on a disk or on a server, as far as the system says.
+	// Stays: for good, as on a disk or on a server, as far as the system says.
 	Stays Life = iota
-	// UntilReboot: in memory.
+	// UntilReboot: it is in memory.
 	UntilReboot
-	// WithLayer: in the upper layer of an overlay that this process does not see. It is
-	// a container's own layer, or one that the boot made.
+	// WithLayer: as long as the upper layer of an overlay that this process does not see. It
+	// is the layer of a container, or one that was made at boot.
 	WithLayer
 )
 
-// String is the end of a sentence; empty for what stays.
+// String is the end of a sentence about the path; empty for Stays.
 func (l Life) String() string {
 	switch l {
 	case UntilReboot:
@@ -36,17 +36,17 @@ func (l Life) String() string {
 	}
 }
 
-// Mount is one file system in its place.
+// Mount is one mounted file system.
 type Mount struct {
-	Point    string // where it is mounted; empty where the system does not say (in a chroot)
+	Point    string // where it is mounted; empty if the system does not say (in a chroot)
 	Type     string // ext4, tmpfs, nfs4, fuse.sshfs
 	Source   string // /dev/sda1, server:/export; may be empty
 	ReadOnly bool
 	Life     Life
 }
 
-// Of finds the mount that holds path; of a path that does not exist, the one that would
-// hold it. path is absolute.
+// Of finds the mount that holds path, or, if path does not exist, the one that would hold
+// it. path is absolute.
 func Of(path string) (Mount, error) {
 	path = filepath.Clean(path)
 	for {
@@ -59,7 +59,7 @@ func Of(path string) (Mount, error) {
 	}
 }
 
-// String names the mount to a person: "tmpfs at /tmp".
+// String describes the mount to a person: "tmpfs at /tmp".
 func (m Mount) String() string {
 	switch {
 	case m.Point == "":
@@ -70,7 +70,7 @@ func (m Mount) String() string {
 	return m.Type + " at " + m.Point
 }
 
-// Network reports whether another machine holds the files.
+// Network reports whether the files are on another machine.
 func (m Mount) Network() bool {
 	return slices.Contains([]string{
 		"nfs", "nfs4", "cifs", "smb3", "smbfs", "afpfs", "webdav", "afs", "ceph", "lustre", "gfs2", "ocfs2", "glusterfs",

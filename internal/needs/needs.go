@@ -1,6 +1,6 @@
-// Package needs says what a test wants of the machine that runs it. Where that is
-// missing the test is skipped with a reason and the command that brings it, which
-// `make test` repeats at its end, one line for each reason.
+// Package needs says what a test requires of the machine that runs it. Where something is
+// missing the test is skipped with a reason and the command that installs it; `make test`
+// prints each reason once at its end.
 package needs
 
 import (
@@ -13,9 +13,9 @@ import (
 	"testing"
 )
 
-// RequireVariable lists kinds of needs, separated by commas, that this machine is known
-// to have: a test that misses one of them fails instead of being skipped. The value
-// `all` stands for every kind.
+// RequireVariable lists kinds of needs, separated by commas, that this machine is known to
+// have: a test that misses one of them fails instead of being skipped. The value `all` stands
+// for every kind.
 const RequireVariable = "AGENTKEYS_REQUIRE"
 
 // Kinds of needs, as RequireVariable names them.
@@ -26,7 +26,7 @@ const (
 	kindSystem   = "system"
 )
 
-// Programs wants all of these to be in PATH.
+// Programs requires that all of these are in PATH.
 func Programs(t testing.TB, names ...string) {
 	t.Helper()
 	for _, name := range names {
@@ -36,7 +36,7 @@ func Programs(t testing.TB, names ...string) {
 	}
 }
 
-// Linux wants that system, because of what the test looks at there.
+// Linux requires that system, because the test examines something that only Linux has.
 func Linux(t testing.TB) {
 	t.Helper()
 	if runtime.GOOS != "linux" {
@@ -44,7 +44,7 @@ func Linux(t testing.TB) {
 	}
 }
 
-// Root wants uid 0: the test acts as several users.
+// Root requires uid 0, because the test acts as several users.
 func Root(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -52,7 +52,7 @@ func Root(t testing.TB) {
 	}
 }
 
-// Paths wants these files or directories of the machine to exist.
+// Paths requires that these files or directories exist.
 func Paths(t testing.TB, paths ...string) {
 	t.Helper()
 	for _, path := range paths {
@@ -62,8 +62,8 @@ func Paths(t testing.TB, paths ...string) {
 	}
 }
 
-// Mounts wants root, and that it may make a mount namespace and mount in it. A container
-// with default capabilities does not allow the first, a chroot not the second.
+// Mounts requires root, and permission to make a mount namespace and to mount in it. A
+// container with default capabilities does not allow the first, a chroot not the second.
 func Mounts(t testing.TB) {
 	t.Helper()
 	Root(t)

@@ -7,9 +7,9 @@ import (
 
 const systemConfig = "/etc/agentkeys"
 
-// ConfigDir is where daemon.toml and <wallet>.toml lie: AGENTKEYS_CONFIG_DIR, else
-// /etc/agentkeys. On macOS ~/.config/agentkeys, or Homebrew's etc/agentkeys where
-// only that exists. It need not exist.
+// ConfigDir is the directory of daemon.toml and <wallet>.toml: AGENTKEYS_CONFIG_DIR, else
+// /etc/agentkeys. On macOS it is ~/.config/agentkeys, or Homebrew's etc/agentkeys if only
+// that exists. The directory need not exist.
 func ConfigDir(getenv func(string) string) string {
 	return configDir(getenv, runtime.GOOS)
 }

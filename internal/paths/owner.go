@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// Owner is the user to whom path belongs, -1 where that cannot be told. Of a socket it
-// is the user of the daemon that made it.
+// Owner is the user who owns path, -1 if that cannot be told. The owner of a socket is the
+// user of the daemon that made it.
 func Owner(path string) int {
 	info, err := os.Lstat(path)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package paths says where AgentKeys keeps things on a machine: the home of the
-// slots, the sockets of the daemons, the settings (designs 2 and 4). It reads the
-// environment through a function and makes nothing.
+// Package paths says where AgentKeys keeps things on a machine: the home of the slots, the
+// sockets of the daemons (docs/spec/architecture.md#sockets) and the settings. It reads the
+// environment through a function and creates nothing.
 package paths
 
 import (
@@ -13,16 +13,16 @@ import (
 )
 
 const (
-	systemHome   = "/var/lib/agentkeys" // the package makes it; the home of the system units
+	systemHome   = "/var/lib/agentkeys" // the home of the system units; the package makes it
 	systemRun    = "/run/agentkeys"
-	daemonPrefix = "daemon-" // of a slot's directory, as session.DaemonID
+	daemonPrefix = "daemon-" // of the name of a slot's directory, as in session.DaemonID
 )
 
 // ErrHome says that the environment names no usable home; a usage error (exit 64).
 var ErrHome = errors.New("no home for AgentKeys")
 
-// Home is the directory of the slots: AGENTKEYS_HOME (absolute); for root on a
-// machine with the package /var/lib/agentkeys; else ~/.agentkeys. It need not exist.
+// Home is the directory of the slots: AGENTKEYS_HOME (absolute); for root on a machine with
+// the package /var/lib/agentkeys; else ~/.agentkeys. The directory need not exist.
 func Home(getenv func(string) string, euid int) (string, error) {
 	return home(getenv, euid, systemHome)
 }
@@ -44,16 +44,16 @@ func home(getenv func(string) string, euid int, system string) (string, error) {
 	return filepath.Join(user, ".agentkeys"), nil
 }
 
-// SocketPlace is a directory where a daemon may make its sockets. Base is what the system
-// must have made before, empty where there is nothing of the kind.
+// SocketPlace is a directory where a daemon may make its sockets. Base is the directory that
+// the system must have made already, empty if there is none.
 type SocketPlace struct {
 	Dir, Base string
 	Unit      bool // systemd made it for this unit
 }
 
-// SocketPlaces is where the daemon of w makes its sockets, the best first: the directory
-// that systemd made for it, else one below XDG_RUNTIME_DIR, else the slot's own. A later
-// one is for where an earlier one is gone or cannot be written.
+// SocketPlaces lists where the daemon of w may make its sockets, the best first: the
+// directory that systemd made for it, else one below XDG_RUNTIME_DIR, else the slot's own. A
+// later place is used if an earlier one is missing or cannot be written.
 func SocketPlaces(getenv func(string) string, home string, w wallet.Wallet) []SocketPlace {
 	var all []SocketPlace
 	if dir := runtimeDirectory(getenv, w); dir != "" {
@@ -70,8 +70,8 @@ func SocketDir(getenv func(string) string, home string, w wallet.Wallet) string 
 	return SocketPlaces(getenv, home, w)[0].Dir
 }
 
-// SocketDirs is where clients look for the daemon of w, in this order. A program
-// without a home (a service of systemd's with DynamicUser=) gives "" for it.
+// SocketDirs lists where clients look for the daemon of w, in this order. A program without
+// a home (a systemd service with DynamicUser=) passes "" for it.
 func SocketDirs(getenv func(string) string, home string, w wallet.Wallet) []string {
 	var dirs []string
 	for _, l := range places(getenv, home, systemRun) {
@@ -80,8 +80,8 @@ func SocketDirs(getenv func(string) string, home string, w wallet.Wallet) []stri
 	return dirs
 }
 
-// runtimeDirectory is the entry of RUNTIME_DIRECTORY that is this wallet's, else
-// the first (systemd lists several separated by colons).
+// runtimeDirectory is the entry of RUNTIME_DIRECTORY for this wallet, else the first
+// entry (systemd separates several by colons).
 func runtimeDirectory(getenv func(string) string, w wallet.Wallet) string {
 	first := ""
 	for _, dir := range filepath.SplitList(getenv("RUNTIME_DIRECTORY")) {
@@ -98,8 +98,8 @@ func runtimeDirectory(getenv func(string) string, w wallet.Wallet) string {
 	return first
 }
 
-// userRun is empty where XDG_RUNTIME_DIR is not an absolute path (its
-// specification says that such a value is to be ignored).
+// userRun is XDG_RUNTIME_DIR, empty if it is not an absolute path (the XDG Base Directory
+// Specification says that such a value is ignored).
 func userRun(getenv func(string) string) string {
 	if dir := getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "agentkeys")

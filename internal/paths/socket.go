@@ -13,11 +13,11 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// dialTimeout bounds the look at one socket; a listening daemon is connected at
-// once by the kernel, so only a machine out of breath takes longer.
+// dialTimeout bounds the test of one socket. The kernel connects to a listening daemon at
+// once, so only an overloaded machine takes longer.
 const dialTimeout = 5 * time.Second
 
-// place holds one directory for each wallet, named prefix + wallet.
+// place is a directory that holds one directory for each wallet, named prefix + wallet.
 type place struct{ dir, prefix string }
 
 func places(getenv func(string) string, home, system string) []place {
@@ -42,8 +42,8 @@ func FindSocket(getenv func(string) string, home string, w wallet.Wallet) (strin
 	return "", false
 }
 
-// FindSockets lists the wallets whose daemon listens on this machine where this
-// user may connect, sorted, each once.
+// FindSockets lists the wallets whose daemon listens on this machine and accepts connections
+// of this user, sorted, each once.
 func FindSockets(getenv func(string) string, home string) []wallet.Wallet {
 	return findSockets(getenv, home, systemRun)
 }
@@ -61,15 +61,15 @@ func sorted(found []wallet.Wallet) []wallet.Wallet {
 	return slices.Compact(found)
 }
 
-// Expected reports whether the daemon of w, which does not listen now, has its place here:
-// the file of a socket (it crashed), or a directory that is kept over a restart and goes
-// with a stop. Whatever starts it has it back in a moment. A slot's own directory is there
-// without a daemon, so only a socket in it counts.
+// Expected reports whether the daemon of w, which does not listen now, will probably be back
+// in a moment: there is a socket file, which a daemon leaves when it crashes, or a runtime
+// directory, which the unit keeps over a restart and removes at a stop. The slot's own
+// directory exists without a daemon too, so there only a socket file counts.
 func Expected(getenv func(string) string, home string, w wallet.Wallet) bool {
 	return slices.ContainsFunc(places(getenv, home, systemRun), func(p place) bool { return p.expects(w) })
 }
 
-// ExpectedDaemons lists the wallets of which that is so, sorted, each once.
+// ExpectedDaemons lists the wallets for which Expected holds, sorted, each once.
 func ExpectedDaemons(getenv func(string) string, home string) []wallet.Wallet {
 	var found []wallet.Wallet
 	for _, p := range places(getenv, home, systemRun) {
@@ -87,15 +87,15 @@ func (p place) expects(w wallet.Wallet) bool {
 	return err == nil && info.Mode().Type() == os.ModeSocket
 }
 
-// live lists the wallets of one place whose daemon listens.
+// live lists the wallets in one place whose daemon listens.
 func (p place) live() []wallet.Wallet {
 	return p.wallets(func(w wallet.Wallet) bool {
 		return listens(filepath.Join(p.dir, p.prefix+w.String(), words.AgentSocket))
 	})
 }
 
-// wallets lists those of one place that is says so of. A directory that cannot be read
-// holds nothing for this user.
+// wallets lists the wallets in one place for which is returns true. A directory that cannot
+// be read has none for this user.
 func (p place) wallets(is func(wallet.Wallet) bool) []wallet.Wallet {
 	entries, err := os.ReadDir(p.dir)
 	if err != nil {
@@ -105,7 +105,7 @@ func (p place) wallets(is func(wallet.Wallet) bool) []wallet.Wallet {
 	for _, e := range entries {
 		name, ok := strings.CutPrefix(e.Name(), p.prefix)
 		w, err := wallet.Parse(name)
-		if !ok || err != nil || w.String() != name { // only the canonical form names a directory
+		if !ok || err != nil || w.String() != name { // directories are named in the canonical form
 			continue
 		}
 		if is(w) {
@@ -115,7 +115,7 @@ func (p place) wallets(is func(wallet.Wallet) bool) []wallet.Wallet {
 	return found
 }
 
-// listens connects and hangs up: a socket file outlives a daemon that crashed.
+// listens connects and closes the connection: the socket file of a crashed daemon remains.
 func listens(path string) bool {
 	d := net.Dialer{Timeout: dialTimeout}
 	conn, err := d.DialContext(context.Background(), "unix", path)

@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// ErrOthersHome: root would work in another user's home, because sudo kept HOME. What it
-// made there would lock that user out. See OthersHomeError.
+// ErrOthersHome: root would work in another user's home, because sudo kept HOME. Files that
+// root makes there would be unreadable for that user. See OthersHomeError.
 var ErrOthersHome = errors.New("HOME belongs to another user")
 
 // OthersHomeError names the user. Is ErrOthersHome.
 type OthersHomeError struct {
 	Home string
-	User string // name, or # and the number where there is no name, as sudo takes it
+	User string // name, or # and the number if there is no name, as sudo accepts it
 }
 
 func (e *OthersHomeError) Error() string {
@@ -27,11 +27,11 @@ func (e *OthersHomeError) Error() string {
 // Is makes errors.Is(err, ErrOthersHome) true.
 func (e *OthersHomeError) Is(target error) bool { return target == ErrOthersHome }
 
-// Command is what that user types instead, given what was typed: a program and its
+// Command is what that user types instead, given what was typed: the program and its
 // arguments.
 func (e *OthersHomeError) Command(getenv func(string) string, args []string) string {
 	words := make([]string, 0, len(args)+3)
-	if getenv("SUDO_UID") == "" { // su, or a root that borrowed HOME
+	if getenv("SUDO_UID") == "" { // su, or a root shell with another user's HOME
 		words = append(words, "sudo", "-u", quoted(e.User))
 	}
 	for i, arg := range args {
@@ -45,7 +45,7 @@ func (e *OthersHomeError) Command(getenv func(string) string, args []string) str
 
 var plainWord = regexp.MustCompile(`\A[A-Za-z0-9/._@%+=:,-][A-Za-z0-9/._@%+=:,#-]*\z`)
 
-// quoted is one word of a shell.
+// quoted is text as one word of a shell.
 func quoted(word string) string {
 	if plainWord.MatchString(word) {
 		return word
@@ -53,15 +53,15 @@ func quoted(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// MayMake refuses root a home that is only meant because sudo, or su, kept another user's
-// HOME. AGENTKEYS_HOME is what a person says on purpose: there root's files are given to
-// the directory's owner. ErrOthersHome.
+// MayMake returns ErrOthersHome if root would make files in another user's home only because
+// sudo or su kept that user's HOME. With AGENTKEYS_HOME a person names such a home on
+// purpose, and root's files are given to the directory's owner.
 func MayMake(getenv func(string) string, euid int) error {
 	return mayMake(getenv, euid, Owner, systemHome)
 }
 
-// Foreign reports whether root would work in a home of another user's, whose keychain it
-// does not reach: where AGENTKEYS_HOME says so.
+// Foreign reports whether root works in another user's home, as AGENTKEYS_HOME says, so that
+// it cannot reach that user's keychain.
 func Foreign(home string, euid int) bool {
 	for euid == 0 {
 		if uid := Owner(home); uid >= 0 {

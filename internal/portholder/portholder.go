@@ -1,6 +1,6 @@
-// Package portholder finds who holds a TCP port of this machine: from /proc where it is
-// Linux and the kernel lets this user look, and by asking what listens there whether it is
-// another AgentKeys daemon. What it finds is for people; nothing is decided by it.
+// Package portholder finds the process that holds a TCP port of this machine: in /proc, on
+// Linux and where the kernel lets this user look, and by asking the listener whether it is
+// another AgentKeys daemon. The result is shown to people and decides nothing.
 package portholder
 
 import (
@@ -19,15 +19,15 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// Holder is the program that listens on a port. Each part may be unknown.
+// Holder is the process that listens on a port. Each field may be unknown.
 type Holder struct {
-	Wallet  string // of an AgentKeys daemon, canonical; empty: none, or not known
-	Command string // its short name
+	Wallet  string // of an AgentKeys daemon, canonical; empty: it is none, or not known
+	Command string // the short name of the program
 	PID     int    // 0: not known
-	UID     int    // whose it is; -1: not known
+	UID     int    // its user; -1: not known
 }
 
-// String names the holder for people.
+// String describes the holder to people.
 func (h Holder) String() string {
 	who := "a program that this user may not see"
 	switch {
@@ -51,16 +51,16 @@ func userName(uid int) string {
 	return "uid " + strconv.Itoa(uid)
 }
 
-// Find looks for the holder of address, host:port. found is false where nothing listens
-// there, as far as this machine tells.
+// Find looks for the holder of address, host:port. found is false if nothing listens there,
+// as far as this machine can tell.
 func Find(ctx context.Context, address string) (h Holder, found bool) {
 	ctx, cancel := context.WithTimeout(ctx, 2*askTimeout)
 	defer cancel()
 	return find(ctx, address, "/proc")
 }
 
-// Wallet asks what listens at address whose metrics it serves. Empty: nothing answers, or
-// it is no AgentKeys daemon.
+// Wallet asks the listener at address for its metrics and returns the wallet in them. Empty:
+// there is no answer, or it is no AgentKeys daemon.
 func Wallet(ctx context.Context, address string) string {
 	at, err := resolve(ctx, address)
 	if err != nil {
@@ -89,7 +89,7 @@ func find(ctx context.Context, address, proc string) (h Holder, found bool) {
 	return h, found
 }
 
-// resolve is the address as the kernel has it; a name is looked up.
+// resolve is the address as the kernel lists it. It looks a name up.
 func resolve(ctx context.Context, address string) (netip.AddrPort, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -116,7 +116,7 @@ const (
 
 var walletLabel = regexp.MustCompile(`^agentkeys_build_info\{[^}]*\bwallet="(0x[0-9a-f]{40})"`)
 
-// ask looks at /metrics of what listens: an AgentKeys daemon names its wallet there.
+// ask requests /metrics from the listener. An AgentKeys daemon names its wallet there.
 func ask(ctx context.Context, at netip.AddrPort) (told string, answers bool) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -128,7 +128,7 @@ func ask(ctx context.Context, at netip.AddrPort) (told string, answers bool) {
 		return "", false
 	}
 	client := http.Client{
-		Transport:     &http.Transport{DisableKeepAlives: true}, // no proxy: it is this machine
+		Transport:     &http.Transport{DisableKeepAlives: true}, // no proxy, since the listener is on this machine
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	resp, err := client.Do(req)
@@ -145,7 +145,7 @@ func ask(ctx context.Context, at netip.AddrPort) (told string, answers bool) {
 	return "", true
 }
 
-// canonical is text where it is a wallet as AgentKeys writes it, else empty.
+// canonical is text if it is a wallet in canonical form, else empty.
 func canonical(text string) string {
 	w, err := wallet.Parse(text)
 	if err != nil || w.String() != text {

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// socket is a listening one, as /proc/net/tcp and tcp6 list it (proc(5)).
+// socket is a listening socket as /proc/net/tcp and tcp6 list it (proc(5)).
 type socket struct {
 	at    netip.AddrPort
 	uid   int
@@ -21,13 +21,13 @@ type socket struct {
 
 const listening = "0A" // TCP_LISTEN
 
-// socketOf finds what keeps want from being bound: the same port on the same address, or
-// on all of them.
+// socketOf finds the socket that keeps want from being bound: the same port on the same
+// address, or on all addresses.
 func socketOf(proc string, want netip.AddrPort) (socket, bool) {
 	for _, table := range []string{"tcp", "tcp6"} {
 		data, err := os.ReadFile(filepath.Join(proc, "net", table))
 		if err != nil {
-			continue // no such table here: another system, or a kernel without IPv6
+			continue // there is no such table: another system, or a kernel without IPv6
 		}
 		for line := range strings.Lines(string(data)) {
 			if s, ok := parseSocket(line); ok && s.collides(want) {
@@ -59,7 +59,7 @@ func parseSocket(line string) (socket, bool) {
 	return socket{at: netip.AddrPortFrom(addr, uint16(number)), uid: uid, inode: fields[9]}, true
 }
 
-// parseAddr reads an address as the kernel prints it: words of 32 bits in its own order.
+// parseAddr reads an address as the kernel prints it: 32-bit words in the machine's byte order.
 func parseAddr(text string) (netip.Addr, bool) {
 	raw, err := hex.DecodeString(text)
 	if err != nil || len(raw)%4 != 0 {
@@ -72,8 +72,8 @@ func parseAddr(text string) (netip.Addr, bool) {
 	return addr.Unmap(), ok
 }
 
-// processOf finds whose descriptor the socket is. The kernel shows the descriptors of
-// another user's processes, and of those that made themselves undumpable, to root alone.
+// processOf finds the process that has the socket open. Only root may read the descriptors of
+// another user's processes, and of processes that made themselves undumpable.
 func processOf(proc, inode string) (pid int, command, its string) {
 	entries, err := os.ReadDir(proc)
 	if err != nil {
@@ -83,7 +83,7 @@ func processOf(proc, inode string) (pid int, command, its string) {
 		number, err := strconv.Atoi(e.Name())
 		if err == nil && holds(filepath.Join(proc, e.Name(), "fd"), inode) {
 			dir := filepath.Join(proc, e.Name())
-			name, _ := os.ReadFile(filepath.Join(dir, "comm")) // it may have ended just now
+			name, _ := os.ReadFile(filepath.Join(dir, "comm")) // the process may have ended
 			return number, strings.TrimSpace(string(name)), walletOf(dir)
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Monotonic is the time since boot by CLOCK_MONOTONIC; 0 where it cannot be read.
+// Monotonic is the time since boot by CLOCK_MONOTONIC; 0 if it cannot be read.
 func Monotonic() time.Duration {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {

@@ -1,4 +1,4 @@
-// Package sdnotify tells systemd how the daemon is (sd_notify(3)): READY, STATUS,
+// Package sdnotify reports the daemon's state to systemd (sd_notify(3)): READY, STATUS,
 // WATCHDOG, RELOADING, STOPPING. Without NOTIFY_SOCKET every call does nothing.
 package sdnotify
 
@@ -10,7 +10,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// Notifier writes to the socket that systemd named. The zero value is silent.
+// Notifier writes to the socket that systemd named. The zero value writes nothing.
 type Notifier struct {
 	send     func(state string)
 	interval time.Duration
@@ -22,13 +22,13 @@ func New(getenv func(string) string, pid int) *Notifier {
 	if getenv("NOTIFY_SOCKET") == "" {
 		return n
 	}
-	n.send = func(state string) { _, _ = daemon.SdNotify(false, state) } // a lost message is repaired by the next
+	n.send = func(state string) { _, _ = daemon.SdNotify(false, state) } // the next message makes up for a lost one
 	n.interval = watchdogInterval(getenv("WATCHDOG_USEC"), getenv("WATCHDOG_PID"), pid)
 	return n
 }
 
-// watchdogInterval is half of what systemd allows between two pings. It is parsed
-// here because go-systemd overflows above 2147 s on 32 bits.
+// watchdogInterval is half of the time that systemd allows between two pings. It is parsed
+// here because go-systemd overflows above 2147 s on 32-bit systems.
 func watchdogInterval(usec, forPID string, pid int) time.Duration {
 	if forPID != "" && forPID != strconv.Itoa(pid) {
 		return 0
@@ -40,25 +40,25 @@ func watchdogInterval(usec, forPID string, pid int) time.Duration {
 	return time.Duration(n) * time.Microsecond / 2
 }
 
-// WatchdogInterval is how often to Ping; 0: no watchdog.
+// WatchdogInterval is how often to call Ping; 0: there is no watchdog.
 func (n *Notifier) WatchdogInterval() time.Duration { return n.interval }
 
-// Ready says that the sockets are open and the session question is answered.
+// Ready says that the sockets are open and that it is known whether the session can be served.
 func (n *Notifier) Ready() { n.send(daemon.SdNotifyReady) }
 
-// Status says in one line how the daemon is; `systemctl status` shows it.
+// Status describes the daemon's state in one line, which `systemctl status` shows.
 func (n *Notifier) Status(line string) {
 	n.send("STATUS=" + strings.Join(strings.Fields(line), " "))
 }
 
-// Ping feeds the watchdog. The main loop calls it, so a stuck loop is restarted.
+// Ping resets systemd's watchdog. The main loop calls it, so that a stuck loop is restarted.
 func (n *Notifier) Ping() { n.send(daemon.SdNotifyWatchdog) }
 
-// Reloading says that settings are read again; monotonic is the time since boot
-// (CLOCK_MONOTONIC), which systemd asks for. Ready ends it.
+// Reloading says that the settings are being read again; monotonic is the time since boot
+// (CLOCK_MONOTONIC), which systemd requires. Ready ends it.
 func (n *Notifier) Reloading(monotonic time.Duration) {
 	n.send(daemon.SdNotifyReloading + "\nMONOTONIC_USEC=" + strconv.FormatInt(monotonic.Microseconds(), 10))
 }
 
-// Stopping says that the end was asked for.
+// Stopping says that the daemon ends because it was asked to.
 func (n *Notifier) Stopping() { n.send(daemon.SdNotifyStopping) }

@@ -11,14 +11,14 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// raw is the texts of all layers; a later layer replaces the key whole.
+// raw is the texts of all layers. A later layer replaces the whole value of a key.
 type raw struct {
 	values   map[string]string // lists are joined with commas
 	services map[string][]string
-	origins  Origins // `credentials.<service>` too
+	origins  Origins // of `credentials.<service>` too
 }
 
-// document is one file. Pointers tell an absent key from an empty one.
+// document is one settings file. Pointers tell a missing key from an empty one.
 type document struct {
 	Broker          *string                `toml:"broker"`
 	SessionStore    *string                `toml:"session_store"`
@@ -43,7 +43,7 @@ func (src Source) files() []string {
 	return files
 }
 
-// addFile adds one layer; an absent file is none. Problems never quote the file's text.
+// addFile adds one layer; a missing file adds none. Problems never quote the file's text.
 func (r *raw) addFile(path string, read func(string) ([]byte, error)) []error {
 	data, err := read(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -72,8 +72,8 @@ func (r *raw) addFile(path string, read func(string) ([]byte, error)) []error {
 	return problems
 }
 
-// known compares exactly. The decoder takes a key in any case, so of `allow` and
-// `Allow` in one file either might win.
+// known compares exactly. The decoder accepts a key in any case, so where a file has both
+// `allow` and `Allow` it is not defined which of them counts.
 func known(key toml.Key) bool {
 	switch len(key) {
 	case 1:
@@ -109,7 +109,7 @@ func (r *raw) set(key, value, origin string) {
 	r.values[key], r.origins[key] = value, origin
 }
 
-// addEnv reads AGENTKEYS_<KEY>; an empty variable counts as not set.
+// addEnv reads AGENTKEYS_<KEY>. An empty variable counts as not set.
 func (r *raw) addEnv(getenv func(string) string) {
 	for _, key := range Keys() {
 		name := "AGENTKEYS_" + strings.ToUpper(key)

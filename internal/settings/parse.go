@@ -12,8 +12,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 )
 
-// Bounds of keychain_timeout: below, a healthy keychain on a slow board looks hung;
-// above, a save would outlast what callers wait.
+// Bounds of keychain_timeout. With a shorter one a healthy keychain on a slow board looks
+// hung; with a longer one a save takes longer than its callers wait.
 const (
 	minKeychainTimeout = 100 * time.Millisecond
 	maxKeychainTimeout = time.Minute
@@ -71,8 +71,8 @@ func oneOf[T ~string](text string, known ...T) (T, error) {
 	return "", valueError(strconv.Quote(text) + " is none of " + strings.Join(names, ", "))
 }
 
-// ParseKeychainTimeout reads a duration like 2s, 100 ms to a minute. The error repeats the
-// text and names the bounds.
+// ParseKeychainTimeout reads a duration like 2s, from 100 ms to a minute. The error repeats
+// the text and names the bounds.
 func ParseKeychainTimeout(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
 	if err != nil || d < minKeychainTimeout || d > maxKeychainTimeout {

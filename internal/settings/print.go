@@ -10,7 +10,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/access"
 )
 
-// Print shows each value and where it came from, one a line (`--print-config`).
+// Print writes each value and where it came from, one on each line (`--print-config`).
 func (s Settings) Print(w io.Writer, origins Origins) {
 	values := map[string]string{
 		"broker": s.Broker, "session_store": string(s.SessionStore), "keychain_timeout": s.KeychainTimeout.String(),

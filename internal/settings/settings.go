@@ -1,7 +1,7 @@
-// Package settings reads what a person set for one daemon: defaults, then
-// daemon.toml, then <wallet>.toml, then AGENTKEYS_* variables, then flags. The raw
-// texts are parsed into values that need no further checks; all problems are
-// reported together (design 4).
+// Package settings reads the settings of one daemon: defaults, then daemon.toml, then
+// <wallet>.toml, then AGENTKEYS_* variables, then flags. The raw texts are parsed into values
+// that need no further checks, and all problems are reported together
+// (docs/spec/architecture.md#settings).
 package settings
 
 import (
@@ -13,11 +13,11 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 )
 
-// ErrSettings is wrapped by every problem; but for UnreadableError a usage error (exit 64).
+// ErrSettings is wrapped by every problem. All but UnreadableError are usage errors (exit 64).
 var ErrSettings = errors.New("settings")
 
-// UnreadableError is a settings file that is there and cannot be read: no mistake in
-// what was typed, and it may pass. Is ErrSettings too.
+// UnreadableError is a settings file that exists and cannot be read. It is no mistake in
+// what a person typed, and it may go away. Is ErrSettings too.
 type UnreadableError struct {
 	Path string
 	Err  error
@@ -30,7 +30,7 @@ func (e *UnreadableError) Error() string {
 // Is makes errors.Is(err, ErrSettings) true.
 func (e *UnreadableError) Is(target error) bool { return target == ErrSettings }
 
-// Unwrap gives what the system said.
+// Unwrap gives the system's error.
 func (e *UnreadableError) Unwrap() error { return e.Err }
 
 // Settings are the checked values.
@@ -46,14 +46,14 @@ type Settings struct {
 	Credentials     map[string][]access.Rule
 }
 
-// Source says where to look. Flags holds only the flags that were given, by key.
+// Source says where the settings are. Flags holds only the flags that were given, by key.
 type Source struct {
 	Wallet   string // canonical; empty: no instance file
-	Dir      string // of daemon.toml, /etc/agentkeys
+	Dir      string // the directory of daemon.toml, /etc/agentkeys
 	Getenv   func(string) string
 	Flags    map[string]string
 	ReadFile func(path string) ([]byte, error) // os.ReadFile
-	// CheckURL says why a text is no broker's URL, without repeating it (brokerclient.CheckURL).
+	// CheckURL says why a text is no URL of a broker, without repeating it (brokerclient.CheckURL).
 	CheckURL func(text string) error
 }
 

@@ -1,5 +1,5 @@
-// Package supervise runs the long-lived parts of a program side by side: when one
-// ends with an error, all end; ready means that each is ready.
+// Package supervise runs the long-lived parts of a program at the same time. When one ends
+// with an error, all end; the program is ready when each part is.
 package supervise
 
 import (
@@ -11,9 +11,9 @@ import (
 	"runtime/debug"
 )
 
-// Task is one long-lived part. Run returns nil when ctx ends; returning nil earlier
-// means that the part has nothing more to do. Ready is closed once the part does
-// what it is for; nil counts as ready at once.
+// Task is one long-lived part. Run returns nil when ctx ends; returning nil earlier means
+// that the part has nothing more to do. Ready is closed once the part does its work; nil
+// counts as ready at once.
 type Task interface {
 	Name() string
 	Run(ctx context.Context) error
@@ -32,9 +32,9 @@ func (f fn) Name() string                  { return f.name }
 func (f fn) Run(ctx context.Context) error { return f.run(ctx) }
 func (fn) Ready() <-chan struct{}          { return nil }
 
-// Run runs every task until ctx ends or one fails, ends the others, waits for all,
-// and returns the first error. A panic of a task is its error, with the stack in
-// the log: the process ends and is started again, it does not limp on.
+// Run runs every task until ctx ends or one fails, then ends the others, waits for all, and
+// returns the first error. A panic of a task becomes its error, with the stack in the log, so
+// that the process ends and is restarted in a defined state.
 func Run(ctx context.Context, log *slog.Logger, onReady func(), tasks ...Task) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -79,8 +79,8 @@ func allReady(ctx context.Context, tasks []Task) bool {
 // ErrPanic is wrapped by the error of a task that panicked.
 var ErrPanic = errors.New("task panicked")
 
-// describe is the text of the runtime's own panics (an index, a nil map), which hold
-// no data; of any other value only the type, since it may hold a secret.
+// describe is the text of a panic of the runtime itself (an index, a nil map), which contains
+// no data. Of any other value it is only the type, since the value may hold a secret.
 func describe(r any) string {
 	if fault, ok := r.(runtime.Error); ok {
 		return fault.Error()

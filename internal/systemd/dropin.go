@@ -21,7 +21,7 @@ var desktopUser string
 const dropIn = "desktop-user.conf"
 
 var (
-	// ErrForeign: somebody else wrote the file in the place of our drop-in. It was
+	// ErrForeign: the file at the path of our drop-in was not written by this program. It was
 	// left alone; see ForeignError.
 	ErrForeign = errors.New("not written by agentkeys-daemon")
 
@@ -38,13 +38,13 @@ func (e *ForeignError) Error() string {
 // Is makes errors.Is(err, ErrForeign) true.
 func (e *ForeignError) Is(target error) bool { return target == ErrForeign }
 
-// User is whom an instance runs as.
+// User is the user that an instance runs as.
 type User struct {
 	Name, Group string // Group is the primary one
 	UID, GID    int
 }
 
-// DropInPath is where the drop-in of w lies, whether or not it is there.
+// DropInPath is the path of the drop-in of w, whether or not it exists.
 func (m Machine) DropInPath(w wallet.Wallet) string {
 	return filepath.Join(m.dropInDir(w), dropIn)
 }
@@ -53,8 +53,8 @@ func (m Machine) dropInDir(w wallet.Wallet) string {
 	return m.at("/etc/systemd/system/" + Unit(w) + ".d")
 }
 
-// RunsAs is the user that our drop-in names for w. fs.ErrNotExist: there is none, so
-// the unit's own user. ErrForeign: the file is not ours.
+// RunsAs is the user that our drop-in names for w. fs.ErrNotExist: there is none, so the
+// instance runs as the unit's own user. ErrForeign: the file is not ours.
 func (m Machine) RunsAs(w wallet.Wallet) (string, error) {
 	text, err := m.readDropIn(w)
 	if err != nil {
@@ -68,14 +68,14 @@ func (m Machine) RunsAs(w wallet.Wallet) (string, error) {
 	return "", &ForeignError{m.DropInPath(w)}
 }
 
-// WriteDropIn makes the unit of w run as u, durably: a power cut leaves the old file
-// or the new one. changed is false where it said so already. ErrForeign: as RunsAs.
+// WriteDropIn makes the unit of w run as u, durably: after a power cut the old file or the
+// new one is there. changed is false if the file already said so. ErrForeign: as in RunsAs.
 func (m Machine) WriteDropIn(w wallet.Wallet, u User) (changed bool, err error) {
 	text := u.dropIn()
 	old, err := m.readDropIn(w)
 	switch {
 	case err == nil && old == text:
-		return false, m.syncDropIn(w) // whoever wrote it may have been cut off
+		return false, m.syncDropIn(w) // the program that wrote it may have ended before it synced
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return false, err
 	}
@@ -88,8 +88,8 @@ func (m Machine) WriteDropIn(w wallet.Wallet, u User) (changed bool, err error) 
 	return true, m.syncDropIn(w)
 }
 
-// RemoveDropIn removes our drop-in of w and its directory, if that is empty then. It
-// is no error where there is none, or one that is not ours.
+// RemoveDropIn removes our drop-in of w and its directory, if that is empty then. It is no
+// error if there is none, or one that is not ours.
 func (m Machine) RemoveDropIn(w wallet.Wallet) (removed bool, err error) {
 	if _, err := m.readDropIn(w); errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrForeign) {
 		return false, nil
@@ -100,12 +100,12 @@ func (m Machine) RemoveDropIn(w wallet.Wallet) (removed bool, err error) {
 	if err := m.syncDropIn(w); err != nil {
 		return true, err
 	}
-	_ = os.Remove(m.dropInDir(w)) // not empty: a person has more in it
+	_ = os.Remove(m.dropInDir(w)) // not empty: it holds files of the administrator
 	return true, nil
 }
 
-// readDropIn returns our drop-in; a link or anything else that is not a plain file is
-// somebody else's.
+// readDropIn returns our drop-in. A link or anything else that is not a regular file is not
+// ours.
 func (m Machine) readDropIn(w wallet.Wallet) (string, error) {
 	path := m.DropInPath(w)
 	info, err := os.Lstat(path)
@@ -126,7 +126,7 @@ func (m Machine) readDropIn(w wallet.Wallet) (string, error) {
 	return string(data), nil
 }
 
-// dropIn fills in the text. A name that a unit file may read otherwise is its number.
+// dropIn fills in the text. A name that a unit file could misread is replaced by its number.
 func (u User) dropIn() string {
 	user, group, uid := u.Name, u.Group, strconv.Itoa(u.UID)
 	if !plainName.MatchString(user) {
@@ -138,7 +138,7 @@ func (u User) dropIn() string {
 	return strings.NewReplacer("{user}", user, "{group}", group, "{uid}", uid).Replace(desktopUser)
 }
 
-// makeDir makes a directory that all may read, whatever the umask says.
+// makeDir makes a directory that every user may read, whatever the umask is.
 func makeDir(path string) error {
 	err := os.Mkdir(path, 0o755) //nolint:gosec // no secret: units are read by everyone
 	if errors.Is(err, fs.ErrExist) {
@@ -150,14 +150,14 @@ func makeDir(path string) error {
 	return os.Chmod(path, 0o755) //nolint:gosec // as above
 }
 
-// replace writes path through a file beside it, which systemd does not read.
+// replace writes path through a temporary file in the same directory, which systemd does not read.
 func replace(path, text string) error {
 	temp := path + ".tmp"
 	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o644) //nolint:gosec // no secret: units are read by everyone
 	if err != nil {
 		return err
 	}
-	err = f.Chmod(0o644) // whatever the umask says
+	err = f.Chmod(0o644) // whatever the umask is
 	if err == nil {
 		_, err = f.WriteString(text)
 	}
@@ -168,7 +168,7 @@ func replace(path, text string) error {
 		err = os.Rename(temp, path)
 	}
 	if err != nil {
-		_ = os.Remove(temp) // the error before says more
+		_ = os.Remove(temp) // the earlier error says more
 	}
 	return err
 }

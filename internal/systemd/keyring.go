@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// HasKeyring reports whether a Secret Service seems to run in the session of uid: the
-// bus is there, and a process of that user has the name of a provider. Who owns the
-// name on the bus cannot be asked: a session bus ends root's connection.
+// HasKeyring reports whether a Secret Service seems to run in the session of uid: the bus
+// exists, and a process of that user has the name of a provider. The bus itself cannot be
+// asked, because a session bus closes root's connection.
 func (m Machine) HasKeyring(uid int) bool {
 	user := strconv.Itoa(uid)
 	info, err := os.Lstat(m.at("/run/user/" + user + "/bus"))

@@ -1,5 +1,5 @@
-// Package systemd knows the files of systemd on this machine: the package's unit, the
-// drop-in that makes an instance run as a desktop user, and whether that user lingers.
+// Package systemd handles the files of systemd on this machine: the package's unit, the
+// drop-in that makes an instance run as a desktop user, and whether lingering is on for that user.
 package systemd
 
 import (
@@ -9,16 +9,15 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// Template is the file of the package's units, that for the machine and that for login
-// sessions.
+// Template is the file name of the package's units, both the system unit and the user unit.
 const Template = "agentkeys-daemon@.service"
 
 // Unit is the system unit of one wallet.
 func Unit(w wallet.Wallet) string { return "agentkeys-daemon@" + w.String() + ".service" }
 
-// Machine is where systemd's files lie.
+// Machine is where systemd's files are.
 type Machine struct {
-	Root string // empty = /; tests have one of their own
+	Root string // empty = /; tests use a directory of their own
 }
 
 // Running reports whether systemd is this machine's manager, as sd_booted(3).
@@ -34,7 +33,7 @@ func (m Machine) Installed() bool {
 	return false
 }
 
-// UserInstalled reports whether the package's template for login sessions is there.
+// UserInstalled reports whether the package's template of the user unit exists.
 func (m Machine) UserInstalled() bool {
 	for _, dir := range []string{"/etc/systemd/user", "/usr/local/lib/systemd/user", "/usr/lib/systemd/user", "/lib/systemd/user"} {
 		if isThere(filepath.Join(m.at(dir), Template)) {
@@ -55,13 +54,13 @@ func (m Machine) Enabled(w wallet.Wallet) bool {
 	return false
 }
 
-// Lingers reports whether the user's session begins at boot and outlives a logout
+// Lingers reports whether the user's service manager runs from boot on and after a log-out
 // (loginctl enable-linger).
 func (m Machine) Lingers(user string) bool {
 	return user != "" && isThere(m.at("/var/lib/systemd/linger/"+user))
 }
 
-// unitDirs is where systemd looks for system units, the first wins.
+// unitDirs is where systemd looks for system units; the first that has one counts.
 func (m Machine) unitDirs() []string {
 	return []string{
 		m.at("/etc/systemd/system"), m.at("/run/systemd/system"), m.at("/usr/local/lib/systemd/system"),
@@ -71,7 +70,7 @@ func (m Machine) unitDirs() []string {
 
 func (m Machine) at(path string) string { return filepath.Clean("/" + m.Root + path) }
 
-// isThere does not follow a link: systemd counts a link whose unit file it finds elsewhere.
+// isThere does not follow a link, because systemd accepts a link to a unit file elsewhere.
 func isThere(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil

@@ -1,9 +1,9 @@
-// Command testrun runs `go test` by gotestsum, which runs a failed test once more alone,
-// and decides what that means. It prints at its end the reasons why tests were skipped,
-// the tests that passed only the second time (FLAKY), and the counts.
+// Command testrun runs `go test` through gotestsum, which runs a failed test once more on its
+// own, and decides what the results mean. At its end it prints the reasons why tests were
+// skipped, the tests that passed only the second time (FLAKY), and the counts.
 //
-// A data race, a panic, a leaked goroutine and a time-out are faults of the program and
-// fail the run whatever a second try says.
+// A data race, a panic, a leaked goroutine and a time-out are faults of the program. They
+// fail the run whatever the second attempt says.
 package main
 
 import (
@@ -22,7 +22,7 @@ import (
 
 func main() { os.Exit(run(context.Background(), os.Args, os.Stdout, os.Stderr)) }
 
-// run is the command; arguments behind the flags are those of `go test`, packages last.
+// run is the command. The arguments after the flags are those of `go test`, packages last.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("testrun", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -44,7 +44,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// tested runs the tests and reports; false when the run failed.
+// tested runs the tests and reports; false if the run failed.
 func tested(ctx context.Context, gotestsum, packages string, args []string, stdout, stderr io.Writer) (bool, error) {
 	dir, err := os.MkdirTemp("", "testrun")
 	if err != nil {
@@ -76,7 +76,7 @@ func tested(ctx context.Context, gotestsum, packages string, args []string, stdo
 	return r.good(), nil
 }
 
-// print writes what a person must know of the run. The last line is the counts.
+// print writes the summary of the run. The last line has the counts.
 func (r result) print(w io.Writer) {
 	for _, fault := range r.faults {
 		fmt.Fprintln(w, "FAULT:", fault)
@@ -88,7 +88,7 @@ func (r result) print(w io.Writer) {
 		fmt.Fprintf(w, "skipped %d: %s\n", s.count, s.reason)
 	}
 	if r.incomplete && r.failed == 0 {
-		r.failed = 1 // it did not compile, or was ended
+		r.failed = 1 // it did not compile, or was ended from outside
 	}
 	fmt.Fprintf(w, "%d passed, %d failed, %d skipped\n", r.passed, r.failed, r.skips())
 }

@@ -16,10 +16,10 @@ type event struct {
 	Action, Package, Test, Output string
 }
 
-// result is what a run came to.
+// result is the summary of a run.
 type result struct {
 	passed, failed int
-	faults         []string // of the never-again kind, one line each
+	faults         []string // that a second attempt does not excuse, one line each
 	flaky          []string // failed, then passed alone
 	skipped        []skip   // most frequent reason first
 	incomplete     bool     // gotestsum itself says that the run failed
@@ -41,15 +41,16 @@ func (r result) skips() int {
 	return sum
 }
 
-// test is what one test did, over all its runs.
+// test is what one test did in all its attempts.
 type test struct {
 	pkg, name string
 	last      string // pass, fail or skip, of its last run
 	fails     int
-	output    strings.Builder // of the runs until the last failure or skip
+	output    strings.Builder // of the attempts until the last failure or skip
 }
 
-// neverAgain finds in the output of a failed test or package what no second run excuses.
+// neverAgain finds a fault in the output of a failed test or package that no second attempt
+// excuses.
 func neverAgain(output string) string {
 	for _, kind := range []struct{ name, pattern string }{
 		{"data race", `(?m)^WARNING: DATA RACE`},
@@ -64,7 +65,7 @@ func neverAgain(output string) string {
 	return ""
 }
 
-// read digests the events of all runs, in their order.
+// read reads the events of all attempts, in their order.
 func read(r io.Reader) (result, error) {
 	all := newRuns()
 	decoder := json.NewDecoder(r)
@@ -83,7 +84,7 @@ func read(r io.Reader) (result, error) {
 type runs struct {
 	tests  map[[2]string]*test
 	faults []string
-	failed map[string]bool // packages with a failed test in the present run
+	failed map[string]bool // packages with a failed test in the current attempt
 }
 
 func newRuns() *runs { return &runs{tests: map[[2]string]*test{}, failed: map[string]bool{}} }
@@ -113,8 +114,8 @@ func (a *runs) add(e event) {
 	}
 }
 
-// fail looks for what no second run excuses. A package that fails without a failed
-// test did so outside of them: TestMain found a leak, or the program ended.
+// fail looks for a fault that no second attempt excuses. A package that fails without a
+// failed test did so outside of its tests: TestMain found a leak, or the program ended.
 func (a *runs) fail(t *test) {
 	what := short(t.pkg)
 	if t.name != "" {

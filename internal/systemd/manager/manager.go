@@ -1,5 +1,5 @@
-// Package manager speaks with systemd over D-Bus: it reloads, and starts a unit and
-// waits for the result.
+// Package manager sends commands to systemd over D-Bus: to reload, and to start a unit and
+// wait for the result.
 package manager
 
 import (
@@ -13,10 +13,10 @@ import (
 // ErrNotStarted: the unit was started and did not come up; its journal says why.
 var ErrNotStarted = errors.New("the unit did not start")
 
-// Manager is systemd on the other end of D-Bus.
+// Manager is a connection to systemd.
 type Manager struct{ conn *dbus.Conn }
 
-// Dial reaches systemd over the system bus, as root also where no bus runs. The
+// Dial connects to systemd over the system bus, or as root directly where no bus runs. The
 // connection ends with ctx.
 func Dial(ctx context.Context) (*Manager, error) {
 	conn, err := dbus.NewWithContext(ctx)
@@ -26,7 +26,7 @@ func Dial(ctx context.Context) (*Manager, error) {
 	return &Manager{conn}, nil
 }
 
-// Close hangs up.
+// Close closes the connection.
 func (m *Manager) Close() { m.conn.Close() }
 
 // Reload makes systemd read unit files and drop-ins again.
@@ -37,10 +37,9 @@ func (m *Manager) Reload(ctx context.Context) error {
 	return nil
 }
 
-// Start is `systemctl enable --now`: it enables the unit, starts it and waits for the
-// result. One that runs is reloaded, so that it looks at its settings and slot again;
-// with restart it is started again. It returns what the unit says of
-// itself (STATUS=). ErrNotStarted: it failed.
+// Start is `systemctl enable --now`: it enables the unit, starts it and waits for the result.
+// A unit that runs is reloaded, so that it reads its settings and slot again; with restart it
+// is restarted. It returns the unit's status text (STATUS=). ErrNotStarted: the start failed.
 func (m *Manager) Start(ctx context.Context, unit string, restart bool) (status string, err error) {
 	if _, _, err := m.conn.EnableUnitFilesContext(ctx, []string{unit}, false, false); err != nil {
 		return "", fmt.Errorf("enable %s: %w", unit, err)
@@ -67,7 +66,7 @@ func (m *Manager) Start(ctx context.Context, unit string, restart bool) (status 
 	return m.status(ctx, unit), nil
 }
 
-// status is empty where the unit says nothing; that is no reason to fail.
+// status is empty if the unit has no status text, which is no error.
 func (m *Manager) status(ctx context.Context, unit string) string {
 	p, err := m.conn.GetServicePropertyContext(ctx, unit, "StatusText")
 	if err != nil {

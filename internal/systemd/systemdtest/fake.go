@@ -1,5 +1,5 @@
-// Package systemdtest gives tests a systemd that does nothing but to note its calls and
-// to end jobs as it is told, on a bus of its own.
+// Package systemdtest gives tests a fake systemd on a bus of its own. It records its calls
+// and ends jobs with the result that it is given.
 package systemdtest
 
 import (
@@ -20,15 +20,15 @@ const (
 // Systemd is on a private bus, whose Address is for DBUS_SYSTEM_BUS_ADDRESS.
 type Systemd struct {
 	Address string
-	Result  string // of every job; empty: it never ends
-	Status  string // what each unit says of itself
+	Result  string // of every job; empty: the job never ends
+	Status  string // the status text of each unit
 
 	conn  *dbus.Conn
 	mu    sync.Mutex
 	calls []string
 }
 
-// Start puts one on a bus. It ends with the test.
+// Start connects a fake to a bus. It ends with the test.
 func Start(t testing.TB, result, status string) *Systemd {
 	t.Helper()
 	s := &Systemd{Address: keyringtest.StartBus(t), Result: result, Status: status}
@@ -52,7 +52,7 @@ func Start(t testing.TB, result, status string) *Systemd {
 	return s
 }
 
-// Calls are those that changed something, in order.
+// Calls are the calls that changed something, in order.
 func (s *Systemd) Calls() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,10 +65,10 @@ func (s *Systemd) note(call string) {
 	s.calls = append(s.calls, call)
 }
 
-// methods are what D-Bus calls.
+// methods are the methods that D-Bus calls.
 type methods Systemd
 
-// Reload is systemd's.
+// Reload implements systemd's method.
 func (m *methods) Reload() *dbus.Error {
 	(*Systemd)(m).note("reload")
 	return nil
@@ -76,18 +76,18 @@ func (m *methods) Reload() *dbus.Error {
 
 type change struct{ Type, Name, Destination string }
 
-// EnableUnitFiles is systemd's.
+// EnableUnitFiles implements systemd's method.
 func (m *methods) EnableUnitFiles(files []string, _, _ bool) (bool, []change, *dbus.Error) {
 	(*Systemd)(m).note("enable " + files[0])
 	return true, nil, nil
 }
 
-// ReloadOrRestartUnit is systemd's: it starts a unit that does not run.
+// ReloadOrRestartUnit implements systemd's method: it starts a unit that does not run.
 func (m *methods) ReloadOrRestartUnit(name, mode string) (dbus.ObjectPath, *dbus.Error) {
 	return m.job("reload-or-restart", name, mode), nil
 }
 
-// RestartUnit is systemd's.
+// RestartUnit implements systemd's method.
 func (m *methods) RestartUnit(name, mode string) (dbus.ObjectPath, *dbus.Error) {
 	return m.job("restart", name, mode), nil
 }
@@ -96,15 +96,15 @@ func (m *methods) job(verb, unit, mode string) dbus.ObjectPath {
 	(*Systemd)(m).note(verb + " " + unit + " " + mode)
 	path := managerPath + "/job/1"
 	if m.Result != "" {
-		_ = m.conn.Emit(managerPath, managerName+".Manager.JobRemoved", uint32(1), path, unit, m.Result) // nobody else is on this bus
+		_ = m.conn.Emit(managerPath, managerName+".Manager.JobRemoved", uint32(1), path, unit, m.Result) // the test alone is on this bus
 	}
 	return path
 }
 
-// properties are those of every unit.
+// properties are the properties of every unit.
 type properties Systemd
 
-// Get is org.freedesktop.DBus.Properties'.
+// Get implements org.freedesktop.DBus.Properties.
 func (p *properties) Get(_, name string) (dbus.Variant, *dbus.Error) {
 	if name != "StatusText" {
 		return dbus.Variant{}, dbus.MakeFailedError(dbus.ErrMsgUnknownMethod)
