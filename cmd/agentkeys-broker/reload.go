@@ -72,8 +72,8 @@ func (c *reloadCommand) Run(*call) error {
 	return nil
 }
 
-// checkReload reports what is wrong with f beside the options of the broker that serves.
-// Where it could not keep those, given is all that is known.
+// checkReload reports what is wrong with f, with the options that the serving broker has
+// written down. If it could not write them, only given is known.
 func checkReload(dir datadir.Dir, given options, f serveFlags) error {
 	before, err := dir.Served()
 	if err != nil {

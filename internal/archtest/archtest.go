@@ -1,6 +1,6 @@
-// Package archtest holds the architecture as tests: which package stands on
-// which floor and may import which other, what each program depends on, and the
-// manners a linter cannot see. ARCHITECTURE.md says why; the table in
-// places.go is what is enforced. A package that the table does not know fails
-// the tests, so that whoever adds one decides where it stands.
+// Package archtest tests the architecture: which package is on which floor and may import
+// which other, which modules each program depends on, and rules of style that a linter
+// cannot check. ARCHITECTURE.md gives the reasons; the table in places.go is what the tests
+// enforce. A package that is not in the table fails the tests, so that its author decides
+// where it belongs.
 package archtest

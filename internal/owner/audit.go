@@ -34,8 +34,8 @@ type UsageQuery struct {
 // costs grows with what is new and with what is shown, and no more than a page is held.
 // Rows from before are covered too where they are shown, since the chain leads from them
 // to the row that was seen. A trail that does not fit together, that ends before the
-// head it names, or that does not hold the row seen before, is ErrRewritten, beside the
-// rows up to there. It stays so until Accept.
+// head it names, or that does not hold the row seen before, is ErrRewritten, after the
+// rows up to there were shown. It stays so until Accept.
 func (o *Owner) Usage(ctx context.Context, q UsageQuery, show func([]protocol.AuditRow) error) (older bool, err error) {
 	seen, err := o.readHead(q.Accept)
 	if err != nil {
@@ -83,7 +83,7 @@ func (o *Owner) firstShown(ctx context.Context, q UsageQuery, head protocol.Audi
 	return max(page.Rows[0].Number, 1), nil
 }
 
-// walk goes on to the head, over the rows of the end alone where they reach back far enough.
+// walk reads on to the head, over the rows of the end alone where they reach back far enough.
 func (o *Owner) walk(ctx context.Context, w *auditWalk, end []protocol.AuditRow) error {
 	for rows := end; !w.done(); rows = nil {
 		if len(rows) == 0 || rows[0].Number > w.chain.last.Number+1 {

@@ -51,8 +51,8 @@ func parseAuditFile(data []byte) (auditFile, error) {
 	return f, nil
 }
 
-// noteHead keeps the head that a walk ended at. One that another command has brought
-// further meanwhile stays, unless replace.
+// noteHead saves the head at which a walk ended. If another command has saved a later head
+// since, that one stays, unless replace is set.
 func (o *Owner) noteHead(head protocol.AuditHead, replace bool) error {
 	err := o.cfg.Slots.UpdateFile(o.cfg.ID, words.FileAudit, func(old []byte) ([]byte, error) {
 		if f, err := parseAuditFile(old); !replace && err == nil && f.Owner == o.sess.Wallet && f.Head.Number >= head.Number {

@@ -9,7 +9,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/atomicfile"
 )
 
-// Try finds out by a trial whether the home can keep sessions (docs/adr/0022). A caller
+// Try finds out by a trial whether the home can keep sessions (ADR 22). A caller
 // tries before anything is committed elsewhere for a session that would be kept here: an
 // approval, an account. A home that does not exist is tried where it would be made, and is
 // not made. atomicfile.ErrUnfit: its file system cannot; another home is needed. Nothing is
