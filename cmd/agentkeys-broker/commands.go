@@ -9,6 +9,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/buildinfo"
 	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/stdio"
+	"github.com/agentkeys/agentkeys/internal/supervise"
 )
 
 const name = "agentkeys-broker"
@@ -49,11 +50,12 @@ type dataFlag struct {
 
 // call is one run of a command: where it may speak, and how it ends.
 type call struct {
-	ctx    context.Context
-	args   []string // as typed, the program first
-	env    []string
-	stdout *stdio.Output
-	stderr io.Writer
+	ctx     context.Context
+	args    []string // as typed, the program first
+	env     []string
+	stdout  *stdio.Output
+	stderr  io.Writer
+	hangups *supervise.Hangups
 }
 
 type setupTokenCommand struct{ dataFlag }

@@ -19,19 +19,21 @@ import (
 	"github.com/agentkeys/agentkeys/internal/harden"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/stdio"
+	"github.com/agentkeys/agentkeys/internal/supervise"
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // run is the whole program; env is not read but by systemd's notification.
 func run(ctx context.Context, args, env []string, _ io.Reader, stdout, stderr io.Writer) int {
 	stdio.SurvivePipes()
+	hangups := supervise.CatchHangups()
 	if err := harden.Process(); err != nil {
 		fmt.Fprintln(stderr, "agentkeys-broker: warning:", err)
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	out := stdio.NewOutput(stdout)
-	err := parseAndRun(&call{ctx: ctx, args: args, env: env, stdout: out, stderr: stderr})
+	err := parseAndRun(&call{ctx: ctx, args: args, env: env, stdout: out, stderr: stderr, hangups: hangups})
 	if err == nil {
 		err = out.Err()
 	}
@@ -44,6 +46,9 @@ func parseAndRun(at *call) error {
 	parsed, err := definition().Parse(&g, at.args[min(1, len(at.args)):], at.stdout, at.stderr)
 	if err != nil || parsed == nil {
 		return err
+	}
+	if parsed.Command() != "serve" {
+		at.hangups.Release()
 	}
 	return parsed.Run(at)
 }

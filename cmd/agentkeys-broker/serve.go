@@ -8,10 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"os/signal"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/cli"
@@ -99,9 +97,6 @@ func (c *serveCommand) Run(at *call) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	// To the end of the process: SIGHUP must not end a broker that starts or stops.
-	hups := make(chan os.Signal, 1)
-	signal.Notify(hups, syscall.SIGHUP)
 	lines := stdio.NewLog(at.stderr) // a reader that hangs keeps no request waiting
 	defer lines.Close()
 	log, level := o.logger(lines)
@@ -120,7 +115,7 @@ func (c *serveCommand) Run(at *call) error {
 	}
 	w.notifier = sdnotify.New(lookup(at.env), os.Getpid())
 	s := serving{
-		wired: w, main: main, hups: hups,
+		wired: w, main: main, hups: at.hangups.Caught(),
 		reloader: &reloader{dir: w.dir, started: o, level: level, shown: w.identity.shown, notifier: w.notifier, log: log},
 	}
 	log.Info("listening", "url", main.url)

@@ -130,6 +130,9 @@ func (p *program) runWord(ctx context.Context, w word, args []string) error {
 	if _, err := parse(fs, args, false); err != nil {
 		return p.usage(args, err)
 	}
+	if _, runs := c.(*runCommand); !runs {
+		p.hangups.Release()
+	}
 	return c.run(ctx, p)
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/stdio"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
+	"github.com/agentkeys/agentkeys/internal/supervise"
 )
 
 // program is one run of the command line.
@@ -22,6 +23,7 @@ type program struct {
 	flags    globals
 	warnings []string // for the first event of a pairing in JSON
 	serves   bool     // a daemon runs, whose work standard output is no part of
+	hangups  *supervise.Hangups
 	// slotUser is whom --run-as makes slots for; nil: as the home says.
 	slotUser *store.IDs
 }
@@ -32,7 +34,8 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	if len(args) > 1 && args[1] == keychain.ChildCommand {
 		return keychain.Child(stdin, stdout)
 	}
-	p := &program{args: args, env: parseEnv(environ), stdin: stdin, stdout: stdio.NewOutput(stdout), stderr: stderr}
+	hangups := supervise.CatchHangups()
+	p := &program{hangups: hangups, args: args, env: parseEnv(environ), stdin: stdin, stdout: stdio.NewOutput(stdout), stderr: stderr}
 	if err := harden.Process(); err != nil {
 		_, _ = fmt.Fprintf(stderr, "%s: warning: %v\n", name, err)
 	}

@@ -66,14 +66,11 @@ func (p *program) serve(ctx context.Context, w wallet.Wallet) error {
 	debug.SetGCPercent(gcPercent)
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	hups := make(chan os.Signal, 1)
-	signal.Notify(hups, syscall.SIGHUP) // before anything can be asked to load again
-	defer signal.Stop(hups)
 	i, err := p.newInstance(ctx, w)
 	if err != nil {
 		return err
 	}
-	i.hups = hups
+	i.hups = p.hangups.Caught()
 	if err := i.daemon.Start(ctx); err != nil {
 		return i.explain(err)
 	}
