@@ -238,7 +238,7 @@ func (o *Owner) Teardown(ctx context.Context, identity string) (wallet.Wallet, e
 
 func (o *Owner) endAgent(ctx context.Context, w wallet.Wallet, verb string, end func(context.Context, secret.String, wallet.Wallet) error) error {
 	err := o.call(ctx, func(token secret.String) error { return end(ctx, token, w) })
-	if isProblem(err, protocol.CodeNotFound) {
+	if protocol.HasCode(err, protocol.CodeNotFound) {
 		return notFound("agent %s", w.Display())
 	}
 	if err != nil {

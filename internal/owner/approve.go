@@ -58,7 +58,7 @@ func (o *Owner) findRequest(ctx context.Context, code pairing.Code) (*Proposal, 
 		found, err = o.broker.FindPairing(ctx, token, code.Lookup())
 		return err
 	})
-	if isProblem(err, protocol.CodeNotFound) {
+	if protocol.HasCode(err, protocol.CodeNotFound) {
 		return nil, ErrNoBoard
 	}
 	if err != nil {

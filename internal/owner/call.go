@@ -79,19 +79,5 @@ func (c Config) call(ctx context.Context, sess *session.Session, info *store.Inf
 }
 
 func isRetired(err error) bool {
-	return isProblem(err, protocol.CodeTokenRetired, protocol.CodeTokenUnknown)
-}
-
-// isProblem reports whether err is the broker's own answer with one of the codes.
-func isProblem(err error, codes ...string) bool {
-	var p *protocol.Problem
-	if !errors.As(err, &p) {
-		return false
-	}
-	for _, code := range codes {
-		if p.Code == code {
-			return true
-		}
-	}
-	return false
+	return protocol.HasCode(err, protocol.CodeTokenRetired, protocol.CodeTokenUnknown)
 }

@@ -61,7 +61,7 @@ func (d *Device) Resolve(ctx context.Context, identity string) (wallet.Wallet, e
 		return w, nil
 	}
 	w, err := d.broker.Identity(ctx, identity)
-	if isProblem(err, protocol.CodeNotFound) {
+	if protocol.HasCode(err, protocol.CodeNotFound) {
 		return wallet.Wallet{}, notFound("agent %s", identity)
 	}
 	if err != nil {
@@ -91,7 +91,7 @@ func (d *Device) Read(ctx context.Context, w wallet.Wallet, service string) (sec
 		record, err = d.broker.Record(ctx, token, w, service)
 		return err
 	})
-	if fetch != nil && !isProblem(fetch, protocol.CodeNotFound) {
+	if fetch != nil && !protocol.HasCode(fetch, protocol.CodeNotFound) {
 		return secret.String{}, fmt.Errorf("fetch record %s: %w", service, fetch)
 	}
 	m, err := d.manifest(ctx, w)
@@ -121,7 +121,7 @@ func (d *Device) manifest(ctx context.Context, w wallet.Wallet) (seal.Manifest, 
 		reply, err = d.broker.Manifest(ctx, token, w)
 		return err
 	})
-	if isProblem(err, protocol.CodeNotFound) {
+	if protocol.HasCode(err, protocol.CodeNotFound) {
 		return seal.Manifest{}, notFound("agent %s", w.Display())
 	}
 	if err != nil {

@@ -166,7 +166,7 @@ func (o *Owner) register(ctx context.Context, setupToken secret.String, shown fu
 	info, err := o.broker.CreateAccount(ctx, setupToken, protocol.Account{
 		Wallet: o.sess.Wallet, TokenSHA256: hash, Recipient: o.recipient, SigningKey: o.signingKey, Signature: signature,
 	})
-	if isProblem(err, protocol.CodeTokenUnknown) {
+	if protocol.HasCode(err, protocol.CodeTokenUnknown) {
 		return Opened{}, ErrSetupRefused
 	}
 	if err != nil {
@@ -199,7 +199,7 @@ func (o *Owner) comeBack(ctx context.Context, registered bool, cause error) (Ope
 		return Opened{}, fmt.Errorf("open account: %w", cause)
 	}
 	err := o.resume(ctx, p.Challenge)
-	if isProblem(err, protocol.CodeTokenUnknown) && !registered {
+	if protocol.HasCode(err, protocol.CodeTokenUnknown) && !registered {
 		return Opened{}, fmt.Errorf("the broker does not know %s: %w", o.sess.Wallet.Display(), ErrSetupToken)
 	}
 	if err != nil {

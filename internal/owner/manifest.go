@@ -65,11 +65,11 @@ func (o *Owner) manifest(ctx context.Context, w wallet.Wallet) (current, error) 
 	})
 	own := w == o.sess.Wallet
 	switch {
-	case isProblem(err, protocol.CodeNotFound) && own && o.seen(w).Revision > 0:
+	case protocol.HasCode(err, protocol.CodeNotFound) && own && o.seen(w).Revision > 0:
 		return current{}, refused(w, "the broker has none any more")
-	case isProblem(err, protocol.CodeNotFound) && own:
+	case protocol.HasCode(err, protocol.CodeNotFound) && own:
 		return current{manifest: o.ownManifest()}, nil
-	case isProblem(err, protocol.CodeNotFound):
+	case protocol.HasCode(err, protocol.CodeNotFound):
 		return current{}, notFound("agent %s", w.Display())
 	case err != nil:
 		return current{}, fmt.Errorf("fetch manifest: %w", err)

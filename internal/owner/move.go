@@ -70,7 +70,7 @@ func (o *Owner) introduce(ctx context.Context, challenge string) error {
 		return err
 	}
 	_, err = o.broker.Resume(ctx, protocol.Resume{Wallet: o.sess.Wallet, NextSHA256: hash, Challenge: challenge, Proof: proof})
-	if isProblem(err, protocol.CodeTokenUnknown) {
+	if protocol.HasCode(err, protocol.CodeTokenUnknown) {
 		return ErrUnknownAccount
 	}
 	return err

@@ -55,7 +55,7 @@ func (o *Owner) open(ctx context.Context, w wallet.Wallet, entry seal.Entry) (se
 // opened is the reader's decision about a record: ErrWithheld where the broker did not
 // give the one that the manifest lists.
 func opened(record protocol.SealedRecord, err error, entry seal.Entry, seed secret.String) (secret.String, error) {
-	if isProblem(err, protocol.CodeNotFound) {
+	if protocol.HasCode(err, protocol.CodeNotFound) {
 		return secret.String{}, fmt.Errorf("record %s: %w", entry.Service, ErrWithheld)
 	}
 	if err != nil {

@@ -184,7 +184,7 @@ func (o *Owner) repeatWord(ctx context.Context, w wallet.Wallet, done *Reopened)
 	}
 	done.Signed = append(done.Signed, w)
 	_, err = o.put(ctx, d, cur.revision)
-	if isProblem(err, protocol.CodeConflict) && !isRaced(err) { // its names are another's in the copy
+	if protocol.HasCode(err, protocol.CodeConflict) && !isRaced(err) { // its names are another's in the copy
 		done.Unnamed = append(done.Unnamed, w)
 		d.m.Alias, d.m.Emails, d.m.Revision = "", []string{}, d.m.Revision-1
 		_, err = o.put(ctx, d, cur.revision)
@@ -199,7 +199,7 @@ func (o *Owner) signedAt(ctx context.Context, w wallet.Wallet) (current, error) 
 		reply, err = o.broker.Manifest(ctx, token, w)
 		return err
 	})
-	if isProblem(err, protocol.CodeNotFound) && w == o.sess.Wallet {
+	if protocol.HasCode(err, protocol.CodeNotFound) && w == o.sess.Wallet {
 		return current{manifest: o.ownManifest()}, nil
 	}
 	if err != nil {

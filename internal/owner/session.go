@@ -110,7 +110,7 @@ func (o *Owner) useNext(ctx context.Context) error {
 // is none.
 func (o *Owner) ask(ctx context.Context, token secret.String) (protocol.SessionInfo, error) {
 	info, err := o.broker.Session(ctx, token)
-	if isProblem(err, protocol.CodeRestored) {
+	if protocol.HasCode(err, protocol.CodeRestored) {
 		if now, e := o.broker.Info(ctx); e == nil {
 			o.acknowledge(now.Epoch)
 			info, err = o.broker.Session(ctx, token)
@@ -151,8 +151,11 @@ func (o *Owner) save(ctx context.Context, s session.Session) error {
 // the session would go on without this machine.
 func (o *Owner) End(ctx context.Context, wipeKeys bool) error {
 	err := o.call(ctx, func(token secret.String) error { return o.broker.EndSession(ctx, token, protocol.EndSession{}) })
-	over := !o.moves() // another broker than the session's knows nothing of its end
-	if err != nil && !(over && isProblem(err, protocol.CodeSessionRevoked, protocol.CodeTokenRetired, protocol.CodeTokenUnknown, protocol.CodeSessionExpired)) {
+	over := protocol.HasCode(err, protocol.CodeSessionRevoked, protocol.CodeTokenRetired, protocol.CodeTokenUnknown, protocol.CodeSessionExpired)
+	if o.moves() { // another broker than the session's knows nothing of its end
+		over = false
+	}
+	if err != nil && !over {
 		return fmt.Errorf("end session: %w", err)
 	}
 	if wipeKeys {

@@ -1,6 +1,11 @@
 package protocol
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
 
 // ProblemType is the media type of errors (RFC 9457).
 const ProblemType = "application/problem+json"
@@ -57,4 +62,20 @@ func (p *Problem) Error() string {
 		return fmt.Sprintf("%s (HTTP %d)", p.Code, p.Status)
 	}
 	return fmt.Sprintf("%s: %s (HTTP %d)", p.Code, p.Detail, p.Status)
+}
+
+// HasCode reports whether err is the broker's own answer with one of the codes.
+func HasCode(err error, codes ...string) bool {
+	var p *Problem
+	return errors.As(err, &p) && slices.Contains(codes, p.Code)
+}
+
+// RetryAfter is how long the broker asks to wait before the next try; 0 where it did not
+// say, and for an err that is no answer of it.
+func RetryAfter(err error) time.Duration {
+	var p *Problem
+	if errors.As(err, &p) {
+		return time.Duration(p.RetryAfter) * time.Second
+	}
+	return 0
 }

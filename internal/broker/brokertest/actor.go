@@ -182,8 +182,7 @@ func (s *Server) Open(d *Device) {
 	s.t.Helper()
 	for {
 		_, err := s.Broker.OpenPairing(context.Background(), d.Credentials(), d.Opening())
-		var p *protocol.Problem
-		if errors.As(err, &p) && p.Code == protocol.CodeConflict {
+		if protocol.HasCode(err, protocol.CodeConflict) {
 			d.Lookup = pairing.NewCode().Lookup()
 			continue
 		}
