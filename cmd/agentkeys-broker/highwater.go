@@ -34,12 +34,3 @@ func (w *wired) raise(ctx context.Context) error {
 	w.mark = mark
 	return nil
 }
-
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
-}

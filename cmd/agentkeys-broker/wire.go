@@ -14,6 +14,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/broker/metrics"
 	"github.com/agentkeys/agentkeys/internal/broker/sqlite"
 	"github.com/agentkeys/agentkeys/internal/buildinfo"
+	"github.com/agentkeys/agentkeys/internal/retry"
 	"github.com/agentkeys/agentkeys/internal/sdnotify"
 	"github.com/agentkeys/agentkeys/internal/session"
 )
@@ -122,7 +123,7 @@ func (w *wired) run(ctx context.Context) {
 				w.log.Error("keep the highwater mark", "error", err)
 			}
 			w.behind = err != nil
-			pause(ctx, raiseEvery)
+			retry.Pause(ctx, raiseEvery)
 		}
 	}
 	<-done

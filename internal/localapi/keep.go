@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/agentkeys/agentkeys/internal/retry"
 )
 
 const (
@@ -56,7 +58,7 @@ func (s *Server) watch(ctx context.Context, p *Pair, ended, looks <-chan struct{
 		case <-looks:
 		case <-timer.C:
 		case <-events:
-			pause(ctx, lookPause)
+			retry.Pause(ctx, lookPause)
 		}
 		timer.Stop()
 		select {
@@ -130,14 +132,4 @@ func (s *Server) reopen(ctx context.Context, open func() (*Pair, error), looks <
 		timer.Stop()
 	}
 	return nil
-}
-
-// pause waits for d or until ctx ends; the caller checks ctx.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

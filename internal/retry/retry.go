@@ -1,4 +1,4 @@
-// Package retry says how long to wait before the next attempt. It never sleeps.
+// Package retry says how long to wait before the next attempt, and waits.
 //
 // The wait has full jitter: it is drawn from the whole range, so the boards of a fleet that
 // lost power or their broker at the same time do not all return at the same time.
