@@ -7,7 +7,7 @@ import (
 
 	"rsc.io/qr"
 
-	"github.com/agentkeys/agentkeys/internal/agent"
+	"github.com/agentkeys/agentkeys/internal/agent/enroll"
 	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/scope"
@@ -71,7 +71,7 @@ func (a announcer) code(c pairing.Code, life time.Duration) error {
 }
 
 // paired says what came of it and what to type next. u may be nil: no unit is known.
-func (a announcer) paired(out agent.Paired, u *unit) {
+func (a announcer) paired(out enroll.Paired, u *unit) {
 	defer func() {
 		if a.p.stdout.Err() != nil {
 			a.p.notef("paired as %s all the same: only standard output could not be written", out.Wallet)
@@ -132,7 +132,7 @@ func (a announcer) userUnit() bool {
 }
 
 // runs reports whether a daemon of this wallet answers: a recovery beside it is seen there.
-func (a announcer) runs(out agent.Paired) bool {
+func (a announcer) runs(out enroll.Paired) bool {
 	home, err := a.p.home()
 	if err != nil {
 		return false

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/agent"
+	"github.com/agentkeys/agentkeys/internal/agent/enroll"
 	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/stdio"
 	"github.com/agentkeys/agentkeys/internal/wallet"
@@ -31,7 +31,7 @@ func TestAReaderThatLeavesAfterTheCodeEndsNoPairing(t *testing.T) {
 		t.Errorf("the code was shown: %v", err)
 	}
 	w := wallet.New()
-	p.announcer().paired(agent.Paired{Wallet: w}, nil)
+	p.announcer().paired(enroll.Paired{Wallet: w}, nil)
 	if !strings.Contains(said.String(), "paired as "+w.String()) {
 		t.Errorf("%q", said.String())
 	}

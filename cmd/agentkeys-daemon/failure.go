@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"github.com/agentkeys/agentkeys/internal/agent"
+	"github.com/agentkeys/agentkeys/internal/agent/enroll"
 	"github.com/agentkeys/agentkeys/internal/atomicfile"
 	"github.com/agentkeys/agentkeys/internal/brokerclient"
 	"github.com/agentkeys/agentkeys/internal/checkup"
@@ -78,7 +78,7 @@ func classify(err error) *failure {
 	if errors.As(err, &unread) { // 64 would keep the unit from trying again
 		f.exit, f.code, f.hint = words.ExitFault, "settings_unreadable", readableHint(unread)
 	}
-	var pairing *agent.Failure
+	var pairing *enroll.Failure
 	var problem *protocol.Problem
 	switch {
 	case errors.As(err, &pairing):
@@ -138,7 +138,7 @@ func decisions() []decision {
 		{brokerclient.ErrURL, words.ExitUsage, "usage", name + " pair --broker https://HOST:8420"},
 		{paths.ErrHome, words.ExitUsage, "usage", "export AGENTKEYS_HOME=/absolute/path"},
 		{store.ErrConfig, words.ExitUsage, "usage", ""},
-		{agent.ErrPairingGone, words.ExitNoSession, "no_session", name + " recover WALLET --broker URL"},
+		{enroll.ErrGone, words.ExitNoSession, "no_session", name + " recover WALLET --broker URL"},
 		{store.ErrNoSession, words.ExitNoSession, "no_session", name + " pair --broker URL"},
 		{store.ErrBusy, words.ExitFault, "busy", name + " status"},
 		{store.ErrUnavailable, words.ExitFault, "keychain_unavailable", name + " probe"},

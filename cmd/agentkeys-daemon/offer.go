@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/agentkeys/agentkeys/internal/agent"
+	"github.com/agentkeys/agentkeys/internal/agent/enroll"
 	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/systemd"
@@ -15,7 +15,7 @@ import (
 // offer asks a person at a terminal whether the new agent is to run as the desktop
 // user who called sudo, where that user has a keyring. Without a terminal, and
 // wherever --run-as was given, nobody is asked and the unit's own user is taken.
-func (p *program) offer(r agent.PairRequest, l *placement) {
+func (p *program) offer(r enroll.Request, l *placement) {
 	if l.runAs != "" || r.Kind != pairing.KindPair || p.flags.JSON || !isTerminal(p.stdin) || !isTerminal(p.stdout.Raw()) {
 		return
 	}

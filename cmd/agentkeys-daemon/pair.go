@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/agent"
+	"github.com/agentkeys/agentkeys/internal/agent/enroll"
 	"github.com/agentkeys/agentkeys/internal/checkup"
 	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/paths"
@@ -79,27 +79,27 @@ func (c *recoverCommand) run(ctx context.Context, p *program) error {
 	return p.pairPlaced(ctx, request, &c.placement)
 }
 
-func (c *pairCommand) request() (agent.PairRequest, error) {
+func (c *pairCommand) request() (enroll.Request, error) {
 	wish, err := scope.Parse(c.scope)
 	if err != nil {
-		return agent.PairRequest{}, usage(err, "")
+		return enroll.Request{}, usage(err, "")
 	}
 	if c.alias != "" {
 		if err := seal.CheckAlias(c.alias); err != nil {
-			return agent.PairRequest{}, usage(err, "")
+			return enroll.Request{}, usage(err, "")
 		}
 	}
-	return agent.PairRequest{Kind: pairing.KindPair, Alias: c.alias, Scope: wish}, nil
+	return enroll.Request{Kind: pairing.KindPair, Alias: c.alias, Scope: wish}, nil
 }
 
 // pair runs one pairing to its end and says each step. u may be nil.
-func (p *program) pair(ctx context.Context, r agent.PairRequest, wait time.Duration, u *unit) (agent.Paired, error) {
+func (p *program) pair(ctx context.Context, r enroll.Request, wait time.Duration, u *unit) (enroll.Paired, error) {
 	set, _, err := p.loadSettings("")
 	if err != nil {
-		return agent.Paired{}, err
+		return enroll.Paired{}, err
 	}
 	if set.Broker == "" {
-		return agent.Paired{}, usage(errNoBroker, name+" pair --broker https://HOST:8420")
+		return enroll.Paired{}, usage(errNoBroker, name+" pair --broker https://HOST:8420")
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -129,24 +129,24 @@ func (p *program) noteOverruled(w wallet.Wallet, paired string) {
 		origins["broker"], filepath.Join(paths.ConfigDir(p.getenv), w.String()+".toml"))
 }
 
-func (p *program) pairWith(ctx context.Context, set settings.Settings, r agent.PairRequest, wait time.Duration, u *unit) (agent.Paired, error) {
+func (p *program) pairWith(ctx context.Context, set settings.Settings, r enroll.Request, wait time.Duration, u *unit) (enroll.Paired, error) {
 	log := p.quietLogger(set)
 	client, err := pairBroker(set.Broker)
 	if err != nil {
-		return agent.Paired{}, err
+		return enroll.Paired{}, err
 	}
 	defer client.Close()
 	s, err := p.openStore(set, log, nil)
 	if err != nil {
-		return agent.Paired{}, err
+		return enroll.Paired{}, err
 	}
 	if err := p.tryHome(s); err != nil {
-		return agent.Paired{}, err
+		return enroll.Paired{}, err
 	}
 	if err := s.mayKeep(ctx); err != nil {
-		return agent.Paired{}, err
+		return enroll.Paired{}, err
 	}
-	c := agent.PairConfig{
+	c := enroll.Config{
 		Broker: client, URL: set.Broker, Store: s, Logger: log, Random: random,
 		Host: hostName(), Machine: machineHash(), ShowCode: p.announcer().code, Patience: wait,
 	}
@@ -154,7 +154,7 @@ func (p *program) pairWith(ctx context.Context, set settings.Settings, r agent.P
 		u.slots = s.Store
 		c.Unit = u
 	}
-	return agent.Pair(ctx, c, r)
+	return enroll.Pair(ctx, c, r)
 }
 
 // mayMake refuses root to work in a home that sudo did not take away.
@@ -199,4 +199,4 @@ func (s *storage) mayKeep(ctx context.Context) error {
 }
 
 // sessionName is the slot of a paired agent.
-func sessionName(out agent.Paired) string { return session.DaemonID(out.Wallet).String() }
+func sessionName(out enroll.Paired) string { return session.DaemonID(out.Wallet).String() }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/agent"
+	"github.com/agentkeys/agentkeys/internal/agent/enroll"
 	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/seal"
 	"github.com/agentkeys/agentkeys/internal/settings"
@@ -98,7 +98,7 @@ func (p *program) pairedAgent(set settings.Settings) (wallet.Wallet, error) {
 	return onlyAgent(s.Store)
 }
 
-func (c *runCommand) request() (agent.PairRequest, error) {
+func (c *runCommand) request() (enroll.Request, error) {
 	if c.recover != "" {
 		return recoverRequest(c.recover)
 	}
@@ -108,8 +108,8 @@ func (c *runCommand) request() (agent.PairRequest, error) {
 var errIdentity = errors.New("an identity is a wallet, an alias or an e-mail address")
 
 // recoverRequest checks what a person typed before anybody is asked about it.
-func recoverRequest(text string) (agent.PairRequest, error) {
-	r := agent.PairRequest{Kind: pairing.KindRecover, Identity: strings.ToLower(text)}
+func recoverRequest(text string) (enroll.Request, error) {
+	r := enroll.Request{Kind: pairing.KindRecover, Identity: strings.ToLower(text)}
 	switch {
 	case strings.HasPrefix(r.Identity, "0x"):
 		w, err := wallet.Parse(text)

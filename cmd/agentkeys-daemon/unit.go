@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/agent"
+	"github.com/agentkeys/agentkeys/internal/agent/enroll"
 	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/session"
@@ -121,7 +121,7 @@ func (u *unit) lingering(w wallet.Wallet) *bool {
 }
 
 // pairPlaced pairs and does with the unit what the flags say.
-func (p *program) pairPlaced(ctx context.Context, r agent.PairRequest, l *placement) error {
+func (p *program) pairPlaced(ctx context.Context, r enroll.Request, l *placement) error {
 	p.offer(r, l)
 	u, err := l.unit(p, r.Kind == pairing.KindRecover)
 	if err != nil {

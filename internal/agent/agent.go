@@ -1,8 +1,8 @@
-// Package agent is the daemon's work without its surroundings: it pairs a board
-// with an owner, and then keeps one wallet's session alive, its credentials in
-// step with the broker and its callers served. The loops talk to the world only
-// through the ports of this file; time is the runtime's, so tests run them in
-// testing/synctest bubbles.
+// Package agent is the daemon's work without its surroundings: it keeps one wallet's
+// session alive, its credentials in step with the broker and its callers served. The
+// loops talk to the world only through the ports of this file; time is the runtime's,
+// so tests run them in testing/synctest bubbles. Package enroll below it makes the
+// session in the first place.
 package agent
 
 import (
@@ -42,14 +42,6 @@ type Broker interface {
 	Report(ctx context.Context, token secret.String, body protocol.Report) error
 }
 
-// PairBroker is what pairing asks of a broker.
-type PairBroker interface {
-	OpenPairing(ctx context.Context, body protocol.OpenPairing) (protocol.PairingOpened, error)
-	// PollPairing returns nil, nil while nobody decided within wait.
-	PollPairing(ctx context.Context, token secret.String, wait time.Duration) (*protocol.Granted, error)
-	Identity(ctx context.Context, identity string) (wallet.Wallet, error)
-}
-
 // Store is the slots as a running daemon needs them (internal/store).
 type Store interface {
 	Load(ctx context.Context, id session.ID) (session.Session, store.Info, error)
@@ -63,17 +55,6 @@ type Store interface {
 	ReadFile(id session.ID, name string) ([]byte, error)
 	WriteFile(id session.ID, name string, data []byte) error
 	RemoveFile(id session.ID, name string) error
-}
-
-// PairStore is the slots as pairing needs them.
-type PairStore interface {
-	Load(ctx context.Context, id session.ID) (session.Session, store.Info, error)
-	Save(ctx context.Context, id session.ID, v session.Session) (store.Info, error)
-	Delete(ctx context.Context, id session.ID) error
-	Promote(ctx context.Context, pending, id session.ID, v session.Session) (store.Info, error)
-	ReconcileSlot(ctx context.Context, id session.ID) error
-	List() ([]store.Slot, error)
-	HoldRun(id session.ID) (release func(), err error)
 }
 
 // Keychain is what a waiting daemon needs of the keychain's background task.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/agentkeys/agentkeys/internal/retry"
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
@@ -83,6 +84,6 @@ func (d *Daemon) keepCard() {
 // rest is a pause in which the card is kept.
 func (l *link) rest(ctx context.Context, d time.Duration) {
 	for end := time.Now().Add(d); ctx.Err() == nil && time.Now().Before(end); l.d.keepCard() {
-		pause(ctx, max(min(time.Until(end), time.Until(l.d.cardDue())), time.Second))
+		retry.Pause(ctx, max(min(time.Until(end), time.Until(l.d.cardDue())), time.Second))
 	}
 }

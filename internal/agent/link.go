@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/agentkeys/agentkeys/internal/agent/longpoll"
 	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/retry"
@@ -39,7 +40,7 @@ type link struct {
 	fetchAt  time.Time            // when to ask again for withheld records; zero: nothing is missing
 	fetched  int                  // failed fetches in a row
 	etag     string               // of the last answer, refused manifests included
-	poll     longPoll
+	poll     longpoll.Poll
 }
 
 func newLink(d *Daemon, b Broker) *link {
@@ -49,7 +50,7 @@ func newLink(d *Daemon, b Broker) *link {
 	d.mu.RUnlock()
 	now := time.Now()
 	return &link{
-		d: d, broker: b, unsure: !s.Next.IsZero(), etag: etag, poll: longPoll{longest: syncWait},
+		d: d, broker: b, unsure: !s.Next.IsZero(), etag: etag, poll: longpoll.Poll{Longest: syncWait},
 		renewAt: now.Add(session.RenewIn(s.CreatedAt, now.Unix(), d.c.Random())),
 	}
 }
@@ -158,16 +159,6 @@ func (d *Daemon) noteLease() {
 	d.mu.RUnlock()
 	d.setView(func(v *view) { v.over = over })
 	d.c.Conditions.Set(condition.OfflineTooLong, over, "")
-}
-
-// pause waits; the caller looks at ctx.
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
 }
 
 func retryAfter(err error) time.Duration {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/retry"
 	"github.com/agentkeys/agentkeys/internal/wallet"
 	"github.com/agentkeys/agentkeys/internal/words"
 )
@@ -60,7 +61,7 @@ func (d *Daemon) report(ctx context.Context) {
 			return
 		case <-d.events.wake:
 			if d.state() == words.StateOnline {
-				pause(ctx, reportGather)
+				retry.Pause(ctx, reportGather)
 			}
 		case <-timer.C:
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/agentkeys/agentkeys/internal/retry"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/words"
 )
@@ -168,7 +169,7 @@ func (l *loop) linkEnded(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil // a stop ended it, and the loop hears of that next
 	}
-	if pause(ctx, reloadPause); ctx.Err() != nil {
+	if retry.Pause(ctx, reloadPause); ctx.Err() != nil {
 		return nil
 	}
 	return l.loadAgain(ctx)

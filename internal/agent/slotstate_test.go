@@ -2,7 +2,6 @@ package agent_test
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,10 +9,8 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/agent"
 	"github.com/agentkeys/agentkeys/internal/condition"
-	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
-	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
 func TestAnInsecureSlotNamesTheCommandThatMendsIt(t *testing.T) {
@@ -30,24 +27,6 @@ func TestAnInsecureSlotNamesTheCommandThatMendsIt(t *testing.T) {
 			}
 		}
 		t.Fatalf("%+v", d.conditions.Active())
-	})
-}
-
-// A recovery ends the old session when it is approved: what would fail after that
-// is found before a code is shown.
-func TestARecoveryIsNotBegunOverASlotThatCannotBeReplaced(t *testing.T) {
-	onBoard(t, func(t *testing.T, b *board) {
-		w := wallet.New()
-		s := session.Session{Token: session.NewToken(), Wallet: w, CreatedAt: 1, TTLSeconds: 1}
-		must(b.store.Save(t.Context(), session.DaemonID(w), s))(t)
-		if err := os.Chmod(filepath.Join(b.store.Dir(session.DaemonID(w)), "session.json"), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		b.broker.names["bot"] = w
-		_, err := b.pair(t.Context(), agent.PairRequest{Kind: pairing.KindRecover, Identity: "bot"})
-		if !errors.Is(err, store.ErrInsecure) || len(b.codes) != 0 {
-			t.Fatalf("%v, %d codes shown", err, len(b.codes))
-		}
 	})
 }
 

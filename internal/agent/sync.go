@@ -11,24 +11,27 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/retry"
 	"github.com/agentkeys/agentkeys/internal/seal"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// tooSoon is how soon a long poll may end without slowing the next one down.
-const tooSoon = 500 * time.Millisecond
+const (
+	syncWait = 45 * time.Second       // the longest poll: below the 50 s after which HAProxy cuts unless told otherwise
+	tooSoon  = 500 * time.Millisecond // how soon a long poll may end without slowing the next one down
+)
 
 // sync asks for news and makes them true here. The first question of a run, and
 // after every silence, does not wait: its answer says that the broker is there.
 func (l *link) sync(ctx context.Context) error {
 	wait := l.wait()
 	if l.d.state() == words.StateOnline {
-		pause(ctx, l.poll.gap())
+		retry.Pause(ctx, l.poll.Gap(time.Now()))
 	}
 	start := time.Now()
 	reply, etag, err := l.broker.Sync(ctx, l.d.bearer(), l.etag, wait)
-	if took := time.Since(start); l.poll.ended(wait, took, err) && ctx.Err() == nil {
+	if took := time.Since(start); l.poll.Ended(time.Now(), wait, took, err) && ctx.Err() == nil {
 		l.d.c.Logger.Debug("a long poll was cut on its way", "seconds", int(took.Seconds()), "error", err)
 		return nil
 	}
@@ -40,7 +43,7 @@ func (l *link) sync(ctx context.Context) error {
 		l.d.saveCache() // or a cut would leave the contact of an earlier run
 	}
 	if time.Since(start) < min(wait, tooSoon) {
-		pause(ctx, tooSoon) // a broker that does not wait must not keep the board busy
+		retry.Pause(ctx, tooSoon) // a broker that does not wait must not keep the board busy
 	}
 	if reply != nil {
 		l.etag = etag
@@ -56,7 +59,7 @@ func (l *link) wait() time.Duration {
 	if l.d.state() != words.StateOnline || l.due() {
 		return 0
 	}
-	most := l.poll.wait(l.d.c.Random())
+	most := l.poll.Wait(time.Now(), l.d.c.Random())
 	until := most
 	if s, _, _ := l.d.snapshot(); s.CanServe() {
 		until = min(until, time.Until(l.renewAt))

@@ -60,9 +60,12 @@ func productPlaces() map[string]place {
 		"seal":      {floor: decisions, also: []string{"session"}},
 		"session":   {floor: decisions},
 
-		"agent": {floor: useCases, also: []string{"store"}},
-		"owner": {floor: useCases, also: []string{"store"}},
-		"store": {floor: useCases, also: []string{"atomicfile", "store/slotdir"}},
+		"agent/longpoll": {floor: decisions},
+
+		"agent":        {floor: useCases, also: []string{"store"}},
+		"agent/enroll": {floor: useCases, also: []string{"store"}},
+		"owner":        {floor: useCases, also: []string{"store"}},
+		"store":        {floor: useCases, also: []string{"atomicfile", "store/slotdir"}},
 
 		"store/slotdir": {floor: useCases, also: []string{"atomicfile"}},
 

@@ -1,4 +1,4 @@
-package agent_test
+package enroll_test
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/agent"
+	"github.com/agentkeys/agentkeys/internal/agent/enroll"
 	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
@@ -38,7 +38,7 @@ var errKilled = errors.New("killed")
 
 // dyingStore kills the process around calls that write.
 type dyingStore struct {
-	agent.PairStore
+	enroll.Store
 	fault func(call string) error
 }
 
@@ -46,7 +46,7 @@ func (s dyingStore) Save(ctx context.Context, id session.ID, v session.Session) 
 	if err := s.fault("save"); err != nil {
 		return store.Info{}, err
 	}
-	info, err := s.PairStore.Save(ctx, id, v)
+	info, err := s.Store.Save(ctx, id, v)
 	return info, errors.Join(err, s.fault("save answer"))
 }
 
@@ -55,15 +55,15 @@ func (s dyingStore) Promote(ctx context.Context, pending, id session.ID, v sessi
 		return store.Info{}, err
 	}
 	if err := s.fault("promote between"); err != nil { // saved, but the pending slot is still there
-		_, saveErr := s.PairStore.Save(ctx, id, v)
+		_, saveErr := s.Store.Save(ctx, id, v)
 		return store.Info{}, errors.Join(err, saveErr)
 	}
-	info, err := s.PairStore.Promote(ctx, pending, id, v)
+	info, err := s.Store.Promote(ctx, pending, id, v)
 	return info, errors.Join(err, s.fault("promote answer"))
 }
 
 func (s dyingStore) Delete(ctx context.Context, id session.ID) error {
-	return errors.Join(s.fault("delete"), s.PairStore.Delete(ctx, id))
+	return errors.Join(s.fault("delete"), s.Store.Delete(ctx, id))
 }
 
 // dyingUnit kills the process around the step that settles how the daemon is started.
@@ -91,7 +91,7 @@ func crashPairing(t *testing.T, step int) (reached bool) {
 		return nil
 	}
 	b.broker.fault = fault
-	b.wrap = func(s agent.PairStore) agent.PairStore { return dyingStore{s, fault} }
+	b.wrap = func(s enroll.Store) enroll.Store { return dyingStore{s, fault} }
 	u := &dyingUnit{unit: unit{store: b.store}, fault: fault}
 	b.unit = u
 	approved := false
@@ -139,13 +139,13 @@ func killable(t *testing.T) context.Context {
 }
 
 // robbedStore loses the pending slot in the moment before its promotion.
-type robbedStore struct{ agent.PairStore }
+type robbedStore struct{ enroll.Store }
 
 func (s robbedStore) Promote(ctx context.Context, pending, id session.ID, v session.Session) (store.Info, error) {
-	if err := s.PairStore.Delete(ctx, pending); err != nil {
+	if err := s.Store.Delete(ctx, pending); err != nil {
 		return store.Info{}, err
 	}
-	return s.PairStore.Promote(ctx, pending, id, v)
+	return s.Store.Promote(ctx, pending, id, v)
 }
 
 // The agent is there at the broker: a second one would not help its owner.
@@ -153,11 +153,11 @@ func TestAPairingWhoseSlotWasRemovedAsksForARecovery(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBoard(t)
-		b.wrap = func(s agent.PairStore) agent.PairStore { return robbedStore{s} }
+		b.wrap = func(s enroll.Store) enroll.Store { return robbedStore{s} }
 		b.onCode = func(c pairing.Code) { b.owner.approve(c) }
 		_, err := b.pair(t.Context(), wish())
-		if !errors.Is(err, agent.ErrPairingGone) || !strings.Contains(err.Error(), b.owner.agent.String()) {
-			t.Errorf("%v, want ErrPairingGone and the wallet", err)
+		if !errors.Is(err, enroll.ErrGone) || !strings.Contains(err.Error(), b.owner.agent.String()) {
+			t.Errorf("%v, want ErrGone and the wallet", err)
 		}
 		agents, pending := b.slots()
 		expect(t, "agents", agents, 0)

@@ -1,88 +1,19 @@
-package agent_test
+package enroll_test
 
 import (
-	"context"
 	"errors"
-	"log/slog"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/agent"
+	"github.com/agentkeys/agentkeys/internal/agent/enroll"
 	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/scope"
 	"github.com/agentkeys/agentkeys/internal/seal"
 	"github.com/agentkeys/agentkeys/internal/session"
-	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
-
-// board is a machine that pairs, with a person in front of it.
-type board struct {
-	t      *testing.T
-	store  *store.Store
-	wrap   func(agent.PairStore) agent.PairStore
-	broker *fakePairings
-	via    agent.PairBroker // on the way to it; nil: nothing
-	owner  *approver
-	codes  []string
-	onCode func(pairing.Code)
-	unit   agent.Unit
-	screen error // why it shows no code
-}
-
-func newBoard(t *testing.T) *board {
-	b := newFakePairings()
-	s := must(store.New(store.Config{Home: t.TempDir(), Mode: store.ModeFile}))(t)
-	out := &board{t: t, store: s, broker: b, owner: newApprover(t, b)}
-	out.onCode = func(c pairing.Code) { out.owner.approve(c) }
-	return out
-}
-
-func (b *board) pair(ctx context.Context, r agent.PairRequest) (agent.Paired, error) {
-	var s agent.PairStore = b.store
-	if b.wrap != nil {
-		s = b.wrap(s)
-	}
-	var broker agent.PairBroker = b.broker
-	if b.via != nil {
-		broker = b.via
-	}
-	return agent.Pair(ctx, agent.PairConfig{
-		Broker: broker, URL: "http://127.0.0.1:1", Store: s, Logger: slog.New(slog.DiscardHandler),
-		Random: func() float64 { return 0.5 }, Host: "pi\x1b[31m", Patience: 30 * time.Second, Unit: b.unit,
-		ShowCode: func(c pairing.Code, _ time.Duration) error {
-			if b.screen != nil {
-				return b.screen
-			}
-			b.codes = append(b.codes, c.Show())
-			b.onCode(c)
-			return nil
-		},
-	}, r)
-}
-
-func wish() agent.PairRequest { return agent.PairRequest{Kind: pairing.KindPair, Alias: "bot"} }
-
-func (b *board) slots() (agents, pending int) {
-	b.t.Helper()
-	for _, s := range must(b.store.List())(b.t) {
-		if s.ID.IsPending() {
-			pending++
-		} else {
-			agents++
-		}
-	}
-	return agents, pending
-}
-
-func onBoard(t *testing.T, f func(t *testing.T, b *board)) {
-	t.Helper()
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) { f(t, newBoard(t)) })
-}
 
 func TestPairing(t *testing.T) {
 	onBoard(t, func(t *testing.T, b *board) {
@@ -169,7 +100,7 @@ func TestHowAPairingEnds(t *testing.T) {
 			onBoard(t, func(t *testing.T, b *board) {
 				c.prepare(b)
 				_, err := b.pair(t.Context(), wish())
-				var f *agent.Failure
+				var f *enroll.Failure
 				code := ""
 				if errors.As(err, &f) {
 					code = f.Code
@@ -228,7 +159,7 @@ func TestAScopeWidenedByTheBrokerIsRefused(t *testing.T) {
 
 func expectForged(t *testing.T, b *board, err error) {
 	t.Helper()
-	var f *agent.Failure
+	var f *enroll.Failure
 	if !errors.As(err, &f) || f.Code != protocol.CodePairingForged {
 		t.Fatalf("got %v, want pairing_forged", err)
 	}
@@ -257,7 +188,7 @@ func TestRecovery(t *testing.T) {
 		got := must(b.pair(t.Context(), wish()))(t)
 		before := must(b.load(got.Wallet))(t)
 		b.broker.names["bot"] = got.Wallet
-		again := agent.PairRequest{Kind: pairing.KindRecover, Identity: "bot"}
+		again := enroll.Request{Kind: pairing.KindRecover, Identity: "bot"}
 
 		b.onCode = func(c pairing.Code) { b.owner.deny(c, true) }
 		if _, err := b.pair(t.Context(), again); err == nil {
@@ -274,8 +205,8 @@ func TestRecovery(t *testing.T) {
 		if after.Token.Equal(before.Token) || after.DeviceKey.Equal(before.DeviceKey) {
 			t.Fatal("the recovered session has old keys")
 		}
-		_, err := b.pair(t.Context(), agent.PairRequest{Kind: pairing.KindRecover, Identity: "nobody"})
-		var f *agent.Failure
+		_, err := b.pair(t.Context(), enroll.Request{Kind: pairing.KindRecover, Identity: "nobody"})
+		var f *enroll.Failure
 		if !errors.As(err, &f) || f.Code != protocol.CodeNotFound {
 			t.Fatalf("unknown identity: %v", err)
 		}
@@ -289,12 +220,7 @@ func TestARecoveryIsNotGrantedForAnotherWallet(t *testing.T) {
 	onBoard(t, func(t *testing.T, b *board) {
 		b.broker.names["bot"] = wallet.New()
 		b.owner.agent = wallet.New()
-		_, err := b.pair(t.Context(), agent.PairRequest{Kind: pairing.KindRecover, Identity: "bot"})
+		_, err := b.pair(t.Context(), enroll.Request{Kind: pairing.KindRecover, Identity: "bot"})
 		expectForged(t, b, err)
 	})
-}
-
-func (b *board) load(w wallet.Wallet) (session.Session, error) {
-	s, _, err := b.store.Load(context.Background(), session.DaemonID(w))
-	return s, err
 }

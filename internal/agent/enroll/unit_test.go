@@ -1,11 +1,11 @@
-package agent_test
+package enroll_test
 
 import (
 	"context"
 	"errors"
 	"testing"
 
-	"github.com/agentkeys/agentkeys/internal/agent"
+	"github.com/agentkeys/agentkeys/internal/agent/enroll"
 	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
@@ -71,7 +71,7 @@ func TestARecoveryWhoseUnitCannotBePreparedAsksNobody(t *testing.T) {
 		b.broker.names["bot"] = got.Wallet
 		u := &unit{store: b.store, may: errUnit}
 		b.unit = u
-		_, err := b.pair(t.Context(), agent.PairRequest{Kind: pairing.KindRecover, Identity: "bot"})
+		_, err := b.pair(t.Context(), enroll.Request{Kind: pairing.KindRecover, Identity: "bot"})
 		if !errors.Is(err, errUnit) {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package agent
+package enroll
 
 import (
 	"context"
@@ -24,8 +24,8 @@ const maxLife = (maxResumed + 1) * protocol.PairingLife // seconds
 // maxResumed is how often a pairing that was cut off is taken up again.
 const maxResumed = 10
 
-// resume looks for a pending slot of the same question that lives and that nobody
-// works on, and goes on with its code. done is false when there is none.
+// resume looks for a pending slot of the same request whose code is still good and that no
+// other process works on, and continues with its code. done is false where there is none.
 func (p *pairer) resume(ctx context.Context) (done bool, out Paired, err error) {
 	slots, err := p.c.Store.List()
 	if err != nil {
@@ -112,7 +112,7 @@ func (p *pairer) goOn(ctx context.Context) (out Paired, gone bool, err error) {
 		return Paired{}, false, err
 	}
 	err = p.post(ctx)
-	if hasCode(err, protocol.CodeConflict) {
+	if protocol.HasCode(err, protocol.CodeConflict) {
 		p.discard(ctx)
 		return Paired{}, true, nil
 	}
@@ -133,7 +133,7 @@ func (p *pairer) open(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		if !hasCode(err, protocol.CodeConflict) || draws == maxDraws {
+		if !protocol.HasCode(err, protocol.CodeConflict) || draws == maxDraws {
 			p.release()
 			return failure(err)
 		}

@@ -1,4 +1,4 @@
-package agent
+package enroll
 
 import (
 	"context"
@@ -7,13 +7,17 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/agentkeys/agentkeys/internal/agent/longpoll"
 	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/retry"
 	"github.com/agentkeys/agentkeys/internal/session"
 )
 
-const pollPause = 2 * time.Second // after an answer that says nothing
+const (
+	pollWait  = 25 * time.Second // of one poll, at most
+	pollPause = 2 * time.Second  // after an answer that says nothing
+)
 
 // pairBackoff is how a broker that is away is asked again while a person waits.
 func pairBackoff() retry.Backoff { return retry.Backoff{Min: time.Second, Max: 10 * time.Second} }
@@ -38,7 +42,7 @@ func (p *pairer) post(ctx context.Context) error {
 		if attempt == 0 {
 			p.c.Logger.Warn("the broker does not take the request, trying again", "seconds", int(left.Seconds()), "error", err)
 		}
-		pause(ctx, min(pairBackoff().After(attempt, p.c.Random(), retryAfter(err)), left))
+		retry.Pause(ctx, min(pairBackoff().After(attempt, p.c.Random(), protocol.RetryAfter(err)), left))
 	}
 }
 
@@ -58,50 +62,50 @@ func passing(err error) bool {
 	if errors.Is(err, protocol.ErrCertificate) {
 		return false
 	}
-	return errors.Is(err, protocol.ErrUnreachable) || hasCode(err, protocol.CodeSlowDown) ||
-		hasCode(err, protocol.CodeUnavailable) || hasCode(err, protocol.CodeRestored) || hasCode(err, protocol.CodeReadOnly)
+	return errors.Is(err, protocol.ErrUnreachable) || protocol.HasCode(err, protocol.CodeSlowDown) ||
+		protocol.HasCode(err, protocol.CodeUnavailable) || protocol.HasCode(err, protocol.CodeRestored) || protocol.HasCode(err, protocol.CodeReadOnly)
 }
 
 // await polls until the owner decided or the code's life is over.
 func (p *pairer) await(ctx context.Context) (Paired, error) {
-	polls := longPoll{longest: pollWait}
+	polls := longpoll.Poll{Longest: pollWait}
 	for attempt := 0; ; {
 		left := time.Until(p.until)
 		if left <= 0 {
 			return Paired{}, p.expired(ctx)
 		}
-		asked, wait := time.Now(), min(polls.wait(0), left)
+		asked, wait := time.Now(), min(polls.Wait(time.Now(), 0), left)
 		granted, err := p.c.Broker.PollPairing(ctx, p.s.Token, wait)
 		took := time.Since(asked)
-		switch cut := polls.ended(wait, took, err); {
+		switch cut := polls.Ended(time.Now(), wait, took, err); {
 		case ctx.Err() != nil:
-			return Paired{}, ctx.Err() // the pending slot stays: `pair` goes on with it
+			return Paired{}, ctx.Err() // the pending slot stays: `pair` continues it
 		case cut:
 			continue
 		case err == nil && granted != nil && time.Now().Before(p.until):
 			return p.promote(ctx, granted)
 		case err == nil && took >= min(wait, pollPause):
 			attempt = 0
-			pause(ctx, min(polls.gap(), max(time.Until(p.until), 0)))
+			retry.Pause(ctx, min(polls.Gap(time.Now()), max(time.Until(p.until), 0)))
 			continue
 		case p.isDenied(err):
 			p.discard(ctx)
-			return Paired{}, &Failure{protocol.CodePairingDenied, ErrPairingDenied}
-		case hasCode(err, protocol.CodePairingExpired):
+			return Paired{}, &Failure{protocol.CodePairingDenied, ErrDenied}
+		case protocol.HasCode(err, protocol.CodePairingExpired):
 			return Paired{}, p.expired(ctx)
-		case hasCode(err, protocol.CodeTokenUnknown):
+		case protocol.HasCode(err, protocol.CodeTokenUnknown):
 			if err := p.reopen(ctx); err != nil {
 				return Paired{}, err
 			}
 		}
-		pause(ctx, min(pollPause+pairBackoff().After(attempt, p.c.Random(), retryAfter(err)), max(time.Until(p.until), 0)))
+		retry.Pause(ctx, min(pollPause+pairBackoff().After(attempt, p.c.Random(), protocol.RetryAfter(err)), max(time.Until(p.until), 0)))
 		attempt++
 	}
 }
 
 func (p *pairer) expired(ctx context.Context) error {
 	p.discard(ctx)
-	return &Failure{protocol.CodePairingExpired, ErrPairingExpired}
+	return &Failure{protocol.CodePairingExpired, ErrExpired}
 }
 
 // isDenied believes a denial only if it was made by who typed the code; any other
@@ -122,7 +126,7 @@ func (p *pairer) reopen(ctx context.Context) error {
 		Lookup: p.code.Lookup(), TokenSHA256: session.TokenHash(p.s.Token),
 		Request: p.s.Pairing.Request, MAC: p.key.RequestMAC(),
 	})
-	if hasCode(err, protocol.CodeConflict) {
+	if protocol.HasCode(err, protocol.CodeConflict) {
 		p.discard(ctx)
 		return failure(err)
 	}

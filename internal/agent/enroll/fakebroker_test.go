@@ -1,4 +1,4 @@
-package agent_test
+package enroll_test
 
 import (
 	"bytes"
@@ -17,8 +17,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// fakePairings is the pairing side of a broker.
-type fakePairings struct {
+// fakeBroker is the pairing side of a broker.
+type fakeBroker struct {
 	mu      sync.Mutex
 	fault   func(call string) error
 	open    map[string]protocol.OpenPairing // by token hash
@@ -30,14 +30,18 @@ type fakePairings struct {
 	opened  int
 }
 
-func newFakePairings() *fakePairings {
-	return &fakePairings{
+func newFakeBroker() *fakeBroker {
+	return &fakeBroker{
 		open: map[string]protocol.OpenPairing{}, granted: map[string]*protocol.Granted{},
 		denied: map[string]*protocol.Problem{}, taken: map[string]bool{}, names: map[string]wallet.Wallet{},
 	}
 }
 
-func (b *fakePairings) fail(call string) error {
+func refusal(status int, code string) *protocol.Problem {
+	return &protocol.Problem{Status: status, Code: code}
+}
+
+func (b *fakeBroker) fail(call string) error {
 	b.mu.Lock()
 	fault := b.fault
 	b.mu.Unlock()
@@ -47,7 +51,7 @@ func (b *fakePairings) fail(call string) error {
 	return fault(call)
 }
 
-func (b *fakePairings) OpenPairing(_ context.Context, body protocol.OpenPairing) (protocol.PairingOpened, error) {
+func (b *fakeBroker) OpenPairing(_ context.Context, body protocol.OpenPairing) (protocol.PairingOpened, error) {
 	if err := b.fail("open"); err != nil {
 		return protocol.PairingOpened{}, err
 	}
@@ -63,7 +67,7 @@ func (b *fakePairings) OpenPairing(_ context.Context, body protocol.OpenPairing)
 	return protocol.PairingOpened{ExpiresIn: 600, Interval: 2}, b.fail("open answer")
 }
 
-func (b *fakePairings) PollPairing(ctx context.Context, token secret.String, wait time.Duration) (*protocol.Granted, error) {
+func (b *fakeBroker) PollPairing(ctx context.Context, token secret.String, wait time.Duration) (*protocol.Granted, error) {
 	for until := time.Now().Add(wait); ; {
 		if err := b.fail("poll"); err != nil {
 			return nil, err
@@ -91,7 +95,7 @@ func (b *fakePairings) PollPairing(ctx context.Context, token secret.String, wai
 	}
 }
 
-func (b *fakePairings) Identity(_ context.Context, identity string) (wallet.Wallet, error) {
+func (b *fakeBroker) Identity(_ context.Context, identity string) (wallet.Wallet, error) {
 	if err := b.fail("identity"); err != nil {
 		return wallet.Wallet{}, err
 	}
@@ -105,7 +109,7 @@ func (b *fakePairings) Identity(_ context.Context, identity string) (wallet.Wall
 // approver is the person with the owner's keys who reads the code off the screen.
 type approver struct {
 	t         *testing.T
-	b         *fakePairings
+	b         *fakeBroker
 	wallet    wallet.Wallet // of the owner
 	sign      secret.String
 	recipient string
@@ -114,7 +118,7 @@ type approver struct {
 	spoil     func(*pairing.Grant, *seal.Manifest)
 }
 
-func newApprover(t *testing.T, b *fakePairings) *approver {
+func newApprover(t *testing.T, b *fakeBroker) *approver {
 	return &approver{
 		t: t, b: b, wallet: wallet.New(), sign: seal.NewSeed(),
 		recipient: must(seal.Recipient(seal.NewSeed()))(t), scope: must(scope.Of("openrouter"))(t),
