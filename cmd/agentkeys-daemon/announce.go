@@ -8,6 +8,7 @@ import (
 	"rsc.io/qr"
 
 	"github.com/agentkeys/agentkeys/internal/agent/enroll"
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/scope"
@@ -149,9 +150,9 @@ func scopeList(s scope.Scope) []string {
 	return append([]string{}, s.Services()...)
 }
 
-func (a announcer) failed(f *failure) {
+func (a announcer) failed(f *cli.Failure) {
 	if a.p.flags.JSON {
-		_ = a.p.writeJSON(failedEvent{"failed", f.code, f.err.Error()}) // plain fields: cannot fail
+		_ = a.p.writeJSON(failedEvent{"failed", f.Code, f.Error()}) // plain fields: cannot fail
 	}
 }
 

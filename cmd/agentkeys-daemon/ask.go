@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/checkup"
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/localclient"
 	"github.com/agentkeys/agentkeys/internal/protocol"
@@ -44,7 +45,7 @@ func ask(ctx context.Context, path string, w wallet.Wallet) (st protocol.Status,
 
 // silent tells of a daemon that gave no status. One that refused says why itself.
 func silent(path string, w wallet.Wallet, err error) (exit int, st protocol.Status) {
-	f := classify(err)
+	f := failureOf(err)
 	var away *localclient.UnreachableError
 	var refused *protocol.Problem
 	switch {
@@ -54,22 +55,22 @@ func silent(path string, w wallet.Wallet, err error) (exit int, st protocol.Stat
 		if errors.Is(away.Err, errOtherWallet) {
 			err = fmt.Errorf("%s, of %s, answers for another wallet", path, h)
 		}
-		f = &failure{exit: words.ExitUnreachable, code: codeDaemonAway, hint: cmp.Or(h.Restart(os.Geteuid()), hintDoctor(w)), err: err}
+		f = &cli.Failure{Exit: words.ExitUnreachable, Code: codeDaemonAway, Hint: cmp.Or(h.Restart(os.Geteuid()), hintDoctor(w)), Err: err}
 	case errors.As(err, &refused) && refused.CallerUnseen():
-		f = &failure{exit: f.exit, code: f.code, hint: condition.HintContainer, err: errors.New(refused.Detail)}
+		f = &cli.Failure{Exit: f.Exit, Code: f.Code, Hint: condition.HintContainer, Err: errors.New(refused.Detail)}
 	case errors.As(err, &refused) && refused.Detail != "":
-		f = &failure{exit: f.exit, code: f.code, hint: name + " run --print-config --wallet " + w.String(), err: errors.New(refused.Detail)}
+		f = &cli.Failure{Exit: f.Exit, Code: f.Code, Hint: name + " run --print-config --wallet " + w.String(), Err: errors.New(refused.Detail)}
 	}
-	return f.exit, failed(w, words.StateNoAnswer, f)
+	return f.Exit, failed(w, words.StateNoAnswer, f)
 }
 
 // failed is the status of an instance of which only f is known: where its session lies
 // was not looked at.
-func failed(w wallet.Wallet, state words.State, f *failure) protocol.Status {
+func failed(w wallet.Wallet, state words.State, f *cli.Failure) protocol.Status {
 	return protocol.Status{
 		Wallet: w, State: state, Sync: protocol.StatusSync{AgeSeconds: -1},
 		Storage:    protocol.StatusStorage{Backend: "", KeychainState: ""},
-		Conditions: []protocol.StatusCondition{{Code: f.code, Severity: "error", Message: f.err.Error(), Hint: f.hint}},
+		Conditions: []protocol.StatusCondition{{Code: f.Code, Severity: "error", Message: f.Error(), Hint: f.Hint}},
 	}
 }
 

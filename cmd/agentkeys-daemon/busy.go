@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/agentkeys/agentkeys/internal/checkup"
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/holder"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/session"
@@ -27,7 +28,7 @@ func (p *program) busy(s *store.Store, w wallet.Wallet, err error) error {
 	if h.Seen() {
 		err = fmt.Errorf("%w (%s)", err, h)
 	}
-	return &failure{exit: words.ExitFault, code: "busy", hint: cmp.Or(h.Stop(os.Geteuid()), hintDoctor(w)), err: err}
+	return &cli.Failure{Exit: words.ExitFault, Code: "busy", Hint: cmp.Or(h.Stop(os.Geteuid()), hintDoctor(w)), Err: err}
 }
 
 func hintDoctor(w wallet.Wallet) string { return name + " doctor --wallet " + w.String() }

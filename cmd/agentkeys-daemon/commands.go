@@ -3,176 +3,126 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"strings"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/agentkeys/agentkeys/internal/buildinfo"
+	"github.com/agentkeys/agentkeys/internal/cli"
 )
 
 const name = "agentkeys-daemon"
 
-// command is one word of the command line.
-type command interface {
-	define(*flag.FlagSet)
-	run(context.Context, *program) error
-}
-
-// word is a command with what the help says of it.
-type word struct {
-	name     string
-	operands string // positional arguments
-	help     string
-	make     func(operands []string) command
-}
-
-func commandList() []word {
-	return []word{
-		{"run", "", "keep one agent's session and serve its credentials; what the service starts", func([]string) command { return &runCommand{} }},
-		{"pair", "", "make this machine a new agent: shows a code that the owner approves", func([]string) command { return &pairCommand{} }},
-		{"recover", "IDENTITY", "make this machine an agent that there is already (wallet, alias or e-mail)", func(o []string) command { return &recoverCommand{identity: o[0]} }},
-		{"status", "", "say how the daemons of this machine are", func([]string) command { return &statusCommand{} }},
-		{"wait", "", "wait until a daemon can serve", func([]string) command { return &waitCommand{} }},
-		{"probe", "", "look at the keychain, without asking anybody anything", func([]string) command { return &probeCommand{} }},
-		{"doctor", "", "say what is wrong on this machine, and the command that mends it", func([]string) command { return &doctorCommand{} }},
-		{"forget", "", "remove an agent's session from this machine", func([]string) command { return &forgetCommand{} }},
-		{"version", "", "say which build this is", func([]string) command { return &versionCommand{} }},
+// definition is this program on the command line.
+func definition() cli.Program {
+	return cli.Program{
+		Name: name, Summary: "The daemon of one AgentKeys agent: it keeps the agent's session and serves its credentials.",
+		Examples: map[string]string{
+			"run":     "agentkeys-daemon run",
+			"pair":    "agentkeys-daemon pair --broker http://127.0.0.1:8420 --alias hermes",
+			"recover": "agentkeys-daemon recover hermes --broker http://127.0.0.1:8420",
+			"status":  "agentkeys-daemon status",
+			"wait":    "agentkeys-daemon wait --wallet 0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed",
+			"probe":   "agentkeys-daemon probe",
+			"doctor":  "agentkeys-daemon doctor",
+			"forget":  "agentkeys-daemon forget --wallet 0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed",
+			"version": "agentkeys-daemon version",
+		},
 	}
 }
 
-// globals are the flags that every command takes.
+// grammar is the commands; kong reads it.
+type grammar struct {
+	globals
+
+	Run     runCommand     `cmd:"" help:"Keep one agent's session and serve its credentials; what the service starts."`
+	Pair    pairCommand    `cmd:"" help:"Make this machine a new agent: shows a code that the owner approves."`
+	Recover recoverCommand `cmd:"" help:"Make this machine an agent that there is already."`
+	Status  statusCommand  `cmd:"" help:"Say how the daemons of this machine are."`
+	Wait    waitCommand    `cmd:"" help:"Wait until a daemon can serve."`
+	Probe   probeCommand   `cmd:"" help:"Look at the keychain, without asking a person anything."`
+	Doctor  doctorCommand  `cmd:"" help:"Say what is wrong on this machine, and the command that mends it."`
+	Forget  forgetCommand  `cmd:"" help:"Remove an agent's session from this machine."`
+	Version versionCommand `cmd:"" help:"Say which build this is."`
+}
+
+// globals are the flags of every command. Those that are settings are checked with the
+// files and variables; nil: not given.
 type globals struct {
-	JSON        bool
-	printConfig bool
-	given       map[string]string // settings that flags gave, by settings key
+	JSON        bool `name:"json" help:"Print JSON, and errors as one JSON object on standard error."`
+	PrintConfig bool `help:"Print each setting and where it came from, and end."`
+
+	Broker          *string `placeholder:"URL" help:"Base URL of the broker, with its key pin if it has one, instead of the session's own."`
+	SessionStore    *string `placeholder:"MODE" help:"Where sessions are kept: auto, file or keychain."`
+	KeychainTimeout *string `placeholder:"TIME" help:"Bound of one keychain operation, like 2s."`
+	Allow           *string `placeholder:"RULES" help:"Who may ask: user=NAME, group=NAME or unit=NAME.service, separated by commas."`
+	AllowRoot       *string `placeholder:"BOOL" help:"Whether root may ask: true or false."`
+	MetricsListen   *string `placeholder:"HOST:PORT" help:"A TCP address for /metrics of this instance alone."`
+	LogLevel        *string `placeholder:"LEVEL" help:"debug, info, warn or error."`
+	LogFormat       *string `placeholder:"FORMAT" help:"text or json."`
 }
 
-func (g *globals) define(fs *flag.FlagSet) {
-	fs.BoolVar(&g.JSON, "json", g.JSON, "print JSON, and errors as one JSON object on standard error")
-	fs.BoolVar(&g.printConfig, "print-config", g.printConfig, "print each setting and where it came from, and end")
-	g.setting(fs, "broker", "base `URL` of the broker, with its key pin if it has one, instead of the session's own")
-	g.setting(fs, "session_store", "where sessions are kept, `MODE`: auto, file or keychain")
-	g.setting(fs, "keychain_timeout", "bound of one keychain operation, `TIME` like 2s")
-	g.setting(fs, "allow", "who may ask, `RULES`: user=NAME, group=NAME or unit=NAME.service, separated by commas")
-	g.setting(fs, "allow_root", "whether root may ask, `BOOL`: true or false")
-	g.setting(fs, "metrics_listen", "a TCP address, `HOST:PORT`, for /metrics of this instance alone")
-	g.setting(fs, "log_level", "`LEVEL`: debug, info, warn or error")
-	g.setting(fs, "log_format", "`FORMAT`: text or json")
-}
-
-// setting defines a flag for a key of the settings, which check the value.
-func (g *globals) setting(fs *flag.FlagSet, key, help string) {
-	if g.given == nil {
-		g.given = map[string]string{}
-	}
-	fs.Func(strings.ReplaceAll(key, "_", "-"), help, func(value string) error {
-		g.given[key] = value
-		return nil
-	})
-}
-
-// Errors of the command line.
-var (
-	errNoCommand = errors.New("no command is given")
-	errOperands  = errors.New("wrong number of arguments")
-	errUnknown   = errors.New("unknown command")
-)
-
-// parseAndRun finds the command and runs it. Everything that a person typed wrongly
-// is a usage error.
-func (p *program) parseAndRun(ctx context.Context, args []string) error {
-	top := newFlags(name)
-	p.flags.define(top)
-	rest, err := parse(top, args[1:], true)
-	if errors.Is(err, flag.ErrHelp) {
-		p.help(p.stdout)
-		return nil
-	}
-	switch {
-	case err != nil:
-		return p.usage(args, err)
-	case len(rest) == 0 && p.flags.printConfig:
-		return p.printConfig("")
-	case len(rest) == 0:
-		p.help(p.stderr)
-		return p.usage(args, errNoCommand)
-	}
-	for _, w := range commandList() {
-		if w.name == rest[0] {
-			return p.runWord(ctx, w, rest[1:])
+// given are the settings that flags gave, by settings key.
+func (g globals) given() map[string]string {
+	found := map[string]string{}
+	for key, value := range map[string]*string{
+		"broker": g.Broker, "session_store": g.SessionStore, "keychain_timeout": g.KeychainTimeout, "allow": g.Allow,
+		"allow_root": g.AllowRoot, "metrics_listen": g.MetricsListen, "log_level": g.LogLevel, "log_format": g.LogFormat,
+	} {
+		if value != nil {
+			found[key] = *value
 		}
 	}
-	return p.usage(args, fmt.Errorf("%w: %.64q", errUnknown, rest[0]))
+	return found
 }
 
-func (p *program) runWord(ctx context.Context, w word, args []string) error {
-	need := len(strings.Fields(w.operands))
-	// The flags may stand before or after the operands, so these are found first.
-	probe := newFlags(w.name)
-	p.flags.define(probe)
-	w.make(make([]string, need)).define(probe)
-	operands, err := parse(probe, args, false)
-	if errors.Is(err, flag.ErrHelp) {
-		p.helpWord(w, probe)
-		return nil
+// walletFlag names the agent that a command is about.
+type walletFlag struct {
+	Wallet string `placeholder:"0x.." help:"The agent."`
+}
+
+// walletsFlag is for a command that is about all of them where none is named.
+type walletsFlag struct {
+	Wallet string `placeholder:"0x.." help:"The agent; all of this machine where none is named."`
+}
+
+// parseAndRun finds the command and runs it. What a person typed wrongly is a Failure.
+func (p *program) parseAndRun(ctx context.Context, args []string) error {
+	var g grammar
+	parsed, err := p.parse(&g, args[min(1, len(args)):])
+	if err != nil || parsed == nil {
+		return err
 	}
-	if err == nil && len(operands) != need {
-		err = errOperands
-	}
-	if err != nil {
-		return p.usage(append([]string{name, w.name}, args...), err)
-	}
-	c := w.make(operands)
-	fs := newFlags(w.name)
-	p.flags.define(fs)
-	c.define(fs)
-	if _, err := parse(fs, args, false); err != nil {
-		return p.usage(args, err)
-	}
-	if _, runs := c.(*runCommand); !runs {
+	p.flags = g.globals
+	if parsed.Command() != "run" {
 		p.hangups.Release()
 	}
-	return c.run(ctx, p)
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	return parsed.Run(p)
 }
 
-func newFlags(name string) *flag.FlagSet {
-	fs := flag.NewFlagSet(name, flag.ContinueOnError)
-	fs.SetOutput(io.Discard)
-	return fs
-}
-
-// parse reads flags and returns the operands between and after them; first stops
-// at the first operand and returns it with all that follows.
-func parse(fs *flag.FlagSet, args []string, first bool) (operands []string, err error) {
-	for {
-		if err := fs.Parse(args); err != nil {
-			return nil, err
-		}
-		args = fs.Args()
-		if len(args) == 0 || first {
-			return append(operands, args...), nil
-		}
-		operands, args = append(operands, args[0]), args[1:]
+// parse reads args. --print-config alone is that of run.
+func (p *program) parse(g *grammar, args []string) (*kong.Context, error) {
+	parsed, err := definition().Parse(g, args, p.stdout, p.stderr)
+	if err == nil || !errors.Is(err, cli.ErrNoCommand) {
+		return parsed, err
 	}
-}
-
-// usage is what a person typed wrongly; --json counts wherever it stands.
-func (p *program) usage(args []string, err error) error {
-	for _, a := range args {
-		p.flags.JSON = p.flags.JSON || a == "--json" || a == "-json"
+	var again grammar
+	if bare, bareErr := definition().Parse(&again, append(args[:len(args):len(args)], "run"), io.Discard, io.Discard); bareErr == nil && again.PrintConfig {
+		*g = again
+		return bare, nil
 	}
-	return usage(err, name+" --help")
+	return nil, err
 }
 
 type versionCommand struct{}
 
-func (versionCommand) define(*flag.FlagSet) {}
-
-func (versionCommand) run(_ context.Context, p *program) error {
+// Run names the build.
+func (versionCommand) Run(p *program) error {
 	if p.flags.JSON {
 		return p.writeJSON(map[string]string{"version": buildinfo.Version()})
 	}
-	p.printf("%s %s\n", name, buildinfo.Get())
-	return nil
+	_, err := fmt.Fprintf(p.stdout, "%s %s\n", name, buildinfo.Get())
+	return err
 }

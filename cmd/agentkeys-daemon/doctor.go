@@ -2,31 +2,27 @@ package main
 
 import (
 	"context"
-	"flag"
 
 	"github.com/agentkeys/agentkeys/internal/checkup"
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/doctor"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-type doctorCommand struct{ wallet string }
+type doctorCommand struct{ walletsFlag }
 
-func (c *doctorCommand) define(fs *flag.FlagSet) {
-	fs.StringVar(&c.wallet, "wallet", "", "the agent to examine, `0x..`; otherwise all of this machine")
-}
-
-// run says what is wrong and what mends it. 1: something fails.
-func (c *doctorCommand) run(ctx context.Context, p *program) error {
+// Run says what is wrong and what mends it. 1: something fails.
+func (c *doctorCommand) Run(ctx context.Context, p *program) error {
 	var id session.ID
-	if c.wallet != "" {
-		w, err := p.parseWallet(c.wallet)
+	if c.Wallet != "" {
+		w, err := p.parseWallet(c.Wallet)
 		if err != nil {
 			return err
 		}
 		id = session.DaemonID(w)
 	}
-	reports, err := checkup.Reports(ctx, checkup.Config{Getenv: p.getenv, Flags: p.flags.given}, id)
+	reports, err := checkup.Reports(ctx, checkup.Config{Getenv: p.getenv, Flags: p.flags.given()}, id)
 	if err != nil {
 		return err
 	}
@@ -41,5 +37,5 @@ func (c *doctorCommand) run(ctx context.Context, p *program) error {
 			return err
 		}
 	}
-	return outcome(exit)
+	return cli.Exit(exit)
 }

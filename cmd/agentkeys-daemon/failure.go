@@ -14,6 +14,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/atomicfile"
 	"github.com/agentkeys/agentkeys/internal/brokerclient"
 	"github.com/agentkeys/agentkeys/internal/checkup"
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/doctor"
 	"github.com/agentkeys/agentkeys/internal/localapi"
@@ -29,70 +30,39 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// failure is an error with what a script and a person need beside it.
-type failure struct {
-	exit int
-	code string // stable
-	hint string // the command that helps; may be empty
-	err  error
-	said bool // the outcome was printed; only the exit code is left
-}
-
-func (f *failure) Error() string { return f.err.Error() }
-func (f *failure) Unwrap() error { return f.err }
-
-func usage(err error, hint string) error {
-	return &failure{exit: words.ExitUsage, code: "usage", hint: hint, err: err}
-}
-
-// outcome ends the program with exit where the output has said everything.
-func outcome(exit int) error {
-	if exit == words.ExitOK {
-		return nil
-	}
-	return &failure{exit: exit, said: true, err: errors.New("see the output")}
-}
-
-// classify gives every error its exit code, stable code and hint.
-func classify(err error) *failure {
-	var f *failure
-	if errors.As(err, &f) {
+// failureOf gives every error its exit code, stable code and hint.
+func failureOf(err error) *cli.Failure {
+	f := cli.Classify(err, rules())
+	if errors.As(err, new(*cli.Failure)) {
 		return f
-	}
-	f = &failure{exit: words.ExitFault, code: "error", err: err}
-	for _, known := range decisions() {
-		if errors.Is(err, known.is) {
-			f.exit, f.code, f.hint = known.exit, known.code, known.hint
-			break
-		}
 	}
 	var insecure *store.InsecureError
 	if errors.As(err, &insecure) {
-		f.hint = insecure.Fix
+		f.Hint = insecure.Fix
 	}
 	var foreign *systemd.ForeignError
 	if errors.As(err, &foreign) {
-		f.code, f.hint = "drop_in_foreign", "mv "+foreign.Path+" "+foreign.Path+".aside"
+		f.Code, f.Hint = "drop_in_foreign", "mv "+foreign.Path+" "+foreign.Path+".aside"
 	}
 	var unread *settings.UnreadableError
 	if errors.As(err, &unread) { // 64 would keep the unit from trying again
-		f.exit, f.code, f.hint = words.ExitFault, "settings_unreadable", readableHint(unread)
+		f.Exit, f.Code, f.Hint = words.ExitFault, "settings_unreadable", readableHint(unread)
 	}
 	var pairing *enroll.Failure
 	var problem *protocol.Problem
 	switch {
 	case errors.As(err, &pairing):
-		f.code = pairing.Code
+		f.Code = pairing.Code
 	case errors.As(err, &problem):
-		f.code = problem.Code
+		f.Code = problem.Code
 	default:
 		return f
 	}
-	if f.code == protocol.CodeReadOnly {
-		f.hint = doctor.HintBrokerDisk
+	if f.Code == protocol.CodeReadOnly {
+		f.Hint = doctor.HintBrokerDisk
 	}
-	if exit, ok := exitOfCode(f.code); ok {
-		f.exit = exit
+	if exit, ok := exitOfCode(f.Code); ok {
+		f.Exit = exit
 	}
 	return f
 }
@@ -119,72 +89,47 @@ func exitOfCode(code string) (int, bool) {
 	return 0, false
 }
 
-type decision struct {
-	is   error
-	exit int
-	code string
-	hint string
-}
-
-func decisions() []decision {
-	return []decision{
-		{settings.ErrSettings, words.ExitUsage, "usage", name + " run --print-config"},
-		{wallet.ErrFormat, words.ExitUsage, "usage", ""},
-		{wallet.ErrChecksum, words.ExitUsage, "usage", ""},
-		{scope.ErrScope, words.ExitUsage, "usage", ""},
-		{scope.ErrService, words.ExitUsage, "usage", ""},
-		{seal.ErrAlias, words.ExitUsage, "usage", ""},
-		{session.ErrID, words.ExitUsage, "usage", ""},
-		{brokerclient.ErrURL, words.ExitUsage, "usage", name + " pair --broker https://HOST:8420"},
-		{paths.ErrHome, words.ExitUsage, "usage", "export AGENTKEYS_HOME=/absolute/path"},
-		{store.ErrConfig, words.ExitUsage, "usage", ""},
-		{enroll.ErrGone, words.ExitNoSession, "no_session", name + " recover WALLET --broker URL"},
-		{store.ErrNoSession, words.ExitNoSession, "no_session", name + " pair --broker URL"},
-		{store.ErrBusy, words.ExitFault, "busy", name + " status"},
-		{store.ErrUnavailable, words.ExitFault, "keychain_unavailable", name + " probe"},
-		{store.ErrInsecure, words.ExitFault, "slot_insecure", ""},
-		{store.ErrCorrupt, words.ExitFault, "slot_corrupt", name + " recover WALLET --broker URL"},
-		{store.ErrInconsistent, words.ExitFault, "slot_inconsistent", name + " recover WALLET --broker URL"},
-		{store.ErrNewer, words.ExitFault, "slot_newer", "upgrade " + name},
-		{store.ErrInDoubt, words.ExitFault, "store_in_doubt", name + " probe"},
-		{localapi.ErrInUse, words.ExitFault, "busy", name + " status"},
-		{localapi.ErrPath, words.ExitFault, "socket", ""},
-		{atomicfile.ErrUnfit, words.ExitFault, "home_unfit", "export AGENTKEYS_HOME=DIR   (DIR on a file system with owners and modes)"},
-		{syscall.ESTALE, words.ExitFault, "home_stale", "mount the file server's directory again: sudo umount -l DIR; sudo mount DIR"},
-		{syscall.ENOSPC, words.ExitFault, string(condition.NoSpace), "df -h"},
-		{syscall.EROFS, words.ExitFault, string(condition.StateReadOnly), name + " doctor"},
-		{protocol.ErrUnpinned, words.ExitUnreachable, protocol.CodeCertificate, "give the whole URL that the broker printed: --broker https://HOST:8420#spki-sha256-..."},
-		{protocol.ErrCertificate, words.ExitUnreachable, protocol.CodeCertificate, "compare with the URL that agentkeys-broker prints when it starts; another key is another broker"},
-		{protocol.ErrUnreachable, words.ExitUnreachable, protocol.CodeUnreachable, "start the broker (agentkeys-broker serve) or give another --broker URL"},
+// rules are tried from the top.
+func rules() []cli.Rule {
+	return []cli.Rule{
+		cli.On(settings.ErrSettings, words.ExitUsage, cli.CodeUsage, name+" run --print-config"),
+		cli.On(wallet.ErrFormat, words.ExitUsage, cli.CodeUsage, ""),
+		cli.On(wallet.ErrChecksum, words.ExitUsage, cli.CodeUsage, ""),
+		cli.On(scope.ErrScope, words.ExitUsage, cli.CodeUsage, ""),
+		cli.On(scope.ErrService, words.ExitUsage, cli.CodeUsage, ""),
+		cli.On(seal.ErrAlias, words.ExitUsage, cli.CodeUsage, ""),
+		cli.On(session.ErrID, words.ExitUsage, cli.CodeUsage, ""),
+		cli.On(brokerclient.ErrURL, words.ExitUsage, cli.CodeUsage, name+" pair --broker https://HOST:8420"),
+		cli.On(paths.ErrHome, words.ExitUsage, cli.CodeUsage, "export AGENTKEYS_HOME=/absolute/path"),
+		cli.On(store.ErrConfig, words.ExitUsage, cli.CodeUsage, ""),
+		cli.On(enroll.ErrGone, words.ExitNoSession, "no_session", name+" recover WALLET --broker URL"),
+		cli.On(store.ErrNoSession, words.ExitNoSession, "no_session", name+" pair --broker URL"),
+		cli.On(store.ErrBusy, words.ExitFault, "busy", name+" status"),
+		cli.On(store.ErrUnavailable, words.ExitFault, "keychain_unavailable", name+" probe"),
+		cli.On(store.ErrInsecure, words.ExitFault, "slot_insecure", ""),
+		cli.On(store.ErrCorrupt, words.ExitFault, "slot_corrupt", name+" recover WALLET --broker URL"),
+		cli.On(store.ErrInconsistent, words.ExitFault, "slot_inconsistent", name+" recover WALLET --broker URL"),
+		cli.On(store.ErrNewer, words.ExitFault, "slot_newer", "upgrade "+name),
+		cli.On(store.ErrInDoubt, words.ExitFault, "store_in_doubt", name+" probe"),
+		cli.On(localapi.ErrInUse, words.ExitFault, "busy", name+" status"),
+		cli.On(localapi.ErrPath, words.ExitFault, "socket", ""),
+		cli.On(atomicfile.ErrUnfit, words.ExitFault, "home_unfit", "export AGENTKEYS_HOME=DIR   (DIR on a file system with owners and modes)"),
+		cli.On(syscall.ESTALE, words.ExitFault, "home_stale", "mount the file server's directory again: sudo umount -l DIR; sudo mount DIR"),
+		cli.On(syscall.ENOSPC, words.ExitFault, string(condition.NoSpace), "df -h"),
+		cli.On(syscall.EROFS, words.ExitFault, string(condition.StateReadOnly), name+" doctor"),
+		cli.On(protocol.ErrUnpinned, words.ExitUnreachable, protocol.CodeCertificate, "give the whole URL that the broker printed: --broker https://HOST:8420#spki-sha256-..."),
+		cli.On(protocol.ErrCertificate, words.ExitUnreachable, protocol.CodeCertificate, "compare with the URL that agentkeys-broker prints when it starts; another key is another broker"),
+		cli.On(protocol.ErrUnreachable, words.ExitUnreachable, protocol.CodeUnreachable, "start the broker (agentkeys-broker serve) or give another --broker URL"),
 	}
 }
 
-// report tells the person or script what went wrong and returns the exit code.
-func (p *program) report(err error) int {
-	if err == nil {
-		return words.ExitOK
+// told is failureOf with the hint that needs a look at the machine.
+func (p *program) told(err error) *cli.Failure {
+	f := failureOf(err)
+	if f.Code == string(condition.StateReadOnly) {
+		f.Hint = cmp.Or(p.readOnlyHint(err), f.Hint)
 	}
-	f := classify(err)
-	if f.said {
-		return f.exit
-	}
-	if f.code == string(condition.StateReadOnly) {
-		f.hint = cmp.Or(p.readOnlyHint(err), f.hint)
-	}
-	if p.flags.JSON {
-		data, err := json.Marshal(map[string]map[string]string{
-			"error": {"code": f.code, "message": f.err.Error(), "hint": f.hint},
-		})
-		if err == nil {
-			_, _ = fmt.Fprintf(p.stderr, "%s\n", data)
-			return f.exit
-		}
-	}
-	_, _ = fmt.Fprintf(p.stderr, "%s: error: %v\n", name, f.err)
-	if f.hint != "" {
-		_, _ = fmt.Fprintf(p.stderr, "%s: hint: %s\n", name, f.hint)
-	}
-	return f.exit
+	return f
 }
 
 // readOnlyHint is for the disk that holds the path of err, else the home.

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -19,20 +18,16 @@ import (
 )
 
 type forgetCommand struct {
-	wallet string
-	yes    bool
-}
+	walletFlag
 
-func (c *forgetCommand) define(fs *flag.FlagSet) {
-	fs.StringVar(&c.wallet, "wallet", "", "the agent whose session is removed, `0x..`")
-	fs.BoolVar(&c.yes, "yes", false, "do not ask")
+	Yes bool `help:"Do not ask."`
 }
 
 var errNotConfirmed = errors.New("nothing was removed")
 
-// run removes a slot: only a person may.
-func (c *forgetCommand) run(ctx context.Context, p *program) error {
-	w, err := p.parseWallet(c.wallet)
+// Run removes a slot: only a person may.
+func (c *forgetCommand) Run(ctx context.Context, p *program) error {
+	w, err := p.parseWallet(c.Wallet)
 	if err != nil {
 		return err
 	}
@@ -60,7 +55,7 @@ func (c *forgetCommand) run(ctx context.Context, p *program) error {
 		return err
 	}
 	defer release()
-	if !c.yes && !p.confirmed("Remove the session of "+w.Display()+" from this machine? Its owner must approve it again.") {
+	if !c.Yes && !p.confirmed("Remove the session of "+w.Display()+" from this machine? Its owner must approve it again.") {
 		return errNotConfirmed
 	}
 	if err := p.forgetSlot(ctx, s, id, w); err != nil {

@@ -22,22 +22,14 @@ import (
 
 var update = flag.Bool("update", false, "write man pages and completions")
 
-// definition is what commandList() and the flags say, for the page and the completions.
-func definition(t *testing.T) manual.Program {
+// described is what kong read from the grammar, for the page and the completions.
+func described(t *testing.T) manual.Program {
 	t.Helper()
-	common := newFlags(name)
-	(&globals{}).define(common)
-	p := manual.Program{Name: name, Flags: append([]manual.Flag{manual.Help()}, manual.FromFlagSet(common)...)}
-	for _, w := range commandList() {
-		c := manual.Command{Name: w.name, Help: w.help}
-		for _, o := range strings.Fields(w.operands) {
-			c.Operands = append(c.Operands, manual.Operand{Name: o, Takes: manual.KindOf(o)})
-		}
-		own := newFlags(w.name)
-		w.make(make([]string, len(c.Operands))).define(own)
-		c.Flags = manual.Without(manual.FromFlagSet(own), p.Flags)
-		p.Commands = append(p.Commands, c)
+	app, err := definition().Model(&grammar{})
+	if err != nil {
+		t.Fatal(err)
 	}
+	p := manual.FromKong(app)
 	for flag, choices := range map[string][]string{
 		"session-store": {"auto", "file", "keychain"}, "allow-root": {"true", "false"},
 		"log-level": {"debug", "info", "warn", "error"}, "log-format": {"text", "json"},
@@ -58,7 +50,7 @@ func TestManPage(t *testing.T) {
 		variables = append(variables, variable(key))
 	}
 	manualtest.Variables(t, text, variables)
-	page, err := manual.Page(definition(t), text)
+	page, err := manual.Page(described(t), text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +59,7 @@ func TestManPage(t *testing.T) {
 
 func TestCompletions(t *testing.T) {
 	t.Parallel()
-	p := definition(t)
+	p := described(t)
 	manualtest.Files(t, *update, root(), p)
 	manualtest.Tab(t, p, []manualtest.Press{
 		{Line: name + " ", Want: []string{"run", "pair", "recover", "status", "wait", "probe", "doctor", "forget", "version"}},
@@ -168,3 +160,8 @@ func variable(key string) string { return "AGENTKEYS_" + strings.ToUpper(key) }
 
 // root is a path below the module's directory.
 func root(path ...string) string { return filepath.Join(append([]string{"..", ".."}, path...)...) }
+
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	manualtest.Examples(t, definition(), func() any { return &grammar{} })
+}

@@ -16,7 +16,7 @@ import (
 // user who called sudo, where that user has a keyring. Without a terminal, and
 // wherever --run-as was given, nobody is asked and the unit's own user is taken.
 func (p *program) offer(r enroll.Request, l *placement) {
-	if l.runAs != "" || r.Kind != pairing.KindPair || p.flags.JSON || !isTerminal(p.stdin) || !isTerminal(p.stdout.Raw()) {
+	if l.RunAs != "" || r.Kind != pairing.KindPair || p.flags.JSON || !isTerminal(p.stdin) || !isTerminal(p.stdout.Raw()) {
 		return
 	}
 	uid, err := strconv.Atoi(p.getenv("SUDO_UID"))
@@ -34,7 +34,7 @@ func (p *program) offer(r enroll.Request, l *placement) {
 	}
 	if p.confirmed("Run as " + u.Name + ", so that the session lies in the keyring of " + u.Name +
 		"? Every program of " + u.Name + " can read the wallet then.") {
-		l.runAs = u.Name
+		l.RunAs = u.Name
 	}
 }
 

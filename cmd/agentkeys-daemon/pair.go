@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/agent/enroll"
 	"github.com/agentkeys/agentkeys/internal/checkup"
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/protocol"
@@ -39,24 +39,18 @@ var (
 	errCutOff = errors.New("interrupted: the code is still good, the same command goes on with it")
 )
 
+// wish is what the owner is asked for.
+type wish struct {
+	Alias string `placeholder:"NAME" help:"The name that the owner is asked to give."`
+	Scope string `default:"none" placeholder:"LIST" help:"The services that the owner is asked for: a,b, all or none. Default: none."`
+}
+
 type pairCommand struct {
-	alias string
-	scope string
+	wish
 	placement
 }
 
-func (c *pairCommand) define(fs *flag.FlagSet) {
-	c.defineWish(fs)
-	c.placement.define(fs)
-}
-
-// defineWish is what `run --pair` takes as well.
-func (c *pairCommand) defineWish(fs *flag.FlagSet) {
-	fs.StringVar(&c.alias, "alias", "", "the `NAME` that the owner is asked to give")
-	fs.StringVar(&c.scope, "scope", "none", "the services that the owner is asked for, `LIST`: a,b, all or none")
-}
-
-func (c *pairCommand) run(ctx context.Context, p *program) error {
+func (c *pairCommand) Run(ctx context.Context, p *program) error {
 	request, err := c.request()
 	if err != nil {
 		return err
@@ -65,31 +59,30 @@ func (c *pairCommand) run(ctx context.Context, p *program) error {
 }
 
 type recoverCommand struct {
-	identity string
+	Identity string `arg:"" help:"The agent: its wallet, alias or e-mail address."`
+
 	placement
 }
 
-func (c *recoverCommand) define(fs *flag.FlagSet) { c.placement.define(fs) }
-
-func (c *recoverCommand) run(ctx context.Context, p *program) error {
-	request, err := recoverRequest(c.identity)
+func (c *recoverCommand) Run(ctx context.Context, p *program) error {
+	request, err := recoverRequest(c.Identity)
 	if err != nil {
 		return err
 	}
 	return p.pairPlaced(ctx, request, &c.placement)
 }
 
-func (c *pairCommand) request() (enroll.Request, error) {
-	wish, err := scope.Parse(c.scope)
+func (c wish) request() (enroll.Request, error) {
+	wish, err := scope.Parse(c.Scope)
 	if err != nil {
-		return enroll.Request{}, usage(err, "")
+		return enroll.Request{}, cli.UsageOf(err, "")
 	}
-	if c.alias != "" {
-		if err := seal.CheckAlias(c.alias); err != nil {
-			return enroll.Request{}, usage(err, "")
+	if c.Alias != "" {
+		if err := seal.CheckAlias(c.Alias); err != nil {
+			return enroll.Request{}, cli.UsageOf(err, "")
 		}
 	}
-	return enroll.Request{Kind: pairing.KindPair, Alias: c.alias, Scope: wish}, nil
+	return enroll.Request{Kind: pairing.KindPair, Alias: c.Alias, Scope: wish}, nil
 }
 
 // pair runs one pairing to its end and says each step. u may be nil.
@@ -99,7 +92,7 @@ func (p *program) pair(ctx context.Context, r enroll.Request, wait time.Duration
 		return enroll.Paired{}, err
 	}
 	if set.Broker == "" {
-		return enroll.Paired{}, usage(errNoBroker, name+" pair --broker https://HOST:8420")
+		return enroll.Paired{}, cli.UsageOf(errNoBroker, name+" pair --broker https://HOST:8420")
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -110,7 +103,7 @@ func (p *program) pair(ctx context.Context, r enroll.Request, wait time.Duration
 		err = errCutOff
 	}
 	if err != nil {
-		say.failed(classify(err))
+		say.failed(failureOf(err))
 		return out, err
 	}
 	say.paired(out, u)
@@ -162,7 +155,7 @@ func (p *program) mayMake() error {
 	err := paths.MayMake(p.getenv, os.Geteuid())
 	var others *paths.OthersHomeError
 	if errors.As(err, &others) {
-		return usage(err, others.Command(p.getenv, p.args))
+		return cli.UsageOf(err, others.Command(p.getenv, p.args))
 	}
 	return err
 }
@@ -175,7 +168,7 @@ func (p *program) tryHome(s *storage) error {
 	}
 	look, err := checkup.TryHome(s.Store, p.getenv)
 	if err != nil && look.Hint != "" {
-		return &failure{exit: words.ExitFault, code: "home_unfit", hint: look.Hint, err: err}
+		return &cli.Failure{Exit: words.ExitFault, Code: "home_unfit", Hint: look.Hint, Err: err}
 	}
 	for _, text := range look.Warnings {
 		p.announcer().warn(text)
@@ -190,7 +183,7 @@ func (s *storage) mayKeep(ctx context.Context) error {
 	case s.mode != store.ModeKeychain:
 		return nil
 	case s.others:
-		return usage(errOthersKeychain, name+" pair --broker URL --run-as USER --session-store auto")
+		return cli.UsageOf(errOthersKeychain, name+" pair --broker URL --run-as USER --session-store auto")
 	}
 	if probe := s.keychain.Probe(ctx); !probe.State.Writable() {
 		return &store.UnavailableError{State: probe.State, Reason: probe.Reason}

@@ -2,12 +2,12 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"os/user"
 	"strconv"
 
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/systemd"
@@ -16,8 +16,8 @@ import (
 // placement is where a pairing puts its agent: as whom the package's unit runs, and
 // whether it is started.
 type placement struct {
-	runAs string
-	start bool
+	RunAs string `placeholder:"USER" help:"Whose keyring holds the session, and as whom the unit runs (root, with the package)."`
+	Start bool   `help:"Enable and start the unit when the owner has approved (root, with the package)."`
 }
 
 // Errors of the flags: all are usage.
@@ -28,32 +28,17 @@ var (
 	errRunAsRoot    = errors.New("--run-as root: an agent's daemon never runs as root")
 	errRunAsNobody  = errors.New("--run-as names no user of this machine")
 	errRunAsUnfit   = errors.New("--run-as names a user that is to hold no agent's session")
-	errEmpty        = errors.New("it is empty, and names no user")
 )
-
-func (l *placement) define(fs *flag.FlagSet) {
-	fs.Func("run-as", "the `USER` whose keyring holds the session, and as whom the unit runs (root, with the package)", l.name)
-	fs.BoolVar(&l.start, "start", false, "enable and start the unit when the owner has approved (root, with the package)")
-}
-
-// name takes the flag. An empty one is a script's variable that was not set.
-func (l *placement) name(user string) error {
-	if user == "" {
-		return errEmpty
-	}
-	l.runAs = user
-	return nil
-}
 
 // unit is the package's unit for this pairing; nil where there is none and none is
 // asked for. Errors are usage errors.
 func (l *placement) unit(p *program, recovers bool) (*unit, error) {
-	u := &unit{p: p, start: l.start, recovers: recovers}
+	u := &unit{p: p, start: l.Start, recovers: recovers}
 	home, err := p.home()
 	if err != nil {
 		return nil, err
 	}
-	if l.runAs == "" && !l.start {
+	if l.RunAs == "" && !l.Start {
 		if os.Geteuid() != 0 || !paths.UnitsHome(home) || !u.machine.Installed() {
 			return nil, nil //nolint:nilnil // no unit is no error
 		}
@@ -61,31 +46,31 @@ func (l *placement) unit(p *program, recovers bool) (*unit, error) {
 	}
 	switch {
 	case os.Geteuid() != 0:
-		return nil, usage(errNotRoot, "sudo "+name+" pair --broker URL --run-as USER --start")
+		return nil, cli.UsageOf(errNotRoot, "sudo "+name+" pair --broker URL --run-as USER --start")
 	case !u.machine.Installed():
-		return nil, usage(errNotInstalled, "sudo apt install ./agentkeys_*.deb")
+		return nil, cli.UsageOf(errNotInstalled, "sudo apt install ./agentkeys_*.deb")
 	case !paths.UnitsHome(home):
-		return nil, usage(fmt.Errorf("%w, which is not %s", errOtherHome, home), "sudo systemd-tmpfiles --create, and unset AGENTKEYS_HOME")
+		return nil, cli.UsageOf(fmt.Errorf("%w, which is not %s", errOtherHome, home), "sudo systemd-tmpfiles --create, and unset AGENTKEYS_HOME")
 	}
 	return u, l.runsAs(p, u)
 }
 
 // runsAs looks the user up. The package's own is the way back from a desktop user.
 func (l *placement) runsAs(p *program, u *unit) error {
-	if l.runAs == "" {
+	if l.RunAs == "" {
 		return nil
 	}
-	found, err := lookupUser(l.runAs)
+	found, err := lookupUser(l.RunAs)
 	switch {
 	case err != nil:
-		return usage(fmt.Errorf("%w: %.64q", errRunAsNobody, l.runAs), "getent passwd")
+		return cli.UsageOf(fmt.Errorf("%w: %.64q", errRunAsNobody, l.RunAs), "getent passwd")
 	case found.Name == paths.PackageUser:
 		u.back = true
 		return nil
 	case found.UID == 0:
-		return usage(errRunAsRoot, name+" pair --help")
+		return cli.UsageOf(errRunAsRoot, name+" pair --help")
 	case unfit(found):
-		return usage(fmt.Errorf("%w: %.64q", errRunAsUnfit, found.Name), name+" pair --help")
+		return cli.UsageOf(fmt.Errorf("%w: %.64q", errRunAsUnfit, found.Name), name+" pair --help")
 	}
 	u.user = found
 	p.slotUser = &store.IDs{UID: found.UID, GID: found.GID}

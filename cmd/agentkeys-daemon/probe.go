@@ -2,15 +2,13 @@ package main
 
 import (
 	"context"
-	"flag"
 
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 type probeCommand struct{}
-
-func (*probeCommand) define(*flag.FlagSet) {}
 
 type probeReport struct {
 	State           string  `json:"state"`
@@ -18,8 +16,8 @@ type probeReport struct {
 	DurationSeconds float64 `json:"duration_seconds"`
 }
 
-// run looks at the keychain once. 0: unlocked, or not used by the settings.
-func (*probeCommand) run(ctx context.Context, p *program) error {
+// Run looks at the keychain once. 0: unlocked, or not used by the settings.
+func (*probeCommand) Run(ctx context.Context, p *program) error {
 	set, _, err := p.loadSettings("")
 	if err != nil {
 		return err
@@ -39,7 +37,7 @@ func (*probeCommand) run(ctx context.Context, p *program) error {
 	if found.State == store.StateUnlocked || found.State == store.StateDisabled {
 		return nil
 	}
-	return outcome(words.ExitFault)
+	return cli.Exit(words.ExitFault)
 }
 
 func (p *program) printProbe(found store.Probe) error {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/harden"
 	"github.com/agentkeys/agentkeys/internal/stdio"
 	"github.com/agentkeys/agentkeys/internal/store"
@@ -43,7 +44,8 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	if err == nil && !p.serves {
 		err = p.stdout.Err()
 	}
-	return p.report(err)
+	r := cli.Reporter{Program: name, Err: stderr, JSON: cli.WantsJSON(args)}
+	return r.Report(err, p.told)
 }
 
 func parseEnv(environ []string) map[string]string {

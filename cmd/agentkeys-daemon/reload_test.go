@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/broker/brokertest"
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/settings"
 	"github.com/agentkeys/agentkeys/internal/stdio"
@@ -111,7 +112,7 @@ func TestSettingsThatCannotBeReadAreNoUsageError(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	exit := (&program{stderr: &out}).report(err)
+	exit := cli.Reporter{Program: name, Err: &out}.Report(err, (&program{}).told)
 	if exit != words.ExitFault || !strings.HasSuffix(out.String(), "hint: chmod 0644 /etc/agentkeys/daemon.toml\n") {
 		t.Errorf("exit %d, %s", exit, out.String())
 	}

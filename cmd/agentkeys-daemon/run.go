@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/agent/enroll"
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/seal"
 	"github.com/agentkeys/agentkeys/internal/settings"
@@ -19,30 +19,24 @@ import (
 var errPairOrRecover = errors.New("--pair and --recover exclude each other")
 
 type runCommand struct {
-	walletText string
-	pair       bool
-	recover    string
-	pairCommand
+	walletFlag
+	wish
+
+	Pair    bool   `help:"Pair first when no agent is paired here."`
+	Recover string `placeholder:"IDENTITY" help:"Recover this agent first when none is paired here."`
 }
 
-func (c *runCommand) define(fs *flag.FlagSet) {
-	fs.StringVar(&c.walletText, "wallet", "", "the agent to run, `0x..`; may be left out when there is only one")
-	fs.BoolVar(&c.pair, "pair", false, "pair first when no agent is paired here")
-	fs.StringVar(&c.recover, "recover", "", "recover the agent `IDENTITY` first when none is paired here")
-	c.defineWish(fs)
-}
-
-func (c *runCommand) run(ctx context.Context, p *program) error {
-	if c.pair && c.recover != "" {
-		return usage(errPairOrRecover, name+" run --help")
+func (c *runCommand) Run(ctx context.Context, p *program) error {
+	if c.Pair && c.Recover != "" {
+		return cli.UsageOf(errPairOrRecover, name+" run --help")
 	}
-	if p.flags.printConfig {
-		return p.printConfig(c.walletText)
+	if p.flags.PrintConfig {
+		return p.printConfig(c.Wallet)
 	}
 	if err := p.mayMake(); err != nil {
 		return err
 	}
-	w, err := c.wallet(ctx, p)
+	w, err := c.agent(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -67,17 +61,17 @@ func (p *program) printConfig(walletText string) error {
 	return nil
 }
 
-// wallet finds the agent to run, pairing first where that is asked for and needed.
-func (c *runCommand) wallet(ctx context.Context, p *program) (wallet.Wallet, error) {
-	if c.walletText != "" {
-		return p.parseWallet(c.walletText)
+// agent finds the agent to run, pairing first where that is asked for and needed.
+func (c *runCommand) agent(ctx context.Context, p *program) (wallet.Wallet, error) {
+	if c.Wallet != "" {
+		return p.parseWallet(c.Wallet)
 	}
 	set, _, err := p.loadSettings("")
 	if err != nil {
 		return wallet.Wallet{}, err
 	}
 	w, err := p.pairedAgent(set)
-	if !errors.Is(err, store.ErrNoSession) || !c.pair && c.recover == "" {
+	if !errors.Is(err, store.ErrNoSession) || !c.Pair && c.Recover == "" {
 		return w, err
 	}
 	request, err := c.request()
@@ -99,10 +93,10 @@ func (p *program) pairedAgent(set settings.Settings) (wallet.Wallet, error) {
 }
 
 func (c *runCommand) request() (enroll.Request, error) {
-	if c.recover != "" {
-		return recoverRequest(c.recover)
+	if c.Recover != "" {
+		return recoverRequest(c.Recover)
 	}
-	return c.pairCommand.request()
+	return c.wish.request()
 }
 
 var errIdentity = errors.New("an identity is a wallet, an alias or an e-mail address")
@@ -114,11 +108,11 @@ func recoverRequest(text string) (enroll.Request, error) {
 	case strings.HasPrefix(r.Identity, "0x"):
 		w, err := wallet.Parse(text)
 		if err != nil {
-			return r, usage(err, "")
+			return r, cli.UsageOf(err, "")
 		}
 		r.Identity = w.String()
 	case seal.CheckAlias(text) != nil && seal.CheckEmail(r.Identity) != nil:
-		return r, usage(fmt.Errorf("identity %.64q: %w", text, errIdentity), "")
+		return r, cli.UsageOf(fmt.Errorf("identity %.64q: %w", text, errIdentity), "")
 	}
 	return r, nil
 }

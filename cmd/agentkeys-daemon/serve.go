@@ -16,6 +16,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/access"
 	"github.com/agentkeys/agentkeys/internal/agent"
 	"github.com/agentkeys/agentkeys/internal/buildinfo"
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/health"
 	"github.com/agentkeys/agentkeys/internal/localapi"
@@ -173,9 +174,9 @@ func (i *instance) explain(err error) error {
 		if paths.UnitsHome(i.storage.Home()) {
 			sudo = "sudo " // the unit's user may not make slots there
 		}
-		return &failure{
-			exit: words.ExitNoSession, code: "no_session", hint: sudo + name + " recover " + i.w.String() + " --broker URL",
-			err: fmt.Errorf("wallet %s is not paired on this machine: %w", i.w, err),
+		return &cli.Failure{
+			Exit: words.ExitNoSession, Code: "no_session", Hint: sudo + name + " recover " + i.w.String() + " --broker URL",
+			Err: fmt.Errorf("wallet %s is not paired on this machine: %w", i.w, err),
 		}
 	}
 	switch {

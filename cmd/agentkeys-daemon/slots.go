@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
@@ -25,10 +26,10 @@ func (p *program) underSystemd() bool {
 func (p *program) parseWallet(text string) (wallet.Wallet, error) {
 	w, err := wallet.Parse(text)
 	if err != nil {
-		return w, usage(err, "")
+		return w, cli.UsageOf(err, "")
 	}
 	if p.underSystemd() && text != w.String() {
-		return w, usage(fmt.Errorf("wallet %s: %w", text, errNotCanonical), "sudo systemctl start agentkeys-daemon@"+w.String())
+		return w, cli.UsageOf(fmt.Errorf("wallet %s: %w", text, errNotCanonical), "sudo systemctl start agentkeys-daemon@"+w.String())
 	}
 	return w, nil
 }
@@ -64,7 +65,7 @@ func onlyAgent(s *store.Store) (wallet.Wallet, error) {
 	for i, w := range live {
 		names[i] = w.String()
 	}
-	return wallet.Wallet{}, usage(
+	return wallet.Wallet{}, cli.UsageOf(
 		fmt.Errorf("several agents are paired on this machine, name one with --wallet: %s", strings.Join(names, ", ")),
 		name+" run --wallet "+names[0])
 }

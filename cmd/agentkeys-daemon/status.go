@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"os"
 	"os/user"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/protocol"
@@ -19,14 +19,10 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-type statusCommand struct{ wallet string }
+type statusCommand struct{ walletsFlag }
 
-func (c *statusCommand) define(fs *flag.FlagSet) {
-	fs.StringVar(&c.wallet, "wallet", "", "the agent to ask about, `0x..`; otherwise all of this machine")
-}
-
-// run prints one status a wallet, as a line of JSON or for people.
-func (c *statusCommand) run(ctx context.Context, p *program) error {
+// Run prints one status a wallet, as a line of JSON or for people.
+func (c *statusCommand) Run(ctx context.Context, p *program) error {
 	s, err := p.slots()
 	if err != nil {
 		return err
@@ -39,15 +35,15 @@ func (c *statusCommand) run(ctx context.Context, p *program) error {
 	for _, w := range wallets {
 		code, err := p.status(ctx, s, w)
 		if err != nil && len(wallets) > 1 && ctx.Err() == nil {
-			f := classify(err) // the others are told too
-			code, err = f.exit, p.printStatus(failed(w, words.StateNotRunning, f), -1)
+			f := failureOf(err) // the others are told too
+			code, err = f.Exit, p.printStatus(failed(w, words.StateNotRunning, f), -1)
 		}
 		if err != nil {
 			return err
 		}
 		exit = max(exit, code)
 	}
-	return outcome(exit)
+	return cli.Exit(exit)
 }
 
 // slots is the store for commands that only look at directories.
@@ -66,8 +62,8 @@ func (p *program) slots() (*store.Store, error) {
 }
 
 func (c *statusCommand) wallets(p *program, s *store.Store) ([]wallet.Wallet, error) {
-	if c.wallet != "" {
-		w, err := p.parseWallet(c.wallet)
+	if c.Wallet != "" {
+		w, err := p.parseWallet(c.Wallet)
 		return []wallet.Wallet{w}, err
 	}
 	all, err := agents(s)
@@ -118,8 +114,8 @@ func (p *program) slotStatus(ctx context.Context, s *store.Store, w wallet.Walle
 		}
 		st := offlineStatus(ctx, s, slot, w)
 		if st.Broker, err = p.brokerOf(ctx, s, w); err != nil {
-			f := classify(err)
-			st.Conditions = append(st.Conditions, protocol.StatusCondition{Code: f.code, Severity: "error", Message: err.Error(), Hint: f.hint})
+			f := failureOf(err)
+			st.Conditions = append(st.Conditions, protocol.StatusCondition{Code: f.Code, Severity: "error", Message: err.Error(), Hint: f.Hint})
 		}
 		if h := p.holder(s, w); h.Seen() {
 			st.State = words.StateNoAnswer
@@ -136,12 +132,12 @@ func (p *program) slotStatus(ctx context.Context, s *store.Store, w wallet.Walle
 		return exit, p.printStatus(st, paths.Owner(slot.Dir))
 	}
 	if path := closedSocket(paths.SocketDirs(p.getenv, s.Home(), w)); path != "" {
-		f := &failure{code: protocol.CodeDenied, hint: "sudo " + name + " status --wallet " + w.String(), err: errors.New(path + " is closed to this user")}
+		f := &cli.Failure{Code: protocol.CodeDenied, Hint: "sudo " + name + " status --wallet " + w.String(), Err: errors.New(path + " is closed to this user")}
 		return words.ExitDenied, p.printStatus(failed(w, words.StateNoAnswer, f), -1)
 	}
-	return 0, &failure{
-		exit: words.ExitNoSession, code: "no_session", hint: name + " recover " + w.String() + " --broker URL",
-		err: errors.New("wallet " + w.String() + " is not paired on this machine (" + s.Home() + ")"),
+	return 0, &cli.Failure{
+		Exit: words.ExitNoSession, Code: "no_session", Hint: name + " recover " + w.String() + " --broker URL",
+		Err: errors.New("wallet " + w.String() + " is not paired on this machine (" + s.Home() + ")"),
 	}
 }
 
@@ -184,12 +180,12 @@ func offlineStatus(ctx context.Context, s *store.Store, slot store.Slot, w walle
 			})
 		}
 	default:
-		f := classify(err)
-		hint := strings.ReplaceAll(f.hint, "WALLET", w.String())
+		f := failureOf(err)
+		hint := strings.ReplaceAll(f.Hint, "WALLET", w.String())
 		if paths.UnitsHome(s.Home()) {
 			hint = condition.AsRoot(hint)
 		}
-		st.Conditions = append(st.Conditions, protocol.StatusCondition{Code: f.code, Severity: "error", Message: err.Error(), Hint: hint})
+		st.Conditions = append(st.Conditions, protocol.StatusCondition{Code: f.Code, Severity: "error", Message: err.Error(), Hint: hint})
 	}
 	return st
 }

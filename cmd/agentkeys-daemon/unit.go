@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/agent/enroll"
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/session"
@@ -200,7 +201,7 @@ func (p *program) notStarted(w wallet.Wallet, err error) error {
 	if errors.Is(err, manager.ErrNotStarted) {
 		hint = "sudo journalctl -u " + unitName(w) + " -n 20"
 	}
-	return &failure{exit: words.ExitFault, code: "not_started", hint: hint, err: fmt.Errorf("the agent is paired, but: %w", err)}
+	return &cli.Failure{Exit: words.ExitFault, Code: "not_started", Hint: hint, Err: fmt.Errorf("the agent is paired, but: %w", err)}
 }
 
 // notef says something beside the outcome; scripts read standard output.

@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io/fs"
 	"os"
 	"time"
 
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/localclient"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/session"
@@ -22,21 +22,17 @@ const waitPause = 100 * time.Millisecond
 var errNotPositive = errors.New("--timeout must be more than 0")
 
 type waitCommand struct {
-	wallet  string
-	timeout time.Duration
+	walletFlag
+
+	Timeout time.Duration `default:"30s" placeholder:"TIME" help:"How long to wait; 30s where nothing is said."`
 }
 
-func (c *waitCommand) define(fs *flag.FlagSet) {
-	fs.StringVar(&c.wallet, "wallet", "", "the agent to wait for, `0x..`")
-	fs.DurationVar(&c.timeout, "timeout", 30*time.Second, "how long to wait, `TIME` like 30s")
-}
-
-// run returns once the daemon can serve.
-func (c *waitCommand) run(ctx context.Context, p *program) error {
-	if c.timeout <= 0 {
-		return usage(errNotPositive, "")
+// Run returns once the daemon can serve.
+func (c *waitCommand) Run(ctx context.Context, p *program) error {
+	if c.Timeout <= 0 {
+		return cli.UsageOf(errNotPositive, "")
 	}
-	w, err := p.parseWallet(c.wallet)
+	w, err := p.parseWallet(c.Wallet)
 	if err != nil {
 		return err
 	}
@@ -45,12 +41,12 @@ func (c *waitCommand) run(ctx context.Context, p *program) error {
 		return err
 	}
 	if !p.known(s, w) {
-		return &failure{
-			exit: words.ExitNoSession, code: "no_session", hint: name + " recover " + w.String() + " --broker URL",
-			err: fmt.Errorf("wallet %s is not paired on this machine (%s)", w, s.Home()),
+		return &cli.Failure{
+			Exit: words.ExitNoSession, Code: "no_session", Hint: name + " recover " + w.String() + " --broker URL",
+			Err: fmt.Errorf("wallet %s is not paired on this machine (%s)", w, s.Home()),
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	for {
 		if done, err := p.isReady(ctx, s, w); done {
@@ -58,9 +54,9 @@ func (c *waitCommand) run(ctx context.Context, p *program) error {
 		}
 		select {
 		case <-ctx.Done():
-			return &failure{
-				exit: words.ExitUnreachable, code: "timeout", hint: name + " status --wallet " + w.String(),
-				err: fmt.Errorf("the daemon of %s was not ready within %s", w, c.timeout),
+			return &cli.Failure{
+				Exit: words.ExitUnreachable, Code: "timeout", Hint: name + " status --wallet " + w.String(),
+				Err: fmt.Errorf("the daemon of %s was not ready within %s", w, c.Timeout),
 			}
 		case <-time.After(waitPause):
 		}
@@ -105,8 +101,8 @@ func (p *program) isReady(ctx context.Context, s *store.Store, w wallet.Wallet) 
 }
 
 func errRevoked(w wallet.Wallet) error {
-	return &failure{
-		exit: words.ExitDenied, code: "session_revoked", hint: name + " recover " + w.String() + " --broker URL",
-		err: errors.New("the owner revoked this agent"),
+	return &cli.Failure{
+		Exit: words.ExitDenied, Code: "session_revoked", Hint: name + " recover " + w.String() + " --broker URL",
+		Err: errors.New("the owner revoked this agent"),
 	}
 }

@@ -26,7 +26,7 @@ import (
 // loadSettings reads all layers for one wallet (empty: none is known yet).
 func (p *program) loadSettings(w string) (settings.Settings, settings.Origins, error) {
 	return settings.Load(settings.Source{
-		Wallet: w, Dir: paths.ConfigDir(p.getenv), Getenv: p.getenv, Flags: p.flags.given, ReadFile: os.ReadFile,
+		Wallet: w, Dir: paths.ConfigDir(p.getenv), Getenv: p.getenv, Flags: p.flags.given(), ReadFile: os.ReadFile,
 		CheckURL: brokerclient.CheckURL,
 	})
 }

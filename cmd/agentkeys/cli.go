@@ -9,7 +9,7 @@ func definition() cli.Program {
 	return cli.Program{
 		Name: name, Summary: "AgentKeys gives every agent a wallet, a session and only the credentials in its scope.",
 		Examples: map[string]string{
-			"init":     "agentkeys init --broker https://mini.local:8420#spki-sha256-... --setup-token-file setup-token",
+			"init":     "agentkeys init --broker http://127.0.0.1:8420 --setup-token-file setup-token",
 			"whoami":   "agentkeys whoami",
 			"approve":  "agentkeys approve K7QF-2M9X-RT4B",
 			"deny":     "agentkeys deny K7QF-2M9X-RT4B",

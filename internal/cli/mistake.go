@@ -34,8 +34,15 @@ func (p Program) mistake(err error) error {
 	if parse.Context != nil {
 		node = parse.Context.Selected()
 	}
-	return Usage(message(parse.Unwrap().Error(), node), p.helpFor(node))
+	said := parse.Unwrap().Error()
+	if missingCommand.MatchString(said) && !missingOperand.MatchString(said) {
+		return UsageOf(ErrNoCommand, p.helpFor(node))
+	}
+	return Usage(message(said, node), p.helpFor(node))
 }
+
+// ErrNoCommand says that only flags were typed.
+var ErrNoCommand = errors.New("no command is given")
 
 // message is the sentence for what kong said of node; nil: no command was found.
 func message(said string, node *kong.Node) string {
@@ -54,9 +61,6 @@ func message(said string, node *kong.Node) string {
 	}
 	if m := missingOperand.FindStringSubmatch(said); m != nil {
 		return strings.ToUpper(m[1]) + " is missing"
-	}
-	if missingCommand.MatchString(said) {
-		return "no command is given"
 	}
 	if m := withoutValue.FindStringSubmatch(said); m != nil {
 		return m[1] + " needs a value"

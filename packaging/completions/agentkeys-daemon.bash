@@ -18,12 +18,24 @@ _agentkeys_daemon() {
             continue
         fi
         case $word in
-        --allow | --allow-root | --broker | --keychain-timeout | --log-format | --log-level | --metrics-listen | --session-store) value=next ;;
+        --broker | --session-store | --keychain-timeout | --allow | --allow-root | --metrics-listen | --log-level | --log-format) value=next ;;
         run | pair | recover | status | wait | probe | doctor | forget | version) command=$word ;;
         esac
     done
 
     case $command:$prev in
+    *:--broker)
+        # Nothing to offer.
+        return
+        ;;
+    *:--session-store)
+        COMPREPLY=($(compgen -W $'auto\nfile\nkeychain' -- "$cur"))
+        return
+        ;;
+    *:--keychain-timeout)
+        # Nothing to offer.
+        return
+        ;;
     *:--allow)
         # Nothing to offer.
         return
@@ -32,35 +44,23 @@ _agentkeys_daemon() {
         COMPREPLY=($(compgen -W $'true\nfalse' -- "$cur"))
         return
         ;;
-    *:--broker)
+    *:--metrics-listen)
         # Nothing to offer.
-        return
-        ;;
-    *:--keychain-timeout)
-        # Nothing to offer.
-        return
-        ;;
-    *:--log-format)
-        COMPREPLY=($(compgen -W $'text\njson' -- "$cur"))
         return
         ;;
     *:--log-level)
         COMPREPLY=($(compgen -W $'debug\ninfo\nwarn\nerror' -- "$cur"))
         return
         ;;
-    *:--metrics-listen)
-        # Nothing to offer.
+    *:--log-format)
+        COMPREPLY=($(compgen -W $'text\njson' -- "$cur"))
         return
         ;;
-    *:--session-store)
-        COMPREPLY=($(compgen -W $'auto\nfile\nkeychain' -- "$cur"))
+    run:--wallet)
+        # Nothing to offer.
         return
         ;;
     run:--alias)
-        # Nothing to offer.
-        return
-        ;;
-    run:--recover)
         # Nothing to offer.
         return
         ;;
@@ -68,7 +68,7 @@ _agentkeys_daemon() {
         # Nothing to offer.
         return
         ;;
-    run:--wallet)
+    run:--recover)
         # Nothing to offer.
         return
         ;;
@@ -76,12 +76,12 @@ _agentkeys_daemon() {
         # Nothing to offer.
         return
         ;;
-    pair:--run-as)
-        COMPREPLY=($(compgen -u -- "$cur"))
-        return
-        ;;
     pair:--scope)
         # Nothing to offer.
+        return
+        ;;
+    pair:--run-as)
+        COMPREPLY=($(compgen -u -- "$cur"))
         return
         ;;
     recover:--run-as)
@@ -92,11 +92,11 @@ _agentkeys_daemon() {
         # Nothing to offer.
         return
         ;;
-    wait:--timeout)
+    wait:--wallet)
         # Nothing to offer.
         return
         ;;
-    wait:--wallet)
+    wait:--timeout)
         # Nothing to offer.
         return
         ;;
@@ -112,16 +112,16 @@ _agentkeys_daemon() {
 
     if [[ $cur == -* ]]; then
         case $command in
-        '') words=$'--help\n--allow\n--allow-root\n--broker\n--json\n--keychain-timeout\n--log-format\n--log-level\n--metrics-listen\n--print-config\n--session-store' ;;
-        run) words=$'--alias\n--pair\n--recover\n--scope\n--wallet\n--help\n--allow\n--allow-root\n--broker\n--json\n--keychain-timeout\n--log-format\n--log-level\n--metrics-listen\n--print-config\n--session-store' ;;
-        pair) words=$'--alias\n--run-as\n--scope\n--start\n--help\n--allow\n--allow-root\n--broker\n--json\n--keychain-timeout\n--log-format\n--log-level\n--metrics-listen\n--print-config\n--session-store' ;;
-        recover) words=$'--run-as\n--start\n--help\n--allow\n--allow-root\n--broker\n--json\n--keychain-timeout\n--log-format\n--log-level\n--metrics-listen\n--print-config\n--session-store' ;;
-        status) words=$'--wallet\n--help\n--allow\n--allow-root\n--broker\n--json\n--keychain-timeout\n--log-format\n--log-level\n--metrics-listen\n--print-config\n--session-store' ;;
-        wait) words=$'--timeout\n--wallet\n--help\n--allow\n--allow-root\n--broker\n--json\n--keychain-timeout\n--log-format\n--log-level\n--metrics-listen\n--print-config\n--session-store' ;;
-        probe) words=$'--help\n--allow\n--allow-root\n--broker\n--json\n--keychain-timeout\n--log-format\n--log-level\n--metrics-listen\n--print-config\n--session-store' ;;
-        doctor) words=$'--wallet\n--help\n--allow\n--allow-root\n--broker\n--json\n--keychain-timeout\n--log-format\n--log-level\n--metrics-listen\n--print-config\n--session-store' ;;
-        forget) words=$'--wallet\n--yes\n--help\n--allow\n--allow-root\n--broker\n--json\n--keychain-timeout\n--log-format\n--log-level\n--metrics-listen\n--print-config\n--session-store' ;;
-        version) words=$'--help\n--allow\n--allow-root\n--broker\n--json\n--keychain-timeout\n--log-format\n--log-level\n--metrics-listen\n--print-config\n--session-store' ;;
+        '') words=$'--help\n--json\n--print-config\n--broker\n--session-store\n--keychain-timeout\n--allow\n--allow-root\n--metrics-listen\n--log-level\n--log-format' ;;
+        run) words=$'--wallet\n--alias\n--scope\n--pair\n--recover\n--help\n--json\n--print-config\n--broker\n--session-store\n--keychain-timeout\n--allow\n--allow-root\n--metrics-listen\n--log-level\n--log-format' ;;
+        pair) words=$'--alias\n--scope\n--run-as\n--start\n--help\n--json\n--print-config\n--broker\n--session-store\n--keychain-timeout\n--allow\n--allow-root\n--metrics-listen\n--log-level\n--log-format' ;;
+        recover) words=$'--run-as\n--start\n--help\n--json\n--print-config\n--broker\n--session-store\n--keychain-timeout\n--allow\n--allow-root\n--metrics-listen\n--log-level\n--log-format' ;;
+        status) words=$'--wallet\n--help\n--json\n--print-config\n--broker\n--session-store\n--keychain-timeout\n--allow\n--allow-root\n--metrics-listen\n--log-level\n--log-format' ;;
+        wait) words=$'--wallet\n--timeout\n--help\n--json\n--print-config\n--broker\n--session-store\n--keychain-timeout\n--allow\n--allow-root\n--metrics-listen\n--log-level\n--log-format' ;;
+        probe) words=$'--help\n--json\n--print-config\n--broker\n--session-store\n--keychain-timeout\n--allow\n--allow-root\n--metrics-listen\n--log-level\n--log-format' ;;
+        doctor) words=$'--wallet\n--help\n--json\n--print-config\n--broker\n--session-store\n--keychain-timeout\n--allow\n--allow-root\n--metrics-listen\n--log-level\n--log-format' ;;
+        forget) words=$'--wallet\n--yes\n--help\n--json\n--print-config\n--broker\n--session-store\n--keychain-timeout\n--allow\n--allow-root\n--metrics-listen\n--log-level\n--log-format' ;;
+        version) words=$'--help\n--json\n--print-config\n--broker\n--session-store\n--keychain-timeout\n--allow\n--allow-root\n--metrics-listen\n--log-level\n--log-format' ;;
         esac
         COMPREPLY=($(compgen -W "$words" -- "$cur"))
         return

@@ -171,7 +171,8 @@ func run(t *testing.T, tool string, args ...string) output {
 	return output{stdout.String(), stderr.String()}
 }
 
-// Examples holds that each command has an example that the program would take.
+// Examples holds that each command has an example that the program would take, and a help
+// page of at most 80 columns.
 func Examples(t *testing.T, p cli.Program, grammar func() any) {
 	t.Helper()
 	app, err := p.Model(grammar())
@@ -193,6 +194,15 @@ func Examples(t *testing.T, p cli.Program, grammar func() any) {
 		}
 		if _, err := p.Parse(grammar(), args[1:], io.Discard, io.Discard); err != nil {
 			t.Errorf("%s: %v", line, err)
+		}
+		var page strings.Builder
+		if _, err := p.Parse(grammar(), []string{"help", node.Name}, &page, io.Discard); err != nil {
+			t.Errorf("help %s: %v", node.Name, err)
+		}
+		for line := range strings.Lines(page.String()) {
+			if len(strings.TrimRight(line, "\n")) > 80 {
+				t.Errorf("help %s is wider than 80 columns: %s", node.Name, line)
+			}
 		}
 	}
 }
