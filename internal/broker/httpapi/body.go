@@ -77,11 +77,20 @@ func take[In, Out any](r *request, limit int64, let gate, status int, f func(bro
 	return status, out, err
 }
 
-// json refuses what a web page can send to any address without being asked: another type
-// of body, or from a browser, which names the page that it comes from, one without a type.
+// fromPage reports whether a browser sent the request for a web page, which may be any
+// page that a person on this machine looks at. Browsers name the page in each request
+// that is not a GET or HEAD (Origin, `null` where it is not to be known), one that made
+// its name point here too, and say of GETs that they are not a person's own
+// (Sec-Fetch-Site). Fetch Standard, https://fetch.spec.whatwg.org/#origin-header.
+func fromPage(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	return len(r.Header.Values("Origin")) > 0 || site != "" && site != "none"
+}
+
+// json refuses another type of body. Without a type it is a script's.
 func (r *request) json() error {
 	value := r.Header.Get("Content-Type")
-	if value == "" && r.Header.Get("Origin") == "" && r.Header.Get("Sec-Fetch-Site") == "" {
+	if value == "" {
 		return nil
 	}
 	if kind, _, err := mime.ParseMediaType(value); err != nil || kind != "application/json" {

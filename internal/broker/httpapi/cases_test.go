@@ -161,11 +161,10 @@ func (c *contract) refusals(k *cast) {
 	}
 }
 
-// wrongTypes are what a web page can send to any address.
+// wrongTypes are of what a web page can send to any address without being asked.
 func (c *contract) wrongTypes(r call) {
 	for _, headers := range []map[string]string{
 		{"Content-Type": "text/plain"}, {"Content-Type": "application/x-www-form-urlencoded"}, {"Content-Type": "application/json-seq"},
-		{"Content-Type": "", "Origin": "https://example.com"}, {"Content-Type": "", "Sec-Fetch-Site": "cross-site"},
 	} {
 		page := r
 		page.headers = maps.Clone(r.headers)

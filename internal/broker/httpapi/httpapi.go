@@ -89,6 +89,9 @@ func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Allow", strings.Join(sortedMethods(e.methods), ", "))
 			return 0, nil, problem(http.StatusMethodNotAllowed, protocol.CodeBadRequest, "no such method on this path")
 		}
+		if fromPage(r) {
+			return 0, nil, problem(http.StatusForbidden, protocol.CodeDenied, "this is no service for web pages")
+		}
 		return op(&request{Request: r, w: w, api: e.api})
 	})
 }

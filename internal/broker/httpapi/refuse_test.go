@@ -78,6 +78,52 @@ func TestEveryErrorIsAProblem(t *testing.T) {
 	}
 }
 
+// Whatever a web page sends, by fetch in any mode, a form, sendBeacon, a ping, or after it
+// made its own name point at this machine, changes nothing and tells nothing.
+func TestNoWebPageIsServed(t *testing.T) {
+	t.Parallel()
+	s := brokertest.Start(t)
+	api := httpapi.New(httpapi.Config{Broker: s.Broker})
+	opening, err := json.Marshal(brokertest.NewDevice(t, "").Opening())
+	if err != nil {
+		t.Fatal(err)
+	}
+	asJSON := []string{"Content-Type", "application/json"}
+	for name, page := range map[string][]string{
+		"fetch without cors, of a Blob without a type": {"Origin", "https://example.com", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"},
+		"fetch without cors and without a referrer":    {"Origin", "null"},
+		"a form":                            {"Origin", "https://example.com", "Content-Type", "text/plain"},
+		"a form of a browser without Fetch": {"Content-Type", "application/x-www-form-urlencoded"},
+		"sendBeacon of a text":              {"Origin", "https://example.com", "Content-Type", "text/plain;charset=UTF-8"},
+		"a ping":                            {"Origin", "https://example.com", "Content-Type", "text/ping"},
+		"a page whose name points here":     append([]string{"Origin", "http://example.com:8420", "Host", "example.com:8420"}, asJSON...),
+		"an extension":                      append([]string{"Origin", "moz-extension://x", "Sec-Fetch-Site", "same-origin"}, asJSON...),
+		"a same-site page":                  append([]string{"Sec-Fetch-Site", "same-site"}, asJSON...),
+		"an empty origin":                   append([]string{"Origin", ""}, asJSON...),
+	} {
+		if w := answer(api, "POST", "/v1/pairings", string(opening), page...); w.Code != 403 && w.Code != 415 || s.LivePairings() != 0 {
+			t.Errorf("%s: %d %s, %d pairings", name, w.Code, w.Body, s.LivePairings())
+		}
+	}
+	for _, target := range []string{"/v1/info", "/v1/identities/bot", "/v1/session"} {
+		for _, site := range []string{"cross-site", "same-site", "same-origin"} {
+			if w := answer(api, "GET", target, "", "Sec-Fetch-Site", site); w.Code != 403 {
+				t.Errorf("GET %s, %s: %d", target, site, w.Code)
+			}
+		}
+	}
+	if w := answer(api, "OPTIONS", "/v1/pairings", "", "Origin", "https://example.com", "Access-Control-Request-Method", "POST"); w.Code < 400 ||
+		w.Header().Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("a preflight: %d %v", w.Code, w.Header())
+	}
+	if w := answer(api, "GET", "/v1/info", "", "Sec-Fetch-Site", "none"); w.Code != 200 {
+		t.Errorf("a person who typed the address: %d", w.Code)
+	}
+	if w := answer(api, "POST", "/v1/pairings", string(opening)); w.Code != 201 || s.LivePairings() != 1 {
+		t.Errorf("a script without a type: %d %s", w.Code, w.Body)
+	}
+}
+
 func TestWhoseForwardedAddressCounts(t *testing.T) {
 	t.Parallel()
 	s := brokertest.Start(t)
