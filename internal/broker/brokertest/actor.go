@@ -15,7 +15,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// Address is where actors come from.
+// Address is the address that the requests of actors come from.
 const Address = "192.0.2.7"
 
 // Owner has an account at the broker.
@@ -31,10 +31,10 @@ func NewOwner() *Owner {
 	return &Owner{Wallet: wallet.New(), Token: session.NewToken(), Identity: seal.NewSeed(), Signing: seal.NewSeed()}
 }
 
-// Credentials are the owner's bearer.
+// Credentials are the owner's bearer token.
 func (o *Owner) Credentials() broker.Credentials { return As(o.Token) }
 
-// As is a bearer token as the rules see it.
+// As is a bearer token in the form that the rules take.
 func As(token secret.String) broker.Credentials {
 	return broker.Credentials{TokenSHA256: session.TokenHash(token), Address: Address}
 }
@@ -50,7 +50,7 @@ func Must[T any](v T, err error) func(testing.TB) T {
 	}
 }
 
-// Account is the body that makes the owner's account.
+// Account is the request body that creates the owner's account.
 func (o *Owner) Account(t testing.TB) protocol.Account {
 	t.Helper()
 	a := protocol.Account{
@@ -62,7 +62,7 @@ func (o *Owner) Account(t testing.TB) protocol.Account {
 	return a
 }
 
-// Owner makes an account.
+// Owner creates an account.
 func (s *Server) Owner() *Owner {
 	s.t.Helper()
 	o := NewOwner()
@@ -72,8 +72,7 @@ func (s *Server) Owner() *Owner {
 	return o
 }
 
-// Device is a board: token and keys that never leave it, and after its approval
-// the agent that it is.
+// Device is a board: its token and keys, and after its approval the wallet of its agent.
 type Device struct {
 	Wallet   wallet.Wallet
 	Token    secret.String
@@ -87,7 +86,7 @@ type Device struct {
 	Manifest seal.Manifest
 }
 
-// NewDevice makes a board that wants to pair, or to recover identity when it is not "".
+// NewDevice makes a board that wants to pair, or to recover identity if it is not "".
 func NewDevice(t testing.TB, identity string) *Device {
 	t.Helper()
 	d := &Device{
@@ -105,16 +104,16 @@ func NewDevice(t testing.TB, identity string) *Device {
 	return d
 }
 
-// Credentials are the device's bearer.
+// Credentials are the device's bearer token.
 func (d *Device) Credentials() broker.Credentials { return As(d.Token) }
 
-// End is the body that ends its session.
+// End is the request body that ends its session.
 func (d *Device) End(t testing.TB) protocol.EndSession {
 	t.Helper()
 	return protocol.EndSession{Proof: Must(session.Prove(d.Sign, session.EndText(d.Wallet, session.TokenHash(d.Token))))(t)}
 }
 
-// Opening is the body of its request.
+// Opening is the request body that opens its pairing.
 func (d *Device) Opening() protocol.OpenPairing {
 	return protocol.OpenPairing{Lookup: d.Lookup, TokenSHA256: session.TokenHash(d.Token), Request: d.Request, MAC: d.MAC}
 }
@@ -128,7 +127,7 @@ func (o *Owner) Draft(t testing.TB, d *Device, w wallet.Wallet, revision uint64,
 	}
 }
 
-// Approval grants m and the records that it lists to d.
+// Approval is the request body that approves d, with m and the records that it lists.
 func (o *Owner) Approval(t testing.TB, d *Device, m seal.Manifest, records ...protocol.SealedRecord) protocol.ApprovePairing {
 	t.Helper()
 	for _, r := range records {
@@ -144,7 +143,7 @@ func (o *Owner) Approval(t testing.TB, d *Device, m seal.Manifest, records ...pr
 	}
 }
 
-// Put is a changed manifest with the records that are new in it.
+// Put is the request body with a changed manifest and the new records in it.
 func (o *Owner) Put(t testing.TB, m seal.Manifest, records ...protocol.SealedRecord) protocol.PutManifest {
 	t.Helper()
 	for _, r := range records {
@@ -177,7 +176,7 @@ func (s *Server) Agent(o *Owner, sc scope.Scope, services ...string) *Device {
 	return d
 }
 
-// Open sends d's request, drawing another lookup when another board has that one.
+// Open sends d's request, with another lookup if another board has that one.
 func (s *Server) Open(d *Device) {
 	s.t.Helper()
 	for {
@@ -193,7 +192,7 @@ func (s *Server) Open(d *Device) {
 	}
 }
 
-// OwnerResumes opens a session for o with its signing key, in the place of any other.
+// OwnerResumes opens a session for o with its signing key, which replaces any other.
 func (s *Server) OwnerResumes(o *Owner) error {
 	s.t.Helper()
 	ctx := context.Background()
@@ -212,7 +211,7 @@ func (s *Server) OwnerResumes(o *Owner) error {
 	return err
 }
 
-// OpenAccount opens o's account in the present epoch, by that key.
+// OpenAccount opens o's account in the current epoch, with that key.
 func (s *Server) OpenAccount(o *Owner, signing secret.String) error {
 	s.t.Helper()
 	epoch, c := s.Broker.Info().Epoch, o.Credentials()

@@ -15,8 +15,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// Conformance is what every broker.Store does. open gives a new, empty one each time
-// and closes it when the test ends.
+// Conformance is the suite that every broker.Store passes. open returns a new, empty store
+// each time and closes it when the test ends.
 func Conformance(t *testing.T, open func(testing.TB) broker.Store) {
 	t.Helper()
 	for name, check := range map[string]func(*fixture){
@@ -72,7 +72,7 @@ func (f *fixture) do(do func(broker.Tx) error) {
 	}
 }
 
-// fails runs one statement that must fail with want, in a transaction of its own.
+// fails runs one statement, in a transaction of its own, that must fail with want.
 func (f *fixture) fails(want error, do func(broker.Tx) error) {
 	f.t.Helper()
 	if err := f.store.Update(context.Background(), do); !errors.Is(err, want) {
@@ -119,7 +119,7 @@ func turns(f *fixture) {
 					if err != nil && !errors.Is(err, broker.ErrNone) {
 						return err
 					}
-					n, _ := strconv.Atoi(text) // absent counts as 0
+					n, _ := strconv.Atoi(text) // a missing one counts as 0
 					return tx.SetMeta("n", strconv.Itoa(n+1))
 				})
 				if err != nil {
@@ -186,7 +186,7 @@ func oneSession(f *fixture) {
 	})
 }
 
-// wallets lets cmp compare wallets, which hide their bytes.
+// wallets lets cmp compare wallets, whose fields are not exported.
 func wallets() cmp.Option { return cmp.Comparer(func(a, b wallet.Wallet) bool { return a == b }) }
 
 func epochs(f *fixture) {

@@ -7,13 +7,13 @@ import (
 	"github.com/agentkeys/agentkeys/internal/broker"
 )
 
-// fullDisk is a Store over a disk that the test fills: then no Update succeeds, and what
-// it did is rolled back, as SQLite does where the commit finds no room.
+// fullDisk is a Store on a disk that the test fills. Then no Update succeeds, and its changes
+// are rolled back, as SQLite does if there is no space for the commit.
 type fullDisk struct {
 	broker.Store
 
 	mu      sync.Mutex
-	full    *broker.Unwritable // nil: there is room
+	full    *broker.Unwritable // nil: there is space
 	reserve bool
 }
 
@@ -33,7 +33,7 @@ func (d *fullDisk) Update(ctx context.Context, f func(broker.Tx) error) error {
 	})
 }
 
-// Release implements broker.Store: the room of the reserve is never used up.
+// Release implements broker.Store. The space of the reserve is never used up.
 func (d *fullDisk) Release() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -44,15 +44,15 @@ func (d *fullDisk) Release() bool {
 	return true
 }
 
-// Fill makes every write fail for that reason until Drain; reserve says whether there is
-// one to be released.
+// Fill makes every write fail for that reason until Drain; reserve says whether there is a
+// reserve to be released.
 func (s *Server) Fill(reason string, reserve bool) {
 	s.disk.mu.Lock()
 	defer s.disk.mu.Unlock()
 	s.disk.full, s.disk.reserve = &broker.Unwritable{Reason: reason}, reserve
 }
 
-// Drain ends what Fill began.
+// Drain ends the effect of Fill.
 func (s *Server) Drain() {
 	s.disk.mu.Lock()
 	defer s.disk.mu.Unlock()

@@ -58,7 +58,8 @@ func (s *Server) Trail(account wallet.Wallet, n uint64) {
 	}
 }
 
-// Strangers adds n open pairings from each address, what a flood leaves. No board draws their lookups.
+// Strangers adds n open pairings from each address, as a flood of requests leaves them. No
+// board uses their lookups.
 func (s *Server) Strangers(n int, addresses ...string) {
 	s.t.Helper()
 	at := s.Clock.Now().Unix()
@@ -79,7 +80,7 @@ func (s *Server) Strangers(n int, addresses ...string) {
 	}
 }
 
-// LivePairings counts the open and denied ones.
+// LivePairings counts the open and the denied pairings.
 func (s *Server) LivePairings() int {
 	s.t.Helper()
 	n := 0

@@ -1,6 +1,6 @@
-// Package brokertest runs a real broker for tests: the rules over SQLite behind
-// HTTP on loopback, with a clock that the test moves. Its Conformance is the suite
-// that every database of the broker passes. Only _test files import it.
+// Package brokertest runs a real broker for tests: the rules over SQLite behind HTTP on
+// loopback, with a clock that the test moves. Its Conformance is the suite that every database
+// of the broker passes. Only _test files import it.
 package brokertest
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 )
 
-// Server is a broker that runs. URL and Dir stay the same over Restart.
+// Server is a running broker. URL and Dir stay the same over Restart.
 type Server struct {
 	URL    string
 	Dir    string // holds broker.db
@@ -87,17 +87,17 @@ func (s *Server) stop() {
 	}
 }
 
-// Stop makes the broker unreachable until Restart; the long polls end.
+// Stop makes the broker unreachable until Restart, and ends the long polls.
 func (s *Server) Stop() { s.stop() }
 
-// Restart starts a broker that was stopped, over the same directory at the same address.
+// Restart starts a stopped broker again, on the same directory and address.
 func (s *Server) Restart() {
 	s.t.Helper()
 	s.start()
 }
 
-// NewEpoch is what a restore of the database does: the broker begins a new epoch, and
-// every account waits for its owner.
+// NewEpoch does what a restore of the database does: the broker begins a new epoch, and every
+// account waits for its owner.
 func (s *Server) NewEpoch() {
 	s.t.Helper()
 	err := s.store.Update(context.Background(), func(tx broker.Tx) error { return tx.SetMeta("epoch", "") })
@@ -108,7 +108,7 @@ func (s *Server) NewEpoch() {
 	s.Restart()
 }
 
-// Copy gives the bytes of the database as they are now.
+// Copy is the current content of the database file.
 func (s *Server) Copy() []byte {
 	s.t.Helper()
 	to := filepath.Join(s.t.TempDir(), "copy.db")
@@ -122,14 +122,14 @@ func (s *Server) Copy() []byte {
 	return data
 }
 
-// PutBack stops the broker, puts a copy in the place of its database, and lets it go on
-// in a new epoch.
+// PutBack stops the broker, replaces its database by a copy, and starts it again in a new
+// epoch.
 func (s *Server) PutBack(copied []byte) {
 	s.t.Helper()
 	s.Stop()
 	path := filepath.Join(s.Dir, "broker.db")
 	for _, end := range []string{"-wal", "-shm"} {
-		_ = os.Remove(path + end) // a clean stop leaves none
+		_ = os.Remove(path + end) // a clean stop leaves no such file
 	}
 	if err := os.WriteFile(path, copied, 0o600); err != nil {
 		s.t.Fatal(err)
@@ -138,8 +138,8 @@ func (s *Server) PutBack(copied []byte) {
 	s.NewEpoch()
 }
 
-// SetupToken makes a set-up token that the next account may use; an unused earlier
-// one is good no more.
+// SetupToken makes a set-up token that the next account may use. An earlier unused one becomes
+// invalid.
 func (s *Server) SetupToken() secret.String {
 	s.t.Helper()
 	token := session.NewToken()
@@ -158,22 +158,22 @@ type Clock struct {
 // NewClock begins at the true time, in whole seconds.
 func NewClock() *Clock { return &Clock{now: time.Now().Truncate(time.Second)} }
 
-// Now is what the broker believes.
+// Now is the time by the broker's clock.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// Jump moves the clock; more than a day is a jump that the broker distrusts.
+// Jump moves the clock. The broker distrusts a jump of more than a day.
 func (c *Clock) Jump(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
 }
 
-// Advance lets d pass as it would for a broker that runs: it sweeps on the way, so
-// that no step is a jump of the clock.
+// Advance lets d pass as it does for a running broker: it calls the broker's sweep on the way,
+// so that no step is a jump of the clock.
 func (s *Server) Advance(d time.Duration) {
 	s.t.Helper()
 	const step = 12 * time.Hour

@@ -1,5 +1,5 @@
-// Package datadir keeps the broker's directory: one broker at a time, nobody else
-// may look, and the file that hands the set-up token to the person who installs it.
+// Package datadir manages the broker's data directory: it admits one broker at a time, keeps
+// other users out, and holds the file with the set-up token for the person who installs it.
 package datadir
 
 import (
@@ -21,8 +21,8 @@ import (
 var (
 	// ErrBusy: another broker runs on this directory. Stop it first.
 	ErrBusy = errors.New("another agentkeys-broker runs on this directory")
-	// ErrInsecure: the directory is somebody else's or others may look into it; a
-	// person must mend that. See InsecureError.
+	// ErrInsecure: the directory belongs to another user or other users may read it; a
+	// person has to change that. See InsecureError.
 	ErrInsecure = errors.New("the data directory must belong to this user and have mode 0700")
 )
 
@@ -39,7 +39,7 @@ func Open(path string) (Dir, error) {
 	return Existing(path)
 }
 
-// Existing is Open for who makes nothing. fs.ErrNotExist: there is no such directory.
+// Existing is Open for a caller that makes nothing. fs.ErrNotExist: there is no such directory.
 func Existing(path string) (Dir, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -66,10 +66,10 @@ func Existing(path string) (Dir, error) {
 // Database is the path of the SQLite file.
 func (d Dir) Database() string { return filepath.Join(d.path, "broker.db") }
 
-// SetupPath is the path of the set-up token's file.
+// SetupPath is the path of the file with the set-up token.
 func (d Dir) SetupPath() string { return filepath.Join(d.path, "setup-token") }
 
-// Lock keeps other brokers off until unlock or the end of the process. ErrBusy.
+// Lock excludes other brokers until unlock or the end of the process. ErrBusy.
 func (d Dir) Lock() (unlock func() error, err error) {
 	f, err := os.OpenFile(filepath.Join(d.path, lockName), os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -83,7 +83,7 @@ func (d Dir) Lock() (unlock func() error, err error) {
 		return nil, errors.Join(fmt.Errorf("lock data directory: %w", err), f.Close())
 	}
 	noteHolder(f)
-	// Unlocked by name: a child that is started just now has the open file until its exec.
+	// Unlocked explicitly: a child process that is just being started has the file open until its exec.
 	return func() error { return errors.Join(unix.Flock(int(f.Fd()), unix.LOCK_UN), f.Close()) }, nil
 }
 
@@ -98,12 +98,12 @@ func (d Dir) SetupToken() (secret.String, error) {
 	}
 	text := strings.TrimSpace(string(data))
 	if session.CheckToken(text) != nil {
-		return secret.String{}, nil // torn or foreign: replaced by the caller
+		return secret.String{}, nil // incomplete, or not ours: the caller replaces it
 	}
 	return secret.New(text), nil
 }
 
-// WriteSetupToken writes a new one, mode 0600, durable when it returns.
+// WriteSetupToken writes a new set-up token, with mode 0600, durably.
 func (d Dir) WriteSetupToken(token secret.String) error {
 	temp := d.SetupPath() + ".new"
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -123,7 +123,7 @@ func (d Dir) WriteSetupToken(token secret.String) error {
 	return d.sync()
 }
 
-// RemoveSetupToken removes the file; that it is gone already is fine.
+// RemoveSetupToken removes the file. It is no error if there is none.
 func (d Dir) RemoveSetupToken() error {
 	err := os.Remove(d.SetupPath())
 	if errors.Is(err, fs.ErrNotExist) {

@@ -16,20 +16,20 @@ const (
 	maxHighwater  = 4 << 10 // bytes
 )
 
-// Highwater is how far the database of this directory had come, kept outside of it: a
-// database that has not come so far was put back from a copy.
+// Highwater is the progress of the database of this directory, stored outside of it. A
+// database with less progress was restored from a copy by hand (ADR 16).
 type Highwater struct {
 	Version int    `json:"version"` // 1
 	Epoch   string `json:"epoch"`
 	Changes int64  `json:"changes"`
 }
 
-// Highwater reads the mark; nil: there is none yet. One that cannot be read is a mark of
-// no database at all, so that doubt counts as a copy that was put back.
+// Highwater reads the mark; nil: there is none yet. A mark that cannot be read fits no
+// database, so that in doubt the database counts as restored.
 func (d Dir) Highwater() (*Highwater, error) {
 	data, err := d.read(highwaterName, maxHighwater)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil //nolint:nilnil // there is no mark, and that is no error
+		return nil, nil //nolint:nilnil // a missing mark is no error
 	}
 	if err != nil && !errors.Is(err, atomicfile.ErrNotPlain) {
 		return nil, fmt.Errorf("read highwater: %w", err)
@@ -41,7 +41,7 @@ func (d Dir) Highwater() (*Highwater, error) {
 	return &h, nil
 }
 
-// SetHighwater keeps the mark, durably.
+// SetHighwater writes the mark, durably.
 func (d Dir) SetHighwater(h Highwater) error {
 	data, err := json.Marshal(h)
 	if err != nil {
@@ -59,11 +59,11 @@ func (d Dir) read(name string, most int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = dir.Close() }() // nothing is written through it
+	defer func() { _ = dir.Close() }() // nothing was written to it
 	f, err := dir.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = f.Close() }() // read only
+	defer func() { _ = f.Close() }() // only read
 	return io.ReadAll(io.LimitReader(f, most))
 }

@@ -20,17 +20,17 @@ const (
 	maxOptions  = 64 << 10 // bytes
 )
 
-// given are the arguments of `reload`, from it to the broker that serves, or those of
-// `serve`, which are left to `reload`.
+// given are command-line arguments in a file: those of `reload`, for the broker that serves,
+// or those of `serve`, for a later `reload`.
 type given struct {
 	Version int      `json:"version"` // 1
 	Args    []string `json:"args"`
 }
 
-// Options are the arguments that `reload` left; nil: none since the start.
+// Options are the arguments that `reload` wrote; nil: none since the start.
 func (d Dir) Options() ([]string, error) { return d.args(optionsName) }
 
-// Served are the arguments that the broker was started with; nil: they could not be kept.
+// Served are the arguments that the broker was started with; nil: they could not be written.
 func (d Dir) Served() ([]string, error) { return d.args(servedName) }
 
 func (d Dir) args(name string) ([]string, error) {
@@ -51,10 +51,10 @@ func (d Dir) args(name string) ([]string, error) {
 	return append([]string{}, g.Args...), nil
 }
 
-// WriteOptions leaves arguments for the broker that serves.
+// WriteOptions writes arguments for the broker that serves.
 func (d Dir) WriteOptions(args []string) error { return d.writeArgs(optionsName, args) }
 
-// WriteServed leaves the arguments of the broker that serves.
+// WriteServed writes the arguments of the broker that serves.
 func (d Dir) WriteServed(args []string) error { return d.writeArgs(servedName, args) }
 
 func (d Dir) writeArgs(name string, args []string) error {
@@ -69,7 +69,8 @@ func (d Dir) writeArgs(name string, args []string) error {
 	return errors.Join(atomicfile.Write(dir, name, append(data, '\n')), dir.Close())
 }
 
-// RemoveOptions forgets those of a reload and of the broker before; that there are none is fine.
+// RemoveOptions removes the files of a reload and of an earlier broker. It is no error if there
+// are none.
 func (d Dir) RemoveOptions() error {
 	for _, name := range []string{optionsName, servedName} {
 		if err := os.Remove(filepath.Join(d.path, name)); !errors.Is(err, fs.ErrNotExist) && err != nil {
@@ -79,14 +80,14 @@ func (d Dir) RemoveOptions() error {
 	return nil
 }
 
-// noteHolder lets Holder find this process. flock(2) names none, so there is a lock of
-// the other kind on the same file, which the kernel knows the process of.
+// noteHolder lets Holder find this process. flock(2) does not tell the process, so this takes
+// a record lock on the same file, for which the kernel tells it (F_GETLK).
 func noteHolder(f *os.File) {
-	_ = unix.FcntlFlock(f.Fd(), unix.F_SETLK, &unix.Flock_t{Type: unix.F_WRLCK}) // without it nobody is found
+	_ = unix.FcntlFlock(f.Fd(), unix.F_SETLK, &unix.Flock_t{Type: unix.F_WRLCK}) // if it fails, Holder finds no process
 }
 
-// Holder is the process that has the Lock; 0: none that this one can see, itself not
-// counted.
+// Holder is the process that has the Lock; 0: no other process that is visible from here
+// has it.
 func (d Dir) Holder() (int, error) {
 	f, err := os.OpenFile(filepath.Join(d.path, lockName), os.O_RDWR|unix.O_NOFOLLOW, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -95,7 +96,7 @@ func (d Dir) Holder() (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("look who serves: %w", err)
 	}
-	defer func() { _ = f.Close() }() // nothing was written
+	defer func() { _ = f.Close() }() // nothing was written to it
 	lock := unix.Flock_t{Type: unix.F_WRLCK}
 	if err := unix.FcntlFlock(f.Fd(), unix.F_GETLK, &lock); err != nil {
 		return 0, fmt.Errorf("look who serves: %w", err)

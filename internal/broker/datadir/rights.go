@@ -22,8 +22,8 @@ func (e *InsecureError) Error() string { return fmt.Sprintf("%s: %v", e.Path, Er
 // Is makes errors.Is(err, ErrInsecure) true.
 func (e *InsecureError) Is(target error) bool { return target == ErrInsecure }
 
-// othersFix is for a directory of user uid. What root left in a directory of ours, by a
-// program that ran with sudo, is ours; anybody else's stays his.
+// othersFix is the command for a directory of user uid. What root made in a directory of ours,
+// in a program that ran with sudo, is to be given to us; a directory of another user is not.
 func othersFix(path string, uid int) string {
 	var above unix.Stat_t
 	euid := os.Geteuid()
@@ -33,8 +33,8 @@ func othersFix(path string, uid int) string {
 	return fmt.Sprintf("run it as the directory's owner: sudo -u %s agentkeys-broker ...", userName(uid, "%s", "'#%d'"))
 }
 
-// userName is the name of a user in the form named, or the number in the other one where
-// there is no name.
+// userName is the name of a user in the form named, or the number in the form numbered if there
+// is no name.
 func userName(uid int, named, numbered string) string {
 	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
 		return fmt.Sprintf(named, u.Username)
@@ -42,9 +42,9 @@ func userName(uid int, named, numbered string) string {
 	return fmt.Sprintf(numbered, uid)
 }
 
-// Try finds out by a trial whether the directory's file system can keep what is secret;
-// of one that is not there, the file system where it would be made. Nothing is changed.
-// atomicfile.ErrUnfit: it cannot.
+// Try finds out by a trial whether the file system of the directory can keep secrets. If the
+// directory does not exist, it tries the file system where it would be made. Nothing is
+// changed. atomicfile.ErrUnfit: it cannot.
 func Try(path string) error {
 	dir, err := atomicfile.System{}.OpenDir(path)
 	if parent := filepath.Dir(path); errors.Is(err, fs.ErrNotExist) && parent != path {
@@ -53,7 +53,7 @@ func Try(path string) error {
 	if err != nil {
 		return fmt.Errorf("open data directory: %w", err)
 	}
-	defer func() { _ = dir.Close() }() // all that was written is removed
+	defer func() { _ = dir.Close() }() // everything that was written is removed
 	trial := atomicfile.Trial{Path: path, EUID: os.Geteuid(), UID: os.Geteuid()}
 	if _, err := trial.Try(dir); err != nil {
 		return fmt.Errorf("data directory: %w", err)

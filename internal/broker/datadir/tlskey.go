@@ -24,21 +24,21 @@ const (
 	maxTLSKey  = 16 << 10 // bytes; a key of RSA 4096 has 3 KiB
 )
 
-// ErrTLSKey: the key by which every owner and board knows this broker is there and
-// cannot be used. A person must put it back; another one is another broker to them.
+// ErrTLSKey: the key by which owners and boards know this broker exists and cannot be used. A
+// person has to restore it, because with another key it is a different broker to them (ADR 12).
 var ErrTLSKey = errors.New("the broker's TLS key cannot be used")
 
 // TLSKeyPath is the path of the key that a self-signed broker is known by.
 func (d Dir) TLSKeyPath() string { return filepath.Join(d.path, tlsKeyName) }
 
-// TLSKey reads the key of a self-signed broker, and makes it, durably, where there is
-// none yet. The caller holds the Lock. A file that is there is never replaced: ErrTLSKey.
+// TLSKey reads the key of a self-signed broker, and makes it, durably, if there is none yet.
+// The caller holds the Lock. An existing file is never replaced: ErrTLSKey.
 func (d Dir) TLSKey() (crypto.Signer, error) {
 	dir, err := atomicfile.System{}.OpenDir(d.path)
 	if err != nil {
 		return nil, fmt.Errorf("open data directory: %w", err)
 	}
-	defer func() { _ = dir.Close() }() // nothing was written through it
+	defer func() { _ = dir.Close() }() // nothing was written to it
 	if err := atomicfile.Clean(dir); err != nil {
 		return nil, fmt.Errorf("tidy data directory: %w", err)
 	}
@@ -49,7 +49,7 @@ func (d Dir) TLSKey() (crypto.Signer, error) {
 	return key, err
 }
 
-// presentTLSKey returns fs.ErrNotExist where there is none, else ErrTLSKey.
+// presentTLSKey returns fs.ErrNotExist if there is no key, else ErrTLSKey.
 func (d Dir) presentTLSKey(dir atomicfile.Dir) (key crypto.Signer, text []byte, err error) {
 	text, err = readTLSKey(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -64,14 +64,14 @@ func (d Dir) presentTLSKey(dir atomicfile.Dir) (key crypto.Signer, text []byte, 
 	return key, text, nil
 }
 
-// CopyTLSKey gives the text of the key's file for a backup; the empty secret where there
-// is no key. ErrTLSKey: it is there and cannot be used.
+// CopyTLSKey is the text of the key's file, for a backup; the empty secret if there is no key.
+// ErrTLSKey: it exists and cannot be used.
 func (d Dir) CopyTLSKey() (secret.String, error) {
 	dir, err := atomicfile.System{}.OpenDir(d.path)
 	if err != nil {
 		return secret.String{}, fmt.Errorf("open data directory: %w", err)
 	}
-	defer func() { _ = dir.Close() }() // nothing is written through it
+	defer func() { _ = dir.Close() }() // nothing was written to it
 	_, text, err := d.presentTLSKey(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return secret.String{}, nil
@@ -79,8 +79,8 @@ func (d Dir) CopyTLSKey() (secret.String, error) {
 	return secret.New(string(text)), err
 }
 
-// AddTLSKey writes the key of a backup, durably, where there is none; kept reports that
-// there is one, which stays. The caller holds the Lock.
+// AddTLSKey writes the key from a backup, durably, if there is none; kept reports that there is
+// one, which is kept. The caller holds the Lock.
 func (d Dir) AddTLSKey(text secret.String) (kept bool, err error) {
 	if _, err := parseTLSKey([]byte(text.Reveal())); err != nil {
 		return false, fmt.Errorf("TLS key of the backup: %w", err)
@@ -100,16 +100,16 @@ func (d Dir) badTLSKey(err error) error {
 	return fmt.Errorf("%s: %w: %w", d.TLSKeyPath(), ErrTLSKey, err)
 }
 
-// readTLSKey returns fs.ErrNotExist where there is no such entry at all.
+// readTLSKey returns fs.ErrNotExist if there is no such entry.
 func readTLSKey(dir atomicfile.Dir) ([]byte, error) {
 	if _, err := dir.Lstat(tlsKeyName); err != nil {
 		return nil, err
 	}
 	f, err := dir.Open(tlsKeyName)
 	if err != nil {
-		return nil, errors.New("open it: " + err.Error()) // gone meanwhile is no reason to make another
+		return nil, errors.New("open it: " + err.Error()) // not wrapped: a file that just vanished must not look like one that never was
 	}
-	defer func() { _ = f.Close() }() // read only
+	defer func() { _ = f.Close() }() // only read
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -127,7 +127,7 @@ func parseTLSKey(data []byte) (crypto.Signer, error) {
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return nil, errors.New("it holds no PKCS #8 private key") // err may say what it read
+		return nil, errors.New("it holds no PKCS #8 private key") // err may quote what it read
 	}
 	key, ok := parsed.(crypto.Signer)
 	if !ok {

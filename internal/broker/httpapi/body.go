@@ -14,20 +14,20 @@ import (
 	"github.com/agentkeys/agentkeys/internal/strictjson"
 )
 
-// What a body may have, in bytes. Only where records travel it is large.
+// The largest bodies, in bytes. Only bodies with records are large.
 const (
 	proofBody   = 4 << 10  // hashes, codes and a proof
-	keysBody    = 32 << 10 // keys of age's hybrid kind, a board's request of 8 KiB in base64
+	keysBody    = 32 << 10 // age's hybrid keys, or a pairing request of 8 KiB in base64
 	reportBody  = protocol.MaxBody
 	recordsBody = protocol.MaxApproveBody
 )
 
 const (
-	largeAtOnce = 2                // bodies over protocol.MaxBody that are read and parsed at one time
-	largeWait   = 20 * time.Second // for one's turn
+	largeAtOnce = 2                // bodies over protocol.MaxBody that are read and parsed at the same time
+	largeWait   = 20 * time.Second // how long a request waits to be one of them
 )
 
-// gate decides by the headers alone whether the body of a request is read.
+// gate decides, before the body is read, whether the request is allowed to send one.
 type gate func(context.Context, broker.Credentials) (broker.Credentials, error)
 
 func (a *API) anybody(_ context.Context, c broker.Credentials) (broker.Credentials, error) {
@@ -46,9 +46,9 @@ func (a *API) boards(_ context.Context, c broker.Credentials) (broker.Credential
 	return c, a.broker.AdmitOpening(c)
 }
 
-// take reads a body of at most limit bytes for those whom the gate lets through, and hands
-// it to one of the rules.
-func take[In, Out any](r *request, limit int64, let gate, status int, f func(broker.Credentials, In) (Out, error)) (int, any, error) {
+// withBody reads a body of at most limit bytes if the gate allows it, and passes it to one of
+// the rules.
+func withBody[In, Out any](r *request, limit int64, let gate, status int, f func(broker.Credentials, In) (Out, error)) (int, any, error) {
 	var in In
 	if _, err := r.query(); err != nil {
 		return 0, nil, err
@@ -77,17 +77,17 @@ func take[In, Out any](r *request, limit int64, let gate, status int, f func(bro
 	return status, out, err
 }
 
-// fromPage reports whether a browser sent the request for a web page, which may be any
-// page that a person on this machine looks at. Browsers name the page in each request
-// that is not a GET or HEAD (Origin, `null` where it is not to be known), one that made
-// its name point here too, and say of GETs that they are not a person's own
+// fromPage reports whether a browser sent the request for a web page, which may be any page
+// that a person on this machine looks at. A browser names the page in every request that is
+// not a GET or HEAD (Origin; `null` if the page has no name), also if the page's name was made
+// to resolve to this machine. Of a GET it says whether the person typed the address
 // (Sec-Fetch-Site). Fetch Standard, https://fetch.spec.whatwg.org/#origin-header.
 func fromPage(r *http.Request) bool {
 	site := r.Header.Get("Sec-Fetch-Site")
 	return len(r.Header.Values("Origin")) > 0 || site != "" && site != "none"
 }
 
-// json refuses another type of body. Without a type it is a script's.
+// json refuses a body of another type. A body without a type is accepted, since scripts send it.
 func (r *request) json() error {
 	value := r.Header.Get("Content-Type")
 	if value == "" {
@@ -99,7 +99,7 @@ func (r *request) json() error {
 	return nil
 }
 
-// turn waits until one more large body may be read; done ends it.
+// turn waits until one more large body may be read; done gives the place back.
 func (a *API) turn(ctx context.Context) (done func(), err error) {
 	timer := time.NewTimer(largeWait)
 	defer timer.Stop()
@@ -123,7 +123,7 @@ func tooLarge() error {
 func (r *request) decode(v any, limit int64) error {
 	var data bytes.Buffer
 	if n := r.ContentLength; n > 0 && n <= limit {
-		data.Grow(int(n) + bytes.MinRead) // else it is copied each time that it doubles
+		data.Grow(int(n) + bytes.MinRead) // otherwise the buffer is copied each time that it doubles
 	}
 	_, err := io.Copy(&data, http.MaxBytesReader(r.w, r.Body, limit))
 	var tooBig *http.MaxBytesError

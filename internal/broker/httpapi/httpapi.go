@@ -1,6 +1,6 @@
-// Package httpapi speaks HTTP for the broker, as api/broker.openapi.yaml describes:
-// it reads requests strictly, hands hashes of tokens to the rules, and writes their
-// answers and refusals. It decides nothing.
+// Package httpapi serves the broker's HTTP interface, as api/broker.openapi.yaml describes it.
+// It reads requests strictly, passes hashes of tokens to the rules, and writes their answers
+// and refusals. It makes no decisions.
 package httpapi
 
 import (
@@ -21,8 +21,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/protocol"
 )
 
-// Config is what New needs. TrustedProxies say whose X-Forwarded-For counts. Observe
-// is told of every answer: the route's pattern, never the URL. Log and Observe may be nil.
+// Config is what New needs. X-Forwarded-For counts only from TrustedProxies. Observe is called
+// after every answer with the route's pattern, never the URL. Log and Observe may be nil.
 type Config struct {
 	Broker         *broker.Broker
 	Log            *slog.Logger
@@ -33,15 +33,15 @@ type Config struct {
 // API is the handler of the broker's listener.
 type API struct {
 	broker  *broker.Broker
-	epoch   string // it never changes while a broker runs
+	epoch   string // it does not change while a broker runs
 	log     *slog.Logger
 	trusted []netip.Prefix
 	observe func(string, int, time.Duration)
 	mux     *http.ServeMux
-	large   chan struct{} // one for each large body that is read now
+	large   chan struct{} // has one element for each large body that is being read
 }
 
-// New builds the handler.
+// New makes the handler.
 func New(c Config) *API {
 	a := &API{broker: c.Broker, log: c.Log, trusted: c.TrustedProxies, observe: c.Observe, mux: http.NewServeMux(), large: make(chan struct{}, largeAtOnce)}
 	if a.log == nil {
@@ -59,7 +59,7 @@ func New(c Config) *API {
 	return a
 }
 
-// operation answers one method of one path: a status and a document, or an error.
+// operation handles one method of one path. It returns a status and a document, or an error.
 type operation func(r *request) (status int, body any, err error)
 
 // endpoint is one path with its methods.
@@ -69,7 +69,7 @@ type endpoint struct {
 	methods map[string]operation
 }
 
-// ServeHTTP finds the endpoint; anything else is a problem document too.
+// ServeHTTP calls the endpoint of the request. Where there is none, the answer is a problem document.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p := path.Clean(r.URL.Path); p == r.URL.Path {
 		if h, route := a.mux.Handler(r); route != "" && h != nil {
@@ -105,11 +105,11 @@ func sortedMethods(m map[string]operation) []string {
 	return out
 }
 
-// answer runs do, turns a panic or an unknown error into 503, and writes.
+// answer runs do, turns a panic or an unknown error into 503, and writes the answer.
 func (a *API) answer(w http.ResponseWriter, r *http.Request, route string, start time.Time, do func() (int, any, error)) {
 	status, body, err := a.guarded(route, do)
 	if r.Context().Err() != nil && err != nil {
-		status = 499 // the caller went away; nobody reads this
+		status = 499 // the client closed the connection, so no answer is read; this is for the metrics
 		a.observe(route, status, time.Since(start))
 		return
 	}
@@ -161,7 +161,7 @@ func (a *API) guarded(route string, do func() (int, any, error)) (status int, bo
 	return do()
 }
 
-// problemOf turns an error of the rules or the store into what the client sees.
+// problemOf turns an error of the rules or the store into the problem that the client gets.
 func (a *API) problemOf(route string, err error) *protocol.Problem {
 	var p *protocol.Problem
 	if errors.As(err, &p) {

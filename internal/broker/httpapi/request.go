@@ -28,7 +28,7 @@ func bad(detail string) error {
 	return problem(http.StatusBadRequest, protocol.CodeBadRequest, detail)
 }
 
-// credentials hash the bearer token. A malformed one hashes too and is unknown.
+// credentials hash the bearer token. A malformed token is hashed too, and is then unknown.
 func (r *request) credentials() broker.Credentials {
 	c := broker.Credentials{Address: r.api.address(r.Request), Epoch: r.Header.Get(protocol.EpochHeader)}
 	values := r.Header.Values("Authorization")
@@ -42,8 +42,8 @@ func (r *request) credentials() broker.Credentials {
 	return c
 }
 
-// address is where the request came from: the peer, or behind trusted proxies the
-// last address in X-Forwarded-For that is not one of them.
+// address is the address of the client: of the peer, or, behind trusted proxies, the last
+// address in X-Forwarded-For that is not one of the proxies.
 func (a *API) address(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
@@ -91,7 +91,7 @@ func (r *request) query(known ...string) (url.Values, error) {
 	return q, nil
 }
 
-// wait is the long poll's parameter, at most 50 seconds.
+// wait is the parameter of a long poll, at most 50 seconds.
 func (r *request) wait() (time.Duration, error) {
 	q, err := r.query("wait")
 	if err != nil || !q.Has("wait") {
@@ -104,7 +104,7 @@ func (r *request) wait() (time.Duration, error) {
 	return time.Duration(n) * time.Second, nil
 }
 
-// wallet is the path's; an all-lower or EIP-55 form of it.
+// wallet is the wallet in the path, in lower case or EIP-55 form.
 func (r *request) wallet() (wallet.Wallet, error) {
 	w, err := wallet.Parse(r.PathValue("wallet"))
 	if err != nil {
@@ -128,7 +128,7 @@ func (r *request) ifMatch() (uint64, error) {
 	return strconv.ParseUint(m[1], 10, 64)
 }
 
-// cursor is where a list goes on; 0: at its beginning.
+// cursor is where the next page of a list begins; 0: at the beginning of the list.
 func (r *request) cursor() (uint64, error) {
 	q, err := r.query("cursor")
 	if err != nil || !q.Has("cursor") {

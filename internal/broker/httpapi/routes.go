@@ -39,19 +39,19 @@ func (a *API) routes() map[string]methods {
 	}
 }
 
-// reply is for operations that only read: 200 and the document.
+// reply is the answer of an operation that only reads: 200 and the document.
 func reply[T any](body T, err error) (int, any, error) { return http.StatusOK, body, err }
 
-// plain checks that a request without parameters has none, then reads.
-func plain[Out any](r *request, f func(broker.Credentials) (Out, error)) (int, any, error) {
+// withoutBody handles a request without parameters and body that reads.
+func withoutBody[Out any](r *request, f func(broker.Credentials) (Out, error)) (int, any, error) {
 	if _, err := r.query(); err != nil {
 		return 0, nil, err
 	}
 	return reply(f(r.credentials()))
 }
 
-// about is plain for the paths that name a wallet.
-func about[Out any](r *request, f func(broker.Credentials, wallet.Wallet) (Out, error)) (int, any, error) {
+// ofWallet is withoutBody for paths that name a wallet.
+func ofWallet[Out any](r *request, f func(broker.Credentials, wallet.Wallet) (Out, error)) (int, any, error) {
 	if _, err := r.query(); err != nil {
 		return 0, nil, err
 	}
@@ -62,30 +62,30 @@ func about[Out any](r *request, f func(broker.Credentials, wallet.Wallet) (Out, 
 	return reply(f(r.credentials(), w))
 }
 
-// gone is about for what leaves nothing to say: 204.
-func gone(r *request, f func(broker.Credentials, wallet.Wallet) error) (int, any, error) {
-	_, _, err := about(r, func(c broker.Credentials, w wallet.Wallet) (struct{}, error) { return struct{}{}, f(c, w) })
+// deleteOfWallet is ofWallet for operations that answer 204.
+func deleteOfWallet(r *request, f func(broker.Credentials, wallet.Wallet) error) (int, any, error) {
+	_, _, err := ofWallet(r, func(c broker.Credentials, w wallet.Wallet) (struct{}, error) { return struct{}{}, f(c, w) })
 	return http.StatusNoContent, nil, err
 }
 
 func (a *API) info(r *request) (int, any, error) {
-	return plain(r, func(broker.Credentials) (protocol.Info, error) { return a.broker.Info(), nil })
+	return withoutBody(r, func(broker.Credentials) (protocol.Info, error) { return a.broker.Info(), nil })
 }
 
 func (a *API) createAccount(r *request) (int, any, error) {
-	return take(r, keysBody, a.anybody, http.StatusCreated, func(c broker.Credentials, in protocol.Account) (protocol.SessionInfo, error) {
+	return withBody(r, keysBody, a.anybody, http.StatusCreated, func(c broker.Credentials, in protocol.Account) (protocol.SessionInfo, error) {
 		return a.broker.CreateAccount(r.Context(), c, in)
 	})
 }
 
 func (a *API) openPairing(r *request) (int, any, error) {
-	return take(r, keysBody, a.boards, http.StatusCreated, func(c broker.Credentials, in protocol.OpenPairing) (protocol.PairingOpened, error) {
+	return withBody(r, keysBody, a.boards, http.StatusCreated, func(c broker.Credentials, in protocol.OpenPairing) (protocol.PairingOpened, error) {
 		return a.broker.OpenPairing(r.Context(), c, in)
 	})
 }
 
 func (a *API) pairings(r *request) (int, any, error) {
-	return plain(r, func(c broker.Credentials) (protocol.PairingList, error) { return a.broker.Pairings(r.Context(), c) })
+	return withoutBody(r, func(c broker.Credentials) (protocol.PairingList, error) { return a.broker.Pairings(r.Context(), c) })
 }
 
 func (a *API) pollPairing(r *request) (int, any, error) {
@@ -101,25 +101,25 @@ func (a *API) pollPairing(r *request) (int, any, error) {
 }
 
 func (a *API) findPairing(r *request) (int, any, error) {
-	return take(r, proofBody, a.ownersOnly, http.StatusOK, func(c broker.Credentials, in protocol.FindPairing) (protocol.FoundPairing, error) {
+	return withBody(r, proofBody, a.ownersOnly, http.StatusOK, func(c broker.Credentials, in protocol.FindPairing) (protocol.FoundPairing, error) {
 		return a.broker.FindPairing(r.Context(), c, in)
 	})
 }
 
 func (a *API) approvePairing(r *request) (int, any, error) {
-	return take(r, recordsBody, a.ownersOnly, http.StatusOK, func(c broker.Credentials, in protocol.ApprovePairing) (protocol.PairingEntry, error) {
+	return withBody(r, recordsBody, a.ownersOnly, http.StatusOK, func(c broker.Credentials, in protocol.ApprovePairing) (protocol.PairingEntry, error) {
 		return a.broker.ApprovePairing(r.Context(), c, in)
 	})
 }
 
 func (a *API) denyPairing(r *request) (int, any, error) {
-	return take(r, proofBody, a.ownersOnly, http.StatusOK, func(c broker.Credentials, in protocol.DenyPairing) (protocol.PairingEntry, error) {
+	return withBody(r, proofBody, a.ownersOnly, http.StatusOK, func(c broker.Credentials, in protocol.DenyPairing) (protocol.PairingEntry, error) {
 		return a.broker.DenyPairing(r.Context(), c, in)
 	})
 }
 
 func (a *API) session(r *request) (int, any, error) {
-	return plain(r, func(c broker.Credentials) (protocol.SessionInfo, error) { return a.broker.Session(r.Context(), c) })
+	return withoutBody(r, func(c broker.Credentials) (protocol.SessionInfo, error) { return a.broker.Session(r.Context(), c) })
 }
 
 func (a *API) endSession(r *request) (int, any, error) {
@@ -127,22 +127,22 @@ func (a *API) endSession(r *request) (int, any, error) {
 		return struct{}{}, a.broker.EndSession(r.Context(), c, in)
 	}
 	var err error
-	if r.ContentLength == 0 { // an owner's
-		_, _, err = plain(r, func(c broker.Credentials) (struct{}, error) { return end(c, protocol.EndSession{}) })
+	if r.ContentLength == 0 { // an owner's request has no body
+		_, _, err = withoutBody(r, func(c broker.Credentials) (struct{}, error) { return end(c, protocol.EndSession{}) })
 	} else {
-		_, _, err = take(r, proofBody, a.anybody, 0, end)
+		_, _, err = withBody(r, proofBody, a.anybody, 0, end)
 	}
 	return http.StatusNoContent, nil, err
 }
 
 func (a *API) renew(r *request) (int, any, error) {
-	return take(r, proofBody, a.anybody, http.StatusOK, func(c broker.Credentials, in protocol.Renew) (protocol.SessionInfo, error) {
+	return withBody(r, proofBody, a.anybody, http.StatusOK, func(c broker.Credentials, in protocol.Renew) (protocol.SessionInfo, error) {
 		return a.broker.Renew(r.Context(), c, in)
 	})
 }
 
 func (a *API) resume(r *request) (int, any, error) {
-	return take(r, proofBody, a.anybody, http.StatusOK, func(c broker.Credentials, in protocol.Resume) (protocol.SessionInfo, error) {
+	return withBody(r, proofBody, a.anybody, http.StatusOK, func(c broker.Credentials, in protocol.Resume) (protocol.SessionInfo, error) {
 		return a.broker.Resume(r.Context(), c, in)
 	})
 }
@@ -156,21 +156,21 @@ func (a *API) agents(r *request) (int, any, error) {
 }
 
 func (a *API) agent(r *request) (int, any, error) {
-	return about(r, func(c broker.Credentials, w wallet.Wallet) (protocol.Agent, error) {
+	return ofWallet(r, func(c broker.Credentials, w wallet.Wallet) (protocol.Agent, error) {
 		return a.broker.Agent(r.Context(), c, w)
 	})
 }
 
 func (a *API) teardown(r *request) (int, any, error) {
-	return gone(r, func(c broker.Credentials, w wallet.Wallet) error { return a.broker.Teardown(r.Context(), c, w) })
+	return deleteOfWallet(r, func(c broker.Credentials, w wallet.Wallet) error { return a.broker.Teardown(r.Context(), c, w) })
 }
 
 func (a *API) revoke(r *request) (int, any, error) {
-	return gone(r, func(c broker.Credentials, w wallet.Wallet) error { return a.broker.Revoke(r.Context(), c, w) })
+	return deleteOfWallet(r, func(c broker.Credentials, w wallet.Wallet) error { return a.broker.Revoke(r.Context(), c, w) })
 }
 
 func (a *API) openAccount(r *request) (int, any, error) {
-	_, _, err := take(r, proofBody, a.ownersOnly, 0, func(c broker.Credentials, in protocol.OpenAccount) (struct{}, error) {
+	_, _, err := withBody(r, proofBody, a.ownersOnly, 0, func(c broker.Credentials, in protocol.OpenAccount) (struct{}, error) {
 		return struct{}{}, a.broker.OpenAccount(r.Context(), c, in)
 	})
 	return http.StatusNoContent, nil, err
@@ -181,14 +181,14 @@ func (a *API) reopen(r *request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	_, _, err = take(r, proofBody, a.ownersOnly, 0, func(c broker.Credentials, in protocol.Reopen) (struct{}, error) {
+	_, _, err = withBody(r, proofBody, a.ownersOnly, 0, func(c broker.Credentials, in protocol.Reopen) (struct{}, error) {
 		return struct{}{}, a.broker.Reopen(r.Context(), c, w, in)
 	})
 	return http.StatusNoContent, nil, err
 }
 
 func (a *API) manifest(r *request) (int, any, error) {
-	return a.tagged(about(r, func(c broker.Credentials, w wallet.Wallet) (protocol.ManifestReply, error) {
+	return a.tagged(ofWallet(r, func(c broker.Credentials, w wallet.Wallet) (protocol.ManifestReply, error) {
 		return a.broker.Manifest(r.Context(), c, w)
 	}))(r)
 }
@@ -202,12 +202,12 @@ func (a *API) putManifest(r *request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	return a.tagged(take(r, recordsBody, a.ownersOnly, http.StatusOK, func(c broker.Credentials, in protocol.PutManifest) (protocol.ManifestReply, error) {
+	return a.tagged(withBody(r, recordsBody, a.ownersOnly, http.StatusOK, func(c broker.Credentials, in protocol.PutManifest) (protocol.ManifestReply, error) {
 		return a.broker.PutManifest(r.Context(), c, w, revision, in)
 	}))(r)
 }
 
-// tagged names the revision of a manifest in the ETag, for If-Match.
+// tagged puts the revision of a manifest into the ETag, for If-Match.
 func (a *API) tagged(status int, body any, err error) operation {
 	return func(r *request) (int, any, error) {
 		if m, ok := body.(protocol.ManifestReply); ok && err == nil {
@@ -218,13 +218,13 @@ func (a *API) tagged(status int, body any, err error) operation {
 }
 
 func (a *API) records(r *request) (int, any, error) {
-	return about(r, func(c broker.Credentials, w wallet.Wallet) (protocol.RecordList, error) {
+	return ofWallet(r, func(c broker.Credentials, w wallet.Wallet) (protocol.RecordList, error) {
 		return a.broker.Records(r.Context(), c, w)
 	})
 }
 
 func (a *API) oneRecord(r *request) (int, any, error) {
-	return about(r, func(c broker.Credentials, w wallet.Wallet) (protocol.SealedRecord, error) {
+	return ofWallet(r, func(c broker.Credentials, w wallet.Wallet) (protocol.SealedRecord, error) {
 		return a.broker.Record(r.Context(), c, w, r.PathValue("service"))
 	})
 }
@@ -246,14 +246,14 @@ func (a *API) sync(r *request) (int, any, error) {
 }
 
 func (a *API) report(r *request) (int, any, error) {
-	_, _, err := take(r, reportBody, a.agentsOnly, 0, func(c broker.Credentials, in protocol.Report) (struct{}, error) {
+	_, _, err := withBody(r, reportBody, a.agentsOnly, 0, func(c broker.Credentials, in protocol.Report) (struct{}, error) {
 		return struct{}{}, a.broker.Report(r.Context(), c, in)
 	})
 	return http.StatusNoContent, nil, err
 }
 
 func (a *API) identity(r *request) (int, any, error) {
-	return plain(r, func(c broker.Credentials) (protocol.Identity, error) {
+	return withoutBody(r, func(c broker.Credentials) (protocol.Identity, error) {
 		return a.broker.Resolve(r.Context(), c, r.PathValue("identity"))
 	})
 }

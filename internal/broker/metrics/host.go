@@ -2,7 +2,7 @@ package metrics
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// hostCollector tells of what the broker stands on: its disk and its certificate.
+// hostCollector reports what the broker depends on: its disk and its certificate.
 type hostCollector struct{ c Config }
 
 func hostDescriptions() (readOnly, expiry, refused *prometheus.Desc) {

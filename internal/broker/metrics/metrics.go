@@ -1,4 +1,4 @@
-// Package metrics counts what the broker does, for its own listener: /metrics,
+// Package metrics counts the broker's work and serves it on a listener of its own: /metrics,
 // /livez and /readyz. No label holds a wallet, a name or an address.
 package metrics
 
@@ -21,21 +21,21 @@ const statsTimeout = 2 * time.Second
 // Stats reads the counts of the database.
 type Stats func(context.Context) (broker.Stats, error)
 
-// Certificate is how the one of the listener is.
+// Certificate is the state of the listener's certificate.
 type Certificate struct {
-	NotAfter time.Time // zero: there is none, or it has no last day
-	Problem  string    // why the files of a newer one cannot be used; empty: nothing is wrong
+	NotAfter time.Time // zero: there is none, or it does not expire
+	Problem  string    // why the files of a newer one cannot be used; empty: they can
 }
 
-// Config is what New needs, all of it.
+// Config is what New needs; every field is required.
 type Config struct {
 	Version     string
 	Stats       Stats
-	ReadOnly    func() string // why nothing can be written, of protocol.ReadOnlyReasons; empty: it can
+	ReadOnly    func() string // why nothing can be written, of protocol.ReadOnlyReasons; empty: it can be written
 	Certificate func() Certificate
 }
 
-// Metrics is a registry of its own.
+// Metrics is a registry with the metrics of one broker.
 type Metrics struct {
 	c        Config
 	registry *prometheus.Registry
@@ -69,8 +69,8 @@ func (m *Metrics) Observe(route string, status int, d time.Duration) {
 	m.duration.WithLabelValues(route).Observe(d.Seconds())
 }
 
-// Handler serves /metrics, /livez and /readyz; ready means that the database answers and
-// can be written.
+// Handler serves /metrics, /livez and /readyz. Ready means that the database answers and can be
+// written.
 func (m *Metrics) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
@@ -79,7 +79,7 @@ func (m *Metrics) Handler() http.Handler {
 	return mux
 }
 
-// readyz says what is wrong; with ?verbose what does not keep the broker from its work too.
+// readyz lists what is wrong; with ?verbose also what does not stop the broker from working.
 func (m *Metrics) readyz(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), statsTimeout)
 	defer cancel()
@@ -107,10 +107,10 @@ func (m *Metrics) readyz(w http.ResponseWriter, r *http.Request) {
 func say(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(text)) // the caller went away: nobody to tell
+	_, _ = w.Write([]byte(text)) // if it fails, the client has closed the connection
 }
 
-// statsCollector asks the database at scrape time.
+// statsCollector reads the database when a scrape arrives.
 type statsCollector struct{ stats Stats }
 
 // measure is one gauge of the database without labels.

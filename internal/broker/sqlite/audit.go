@@ -54,8 +54,8 @@ func (x tx) Audit(account wallet.Wallet, q protocol.AuditQuery, limit int) ([]pr
 	return rows, err
 }
 
-// firstSince is the number of the first row that is not older than since: the index finds
-// it without a look at the older ones. The highest number there is where no row is.
+// firstSince is the number of the first row that is not older than since. The index finds it
+// without reading the older rows. If there is none, it is the highest possible number.
 func (x tx) firstSince(account wallet.Wallet, since int64) (int64, error) {
 	if since == 0 {
 		return 1, nil

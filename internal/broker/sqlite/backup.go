@@ -12,23 +12,23 @@ import (
 	"strconv"
 )
 
-// ErrNotBroker: the file is no whole database of a broker. Nothing was changed.
+// ErrNotBroker: the file is no complete database of a broker. Nothing was changed.
 var ErrNotBroker = errors.New("not a broker's database")
 
-// carried is the prefix of what a backup takes along in its table meta.
+// carried is the prefix of the entries that a backup adds to its table meta.
 const carried = "carried_"
 
-// Facts are what Look finds in a database that nobody serves.
+// Facts are what Look finds in a database that no broker serves.
 type Facts struct {
 	Epoch    string
-	Changes  int64 // of its mark (broker.Mark)
+	Changes  int64 // from its mark (broker.Mark)
 	Accounts int
-	Carried  map[string]string // what Backup took along
+	Carried  map[string]string // what Backup added
 }
 
-// Backup writes one consistent state of the database at path to the new file at to,
-// mode 0600, durably. The database may be in use. take is kept in the copy under its
-// names; values may be secret. fs.ErrExist: to is there, and was left alone.
+// Backup writes a consistent copy of the database at path to the new file at to, with mode
+// 0600, durably. The database may be in use. The entries of take are stored in the copy; their
+// values may be secret. fs.ErrExist: to exists, and was left alone.
 func Backup(ctx context.Context, path, to string, take map[string]string) error {
 	if _, err := os.Lstat(to); err == nil {
 		return fmt.Errorf("%s: %w", to, fs.ErrExist)
@@ -51,7 +51,7 @@ func Backup(ctx context.Context, path, to string, take map[string]string) error 
 	return nil
 }
 
-// copyInto leaves to in rollback mode: one file, without a log beside it.
+// copyInto leaves the copy in rollback mode, so that it is one file without a write-ahead log.
 func copyInto(ctx context.Context, path, to string) error {
 	return change(ctx, path, func(db *sql.DB) error {
 		_, err := db.ExecContext(ctx, `VACUUM INTO ?`, to)
@@ -59,7 +59,7 @@ func copyInto(ctx context.Context, path, to string) error {
 	})
 }
 
-// change opens an existing database for one deed.
+// change opens an existing database, runs f on it and closes it.
 func change(ctx context.Context, path string, f func(*sql.DB) error) error {
 	q := url.Values{"mode": {"rw"}, "_txlock": {"immediate"}, "_pragma": {"busy_timeout(10000)", "synchronous(FULL)", "trusted_schema(0)", "secure_delete(1)"}}
 	name := (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: q.Encode()}).String()
@@ -80,8 +80,8 @@ func pack(ctx context.Context, db *sql.DB, take map[string]string) error {
 	return nil
 }
 
-// Look checks that the file at path is a whole database of a broker of this program's
-// version or an earlier one, and says what is in it. ErrNotBroker: it is not.
+// Look checks that the file at path is a complete database of a broker of this version or an
+// earlier one, and returns what it holds. ErrNotBroker: it is not.
 func Look(ctx context.Context, path string) (Facts, error) {
 	var f Facts
 	err := change(ctx, path, func(db *sql.DB) error {

@@ -12,19 +12,20 @@ import (
 	"github.com/agentkeys/agentkeys/internal/atomicfile"
 )
 
-// draft is a database that is not in its place yet, in a directory of its own with mode
-// 0700. A file in it is locked while somebody works on it: one that nobody locks was
-// cut off, by a kill or a power cut. SQLite locks the database itself, in another way.
+// draft is a database that is not at its final path yet, in a directory of its own with mode
+// 0700. A file in that directory is locked while a process works on the draft, so an unlocked
+// one was left by a process that was killed or lost power. SQLite's own locks on the database
+// are independent of this lock.
 type draft struct {
 	lock *os.File
 	path string // of the database
 }
 
-// draftLock is a file because NFS locks no directory: only what is open for writing.
+// draftLock is a file because NFS locks only what is open for writing, and so no directory.
 const draftLock = ".lock"
 
-// newDraft makes one in parent, and removes there what was cut off: each holds all that
-// a broker has. pattern is that of os.MkdirTemp.
+// newDraft makes a draft in parent. It removes abandoned drafts there, because each holds all
+// data of a broker. pattern is as for os.MkdirTemp.
 func newDraft(parent, pattern string) (draft, error) {
 	entries, err := os.ReadDir(parent)
 	if err != nil {
@@ -35,7 +36,7 @@ func newDraft(parent, pattern string) (draft, error) {
 			removeCutOff(filepath.Join(parent, e.Name()))
 		}
 	}
-	for range 10 { // somebody may take it for one that was cut off before it is locked
+	for range 10 { // another process may remove it as abandoned before it is locked
 		path, err := os.MkdirTemp(parent, pattern)
 		if err != nil {
 			return draft{}, err
@@ -48,7 +49,7 @@ func newDraft(parent, pattern string) (draft, error) {
 	return draft{}, unix.EWOULDBLOCK
 }
 
-// removeCutOff leaves alone what it cannot open or lock.
+// removeCutOff removes an abandoned draft. It leaves alone what it cannot open or lock.
 func removeCutOff(path string) {
 	lock, locked, err := lockDir(path)
 	if err != nil {
@@ -61,24 +62,24 @@ func removeCutOff(path string) {
 	_ = lock.Close() // nothing was written
 }
 
-// removeLocked removes a directory and ends its lock. On NFS the lock's file, which is
-// open, stays under another name until then.
+// removeLocked removes a directory and releases its lock. On NFS the open lock file stays
+// under another name until then.
 func removeLocked(path string, lock *os.File) {
 	err := os.RemoveAll(path)
 	_ = lock.Close() // nothing was written
 	if err != nil {
-		_ = os.RemoveAll(path) // the next one tries again
+		_ = os.RemoveAll(path) // the next newDraft tries again
 	}
 }
 
-// lockDir tries to lock a directory; err: it is not there, or no more. Where a file
-// system has no locks nothing is locked, and nothing is taken for cut off.
+// lockDir tries to lock a directory; err: it does not exist. On a file system without locks
+// nothing is locked, and no draft counts as abandoned.
 func lockDir(path string) (lock *os.File, locked, err error) {
 	dir, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer func() { _ = dir.Close() }() // nothing is written through it
+	defer func() { _ = dir.Close() }() // nothing was written to it
 	fd, err := unix.Openat(int(dir.Fd()), draftLock, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return nil, nil, &fs.PathError{Op: "open", Path: filepath.Join(path, draftLock), Err: err}
@@ -103,7 +104,7 @@ func stands(f *os.File, path string) error {
 	return err
 }
 
-// finish makes what was written durable, unless that failed before.
+// finish makes the draft durable, unless err says that writing it failed.
 func (d draft) finish(err error) error {
 	if err != nil {
 		return err
@@ -115,13 +116,13 @@ func (d draft) finish(err error) error {
 	return errors.Join(f.Chmod(0o600), f.Sync(), f.Close())
 }
 
-// discard removes what is left of it, and ends the lock.
+// discard removes what is left of the draft, and releases the lock.
 func (d draft) discard() {
 	removeLocked(filepath.Dir(d.path), d.lock)
 }
 
-// placeNew gives a file the name to, durably, unless something has it: fs.ErrExist. A
-// file system without second names, as on most USB sticks, has the name taken first.
+// placeNew renames a file to to, durably. If to exists, it is left alone: fs.ErrExist. On a file
+// system without hard links, as on most USB sticks, an empty file reserves the name first.
 func placeNew(from, to string) error {
 	err := os.Link(from, to)
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.ENOSYS) {

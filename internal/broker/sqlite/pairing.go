@@ -8,7 +8,7 @@ import (
 const pairingColumns = `SELECT token_sha256, lookup, request, mac, state, address, opened_at, expires_at, resumed, wants,
 	found_by, account, wallet, grant_bytes, grant_mac, manifest, signature, deny_mac, decided_at FROM pairings `
 
-// living is the condition of the unique index on lookups.
+// living selects the pairings that occupy their lookup; the unique index has the same condition.
 const living = `state IN ('open', 'denied') AND expires_at > 0`
 
 func scanPairing(r scanner) (p broker.Pairing, err error) {

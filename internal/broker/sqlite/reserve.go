@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	reserveSize = 1 << 20             // bytes: some two hundred pages, and a revocation changes about twenty
-	reserveRoom = 16 * reserveSize    // that must be free, or the reserve itself would be what fills a small disk
-	reserveName = "broker.db-reserve" // beside the database
+	reserveSize = 1 << 20             // bytes: about two hundred pages; a revocation changes about twenty
+	reserveRoom = 16 * reserveSize    // must be free, so that the reserve itself does not fill a small disk
+	reserveName = "broker.db-reserve" // in the directory of the database
 )
 
-// Reserve implements broker.Store: a file of zeros, which is room on the disk that only
-// Release gives away. Where it cannot be made there is none.
+// Reserve implements broker.Store with a file of zeros. It occupies space on the disk that
+// Release frees. Where it cannot be made there is no reserve.
 func (s *Store) Reserve() {
 	if _, err := os.Lstat(s.reserve()); !errors.Is(err, fs.ErrNotExist) {
 		return
@@ -28,7 +28,7 @@ func (s *Store) Reserve() {
 	if err != nil {
 		return
 	}
-	_, err = f.Write(make([]byte, reserveSize)) // written, since a file with holes takes no room
+	_, err = f.Write(make([]byte, reserveSize)) // written, because a sparse file occupies no space
 	if err = errors.Join(err, f.Close()); err != nil {
 		s.Release()
 	}

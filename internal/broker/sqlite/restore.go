@@ -10,10 +10,10 @@ import (
 	"path/filepath"
 )
 
-// Restore puts the state of the backup file from in the place of the database at path,
-// in the epoch of that name. Nobody may serve or open path meanwhile. Before the one
-// rename that does it, nothing of the old database is changed; aside, if not empty, is
-// the name under which it stays. fs.ErrExist: there is such a name already.
+// Restore replaces the database at path by the state in the backup file from, in the epoch of
+// the given name. No process may serve or open path until it returns. Nothing of the old
+// database is changed before the rename that replaces it. The old one is kept under the name
+// aside, if that is not empty. fs.ErrExist: aside exists already.
 func Restore(ctx context.Context, from, path, aside, epoch string) error {
 	temp, err := newDraft(filepath.Dir(path), ".restore-*.tmp")
 	if err != nil {
@@ -36,9 +36,9 @@ func Restore(ctx context.Context, from, path, aside, epoch string) error {
 	return syncDir(filepath.Dir(path))
 }
 
-// unpack begins the epoch, in which no account is open, and forgets what the backup took
-// along and the set-up token of its day. A backup of an earlier version is brought up to
-// this one first: a migration that ran later could take its accounts for open ones.
+// unpack begins the epoch, in which no account is open, and removes what the backup added and
+// the set-up token of that time. The backup of an earlier version is migrated first, because a
+// migration that runs later could take its accounts for open ones.
 func unpack(ctx context.Context, db *sql.DB, epoch string) error {
 	if err := migrate(ctx, db); err != nil {
 		return err
@@ -55,13 +55,13 @@ func unpack(ctx context.Context, db *sql.DB, epoch string) error {
 	return nil
 }
 
-// setAside gives the old database a second name. Its log is written into it first, and
-// where that fails goes with it: a log beside another database would be written into that.
+// setAside gives the old database a second name. Its write-ahead log is written into it first.
+// If that fails the log is moved too: SQLite would write a log that stays into the new database.
 func setAside(ctx context.Context, path, aside string) error {
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	_ = change(ctx, path, func(db *sql.DB) error { // a damaged one cannot
+	_ = change(ctx, path, func(db *sql.DB) error { // fails for a damaged database
 		_, err := db.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
 		return err
 	})
@@ -74,7 +74,7 @@ func setAside(ctx context.Context, path, aside string) error {
 	return errors.Join(err, syncDir(filepath.Dir(path)))
 }
 
-// moveAway renames a file to aside and end, or removes it where aside is empty.
+// moveAway renames a file to aside + end, or removes it if aside is empty.
 func moveAway(path, aside, end string) error {
 	var err error
 	if aside != "" {

@@ -15,11 +15,11 @@ import (
 )
 
 const (
-	leastRoom     = 64 << 10 // bytes; with less a change may already fail
+	leastRoom     = 64 << 10 // bytes; with less free a change may fail
 	mountReadOnly = 1        // ST_RDONLY of Linux, MNT_RDONLY of macOS
 )
 
-// Room implements broker.Store by what the file system says; it writes nothing.
+// Room implements broker.Store by asking the file system; it writes nothing.
 func (s *Store) Room() error {
 	free, err := s.free()
 	if err == nil && free < leastRoom {
@@ -28,7 +28,7 @@ func (s *Store) Room() error {
 	return err
 }
 
-// free is how many bytes this user may still write where the database lies.
+// free is how many bytes this user may still write to the database's file system.
 func (s *Store) free() (uint64, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(s.dir, &st); err != nil {
@@ -38,17 +38,18 @@ func (s *Store) free() (uint64, error) {
 		return 0, &broker.Unwritable{Reason: protocol.ReadOnlyMount}
 	}
 	if st.Blocks == 0 {
-		return math.MaxUint64, nil // a file system that does not count, as some of FUSE
+		return math.MaxUint64, nil // a file system that does not count its blocks, as some in FUSE
 	}
 	blocks := st.Bavail
 	if os.Geteuid() == 0 {
-		blocks = st.Bfree // what is kept for root is this user's
+		blocks = st.Bfree // this user may use the blocks that are reserved for root
 	}
 	return blocks * uint64(max(st.Bsize, 1)), nil
 }
 
-// unwritable names an error that says that nothing can be written; others stay as
-// they are. SQLite says of a disk that is mounted read-only only that it failed.
+// unwritable turns an error into broker.Unwritable if it means that nothing can be written;
+// other errors stay as they are. On a disk that is mounted read-only SQLite reports only a
+// failure, so the file system is asked too.
 func (s *Store) unwritable(err error) error {
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
@@ -79,8 +80,8 @@ func (s *Store) unwritable(err error) error {
 	return u
 }
 
-// tryFile makes a file and removes it: a file system that an error made read-only says so
-// there and nowhere else, and so does a quota.
+// tryFile makes a file and removes it. A file system that became read-only because of an error
+// reports that nowhere else, and the same is true of a quota.
 func (s *Store) tryFile() error {
 	f, err := os.CreateTemp(s.dir, ".broker.db-try-*")
 	if err != nil {

@@ -26,16 +26,16 @@ var migrations embed.FS
 
 const readers = 4 // connections
 
-// Store is a database that is open. Safe for concurrent use.
+// Store is an open database. It is safe for concurrent use.
 type Store struct {
-	dir   string  // that the file lies in
-	write *sql.DB // one connection: writers queue here, not in SQLite
+	dir   string  // the directory of the file
+	write *sql.DB // one connection, so that writers queue here and not in SQLite
 	read  *sql.DB
 }
 
-// Open opens or makes the file at path, mode 0600, and brings its tables up to date.
-// Other processes may have it open; migrations run in one transaction each, under
-// SQLite's own write lock.
+// Open opens or makes the file at path, with mode 0600, and migrates its tables. Other
+// processes may have it open: each migration runs in one transaction, under SQLite's write
+// lock.
 func Open(ctx context.Context, path string) (*Store, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -87,10 +87,11 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// Close writes the log back into the file and closes it.
+// Close writes the write-ahead log into the file and closes it.
 func (s *Store) Close() error { return errors.Join(s.read.Close(), s.write.Close()) }
 
-// Update implements broker.Store: BEGIN IMMEDIATE, so f never loses a race at commit.
+// Update implements broker.Store with BEGIN IMMEDIATE, so that no commit fails because of
+// another writer.
 func (s *Store) Update(ctx context.Context, f func(broker.Tx) error) error {
 	return s.unwritable(run(ctx, s.write, f))
 }
@@ -125,13 +126,13 @@ type tx struct {
 	t   *sql.Tx
 }
 
-// exec runs a statement; a unique value that is taken is broker.ErrTaken.
+// exec runs a statement; a violated unique constraint is broker.ErrTaken.
 func (x tx) exec(query string, args ...any) error {
 	_, err := x.t.ExecContext(x.ctx, query, args...)
 	return translate(err)
 }
 
-// change is exec that must touch exactly one row; else broker.ErrNone.
+// change is exec for a statement that must change exactly one row; otherwise it is broker.ErrNone.
 func (x tx) change(query string, args ...any) error {
 	res, err := x.t.ExecContext(x.ctx, query, args...)
 	if err != nil {
@@ -182,7 +183,7 @@ func list[T any](x tx, scan func(scanner) (T, error), query string, args ...any)
 	return out, translate(rows.Err())
 }
 
-// one runs a query for one row; broker.ErrNone when there is none.
+// one runs a query for one row; broker.ErrNone if there is none.
 func one[T any](x tx, scan func(scanner) (T, error), query string, args ...any) (T, error) {
 	v, err := scan(x.t.QueryRowContext(x.ctx, query, args...))
 	return v, translate(err)
