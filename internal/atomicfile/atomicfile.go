@@ -1,6 +1,6 @@
-// Package atomicfile replaces a file so that a reader, a crash or a power cut sees
-// the old bytes or the new ones and nothing between. It works on directory handles,
-// so no path is resolved twice and no link is followed.
+// Package atomicfile replaces a file so that a reader, and the disk after a crash or a power
+// cut, has either the old content or the new one. It works on directory handles, so no path
+// is resolved twice and no link is followed.
 package atomicfile
 
 import (
@@ -16,17 +16,17 @@ const (
 	tempSuffix = ".tmp"
 )
 
-// Write makes name in dir hold exactly data, mode 0600. When it returns nil the
-// change is durable: the file was synced before the rename, the directory after
-// it. On an error the old file is still there, or, if only the last sync failed,
-// the new one. A new file belongs to the owner of the directory.
+// Write replaces the content of name in dir by data, with mode 0600. When it returns nil the
+// change is durable: the file was synced before the rename, the directory after it. After an
+// error the old file is still there, or, if only the last sync failed, the new one. A new file
+// belongs to the owner of the directory.
 func Write(dir Dir, name string, data []byte) error {
 	temp, err := stage(dir, name, data)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
 	if err := dir.Rename(temp, name); err != nil {
-		_ = dir.Remove(temp) // the rename's error says more; Clean takes what stays
+		_ = dir.Remove(temp) // the rename's error says more; Clean removes a file that stays
 		return fmt.Errorf("write %s: %w", name, err)
 	}
 	if err := dir.Sync(); err != nil {
@@ -50,7 +50,7 @@ func stage(dir Dir, name string, data []byte) (temp string, err error) {
 }
 
 func fill(dir Dir, f File, data []byte) error {
-	err := adopt(dir, f)
+	err := inheritOwner(dir, f)
 	if err == nil {
 		_, err = f.Write(data)
 	}
@@ -63,8 +63,8 @@ func fill(dir Dir, f File, data []byte) error {
 	return err
 }
 
-// adopt gives a file that root made in somebody's directory to that somebody.
-func adopt(dir Dir, f File) error {
+// inheritOwner gives a file that root made in another user's directory to that user.
+func inheritOwner(dir Dir, f File) error {
 	own, err := f.Stat()
 	if err != nil {
 		return err
@@ -76,9 +76,9 @@ func adopt(dir Dir, f File) error {
 	return f.Chown(want.UID, want.GID)
 }
 
-// Clean removes what interrupted Writes left in dir, and what a client of NFS that went
-// down left of the files that Writes replaced. The caller holds the lock under which
-// every Write to dir happens.
+// Clean removes what interrupted Writes left in dir, and what an NFS client that stopped left
+// of the files that Writes replaced. The caller holds the lock that every Write to dir
+// requires.
 func Clean(dir Dir) error {
 	names, err := dir.Names()
 	if err != nil {
@@ -90,7 +90,7 @@ func Clean(dir Dir) error {
 		case isLeftover(name):
 			err = dir.Remove(name)
 		case IsSilly(name):
-			_ = dir.Remove(name) // who has it open keeps it (EBUSY)
+			_ = dir.Remove(name) // a process that has it open keeps it (EBUSY)
 		}
 		if err != nil {
 			return fmt.Errorf("remove left-over file: %w", err)
@@ -99,14 +99,14 @@ func Clean(dir Dir) error {
 	return nil
 }
 
-// IsSilly reports whether name is one that a client of NFS, or a file system in user
-// space, gives to a file that was removed or replaced while somebody had it open. It goes
-// with the last who closes it, and until then its directory is not empty.
+// IsSilly reports whether name is one that an NFS client, or a file system in user space, gives
+// to a file that is removed or replaced while it is open (a "silly rename"). The file vanishes
+// when it is closed, and until then its directory is not empty.
 func IsSilly(name string) bool {
 	return strings.HasPrefix(name, ".nfs") || strings.HasPrefix(name, ".fuse_hidden")
 }
 
-// HasLeftovers reports whether Clean has anything to do, or a Write is under way.
+// HasLeftovers reports whether Clean has something to remove, or a Write is in progress.
 func HasLeftovers(dir Dir) (bool, error) {
 	names, err := dir.Names()
 	if err != nil {

@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockTries bounds how often Lock starts again because the lock file was removed
-// or made by another process in between.
+// lockTries is how often Lock starts again because another process removed or made the lock
+// file in between.
 const lockTries = 8
 
-// Lock uses flock: it belongs to the open file, so it excludes other goroutines of
+// Lock uses flock(2). Its lock belongs to the open file, so it excludes other goroutines of
 // this process too, and ends with the process.
 func (d systemDir) Lock(name string) (io.Closer, error) {
 	for range lockTries {
@@ -33,17 +33,17 @@ func (d systemDir) Lock(name string) (io.Closer, error) {
 	return nil, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
 }
 
-// held is a lock that ends with Close, although a child that another goroutine starts just
-// now has the open file too, until its exec.
+// held is a lock that Close releases explicitly: a child process that another goroutine is just
+// starting has the file open too, until its exec.
 type held struct{ *os.File }
 
 func (h held) Close() error {
 	return errors.Join(unix.Flock(int(h.Fd()), unix.LOCK_UN), h.File.Close())
 }
 
-// tryLock returns fs.ErrNotExist or fs.ErrExist when another process was faster.
+// tryLock returns fs.ErrNotExist or fs.ErrExist if another process was faster.
 func (d systemDir) tryLock(name string) (*os.File, error) {
-	f, err := openToLock(func(flag int) (*os.File, error) { return d.plain(name, flag) })
+	f, err := openToLock(func(flag int) (*os.File, error) { return d.openRegular(name, flag) })
 	if errors.Is(err, fs.ErrNotExist) {
 		f, err = d.makeLock(name)
 	}
@@ -54,7 +54,7 @@ func (d systemDir) tryLock(name string) (*os.File, error) {
 		_ = f.Close() // nothing was written
 		return nil, err
 	}
-	// The holder before us may have removed the file: a lock on it excludes nobody.
+	// The previous holder may have removed the file. A lock on a removed file excludes no process.
 	now, err := d.root.Lstat(name)
 	var mine os.FileInfo
 	if err == nil {
@@ -70,8 +70,8 @@ func (d systemDir) tryLock(name string) (*os.File, error) {
 	return f, nil
 }
 
-// openToLock opens for writing, without which NFS grants no exclusive lock (EBADF). Only
-// on a read-only file system, which no server locks, it opens for reading.
+// openToLock opens for writing, because NFS grants an exclusive lock only then (EBADF). Only on
+// a read-only file system, where no process changes anything, it opens for reading.
 func openToLock(open func(flag int) (*os.File, error)) (*os.File, error) {
 	f, err := open(os.O_RDWR)
 	if errors.Is(err, unix.EROFS) {
@@ -85,7 +85,7 @@ func (d systemDir) makeLock(name string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := adopt(d, systemFile{f}); err != nil {
+	if err := inheritOwner(d, systemFile{f}); err != nil {
 		_ = f.Close() // nothing was written
 		return nil, err
 	}

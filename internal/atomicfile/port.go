@@ -8,20 +8,20 @@ import (
 )
 
 var (
-	// ErrLocked: another holder has the lock. Try again, or give up.
+	// ErrLocked: another process or goroutine holds the lock. Try again, or give up.
 	ErrLocked = errors.New("locked by another holder")
 	// ErrNotPlain: the name is a link, FIFO, socket, device or of the wrong kind.
 	// Nothing was opened.
 	ErrNotPlain = errors.New("not a plain file or directory")
 )
 
-// FS finds directories by path. System is the real one; tests bring one that
-// crashes and loses power.
+// FS opens directories by path. System is the real one; tests use one that simulates crashes
+// and power cuts.
 type FS interface {
-	// OpenDir opens an existing directory; fs.ErrNotExist when there is none.
+	// OpenDir opens an existing directory; fs.ErrNotExist if there is none.
 	OpenDir(path string) (Dir, error)
-	// MakeDir makes path and its missing parents durably, mode perm. It is no
-	// error if path is there.
+	// MakeDir makes path and its missing parents, durably, with mode perm. It is no error if
+	// path exists.
 	MakeDir(path string, perm fs.FileMode) error
 }
 
@@ -30,29 +30,29 @@ type FS interface {
 type Dir interface {
 	// Stat describes the directory itself.
 	Stat() (Info, error)
-	// Lstat describes the entry name; fs.ErrNotExist when there is none.
+	// Lstat describes the entry name; fs.ErrNotExist if there is none.
 	Lstat(name string) (Info, error)
 	// Open opens a regular file for reading and never blocks, not even on a FIFO;
-	// ErrNotPlain for anything else, fs.ErrNotExist when there is none.
+	// ErrNotPlain for anything else, fs.ErrNotExist if there is none.
 	Open(name string) (File, error)
-	// Create makes a file that did not exist, mode 0600, for writing.
+	// Create makes a file that did not exist, with mode 0600, for writing.
 	Create(name string) (File, error)
-	// Mkdir makes a directory, mode 0700.
+	// Mkdir makes a directory with mode 0700.
 	Mkdir(name string) error
 	// OpenDir opens a directory inside this one; ErrNotPlain for anything else.
 	OpenDir(name string) (Dir, error)
 	Rename(from, to string) error
 	// Remove removes a file or an empty directory.
 	Remove(name string) error
-	// Names lists the entries, sorted; none of a directory that is gone by now.
+	// Names lists the entries, sorted; none if the directory has been removed.
 	Names() ([]string, error)
 	Chown(uid, gid int) error
-	// Sync makes all earlier changes of entries durable, where CanSync.
+	// Sync makes all earlier changes of entries durable, if CanSync.
 	Sync() error
-	// CanSync reports whether the file system can do what Sync is for.
+	// CanSync reports whether the file system can sync a directory.
 	CanSync() (bool, error)
-	// Lock takes the exclusive lock of the file name, which it makes if needed.
-	// It does not wait: ErrLocked. The lock ends with Close, or with the process.
+	// Lock takes the exclusive lock of the file name, which it makes if needed. It does not
+	// wait: ErrLocked. The lock ends with Close, or with the process.
 	Lock(name string) (io.Closer, error)
 	Close() error
 }
@@ -65,7 +65,7 @@ type File interface {
 	Sync() error
 }
 
-// Info is what the strict checks look at.
+// Info has what the strict checks need.
 type Info struct {
 	Mode     fs.FileMode
 	UID, GID int

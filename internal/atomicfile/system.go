@@ -10,11 +10,11 @@ import (
 	"syscall"
 )
 
-// System is the machine's file system. Below the directory that OpenDir opened,
-// everything goes through os.Root.
+// System is the machine's file system. Everything below the directory that OpenDir opened is
+// accessed through os.Root.
 type System struct{}
 
-// OpenDir opens path, whose parents may be links: they are the administrator's.
+// OpenDir opens path. Its parents may be links, which the administrator has made.
 func (System) OpenDir(path string) (Dir, error) {
 	root, err := os.OpenRoot(path)
 	if err != nil {
@@ -23,9 +23,9 @@ func (System) OpenDir(path string) (Dir, error) {
 	return systemDir{root}, nil
 }
 
-// MakeDir syncs the parent of every directory that it made, and makes it the parent's
-// owner's. The parent of one that
-// is there is synced too, if we may: its maker may have been cut off before that.
+// MakeDir syncs the parent of every directory that it makes, and gives the directory to the
+// parent's owner. For a directory that exists the parent is synced too, if that is allowed: the
+// process that made it may have ended before it synced.
 func (s System) MakeDir(path string, perm fs.FileMode) error {
 	parent := filepath.Dir(path)
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
@@ -41,14 +41,14 @@ func (s System) MakeDir(path string, perm fs.FileMode) error {
 	if err := os.Mkdir(path, perm); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	if err := s.give(parent, filepath.Base(path)); err != nil {
+	if err := s.inheritOwner(parent, filepath.Base(path)); err != nil {
 		return err
 	}
 	return syncDir(os.Open(parent))
 }
 
-// give hands a directory that root just made in somebody's directory to that somebody.
-func (s System) give(parent, name string) error {
+// inheritOwner gives a directory that root just made in another user's directory to that user.
+func (s System) inheritOwner(parent, name string) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
@@ -56,7 +56,7 @@ func (s System) give(parent, name string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = dir.Close() }() // synced by the caller
+	defer func() { _ = dir.Close() }() // the caller syncs it
 	owner, err := dir.Stat()
 	if err != nil || owner.UID == 0 {
 		return err
@@ -69,7 +69,7 @@ func (s System) give(parent, name string) error {
 	if info, err := made.Stat(); err != nil || info.UID != 0 {
 		return err
 	}
-	// The owner may have put another of root's directories in its place.
+	// The owner may have replaced it by another directory of root's in the meantime.
 	if names, err := made.Names(); err != nil || len(names) > 0 {
 		return err
 	}
@@ -83,10 +83,10 @@ func syncDir(dir *os.File, err error) error {
 	return errors.Join(SyncDir(dir), dir.Close())
 }
 
-// SyncDir makes the changes of a directory's entries durable, as far as its file system
-// can: one that has no such call (a virtual machine's shared folder, CIFS of old kernels)
-// cannot, and that is no error. Programs that stop there, where nothing can be done,
-// cannot be used there at all. Every other error is one, EIO above all.
+// SyncDir makes the changes of a directory's entries durable, as far as its file system can. A
+// file system that has no such operation (a virtual machine's shared folder, CIFS of old
+// kernels) is no error, because otherwise the programs could not be used there at all. Every
+// other error is one, above all EIO.
 func SyncDir(dir *os.File) error {
 	if err := dir.Sync(); !noDirSync(err) {
 		return err
@@ -94,7 +94,7 @@ func SyncDir(dir *os.File) error {
 	return nil
 }
 
-// noDirSync reports whether err is what a file system says that cannot sync directories.
+// noDirSync reports whether err means that the file system cannot sync directories.
 func noDirSync(err error) bool {
 	return errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) ||
 		errors.Is(err, syscall.EOPNOTSUPP) || errors.Is(err, syscall.ENOSYS)
@@ -116,7 +116,7 @@ func (d systemDir) CanSync() (bool, error) {
 		return false, err
 	}
 	err = dir.Sync()
-	_ = dir.Close() // nothing was written through it
+	_ = dir.Close() // nothing was written to it
 	if noDirSync(err) {
 		return false, nil
 	}
@@ -124,35 +124,35 @@ func (d systemDir) CanSync() (bool, error) {
 }
 
 func (d systemDir) Open(name string) (File, error) {
-	f, err := d.plain(name, os.O_RDONLY)
+	f, err := d.openRegular(name, os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
 	return systemFile{f}, nil
 }
 
-// openTries bounds how often an open starts again because a writer put another
-// file in the place of the one that was looked at. Each time is a save; a hundred
-// between two system calls are not.
+// openTries is how often an open starts again because a writer replaced the file between the
+// check and the open. Each time is a save, and there are not a hundred saves between two system
+// calls.
 const openTries = 100
 
 // errReplaced: the entry was changed while it was opened.
 var errReplaced = errors.New("changed while it was opened")
 
-// plain opens what is a regular file, now. A writer may replace it at any time, with
-// another regular file: then it starts again.
-func (d systemDir) plain(name string, flag int) (f *os.File, err error) {
+// openRegular opens name if it is a regular file. A writer may replace it by another regular
+// file at any time; then it starts again.
+func (d systemDir) openRegular(name string, flag int) (f *os.File, err error) {
 	for range openTries {
-		if f, err = d.tryPlain(name, flag); !errors.Is(err, errReplaced) {
+		if f, err = d.tryOpenRegular(name, flag); !errors.Is(err, errReplaced) {
 			return f, err
 		}
 	}
 	return nil, fmt.Errorf("%s: %w: %w", name, err, ErrNotPlain)
 }
 
-// tryPlain opens only what Lstat called a regular file, and looks again through the
-// handle: the entry may have been changed in between.
-func (d systemDir) tryPlain(name string, flag int) (*os.File, error) {
+// tryOpenRegular opens only what Lstat says is a regular file, and checks it again through the
+// handle, because the entry may have changed in between.
+func (d systemDir) tryOpenRegular(name string, flag int) (*os.File, error) {
 	before, err := d.root.Lstat(name)
 	if err != nil {
 		return nil, err
@@ -169,7 +169,7 @@ func (d systemDir) tryPlain(name string, flag int) (*os.File, error) {
 		err = errReplaced
 	}
 	if err != nil {
-		_ = f.Close() // opened for reading
+		_ = f.Close() // it was only read
 		return nil, err
 	}
 	return f, nil
@@ -200,7 +200,7 @@ func (d systemDir) OpenDir(name string) (Dir, error) {
 		err = fmt.Errorf("%s: changed while it was opened: %w", name, ErrNotPlain)
 	}
 	if err != nil {
-		_ = root.Close() // nothing was written through it
+		_ = root.Close() // nothing was written to it
 		return nil, err
 	}
 	return systemDir{root}, nil
@@ -215,7 +215,7 @@ func (d systemDir) Names() ([]string, error) {
 		return nil, err
 	}
 	names, err := dir.Readdirnames(-1)
-	if errors.Is(err, fs.ErrNotExist) { // as Linux says of a directory that is gone
+	if errors.Is(err, fs.ErrNotExist) { // Linux reports this for a directory that was removed
 		err = nil
 	}
 	slices.Sort(names)
