@@ -43,12 +43,12 @@ func (h *host) close() {
 	if h.broker != nil {
 		end(h.broker)
 	}
-	_ = os.RemoveAll(h.dir) // a left-over in /tmp harms nobody
+	_ = os.RemoveAll(h.dir) // the system clears /tmp if this fails
 }
 
 func end(cmd *exec.Cmd) {
 	_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
-	_ = cmd.Wait()                          // its exit code is no number of ours
+	_ = cmd.Wait()                          // its exit code is not measured
 }
 
 func (h *host) command(ctx context.Context, name string, args ...string) *exec.Cmd {
@@ -57,7 +57,7 @@ func (h *host) command(ctx context.Context, name string, args ...string) *exec.C
 	return cmd
 }
 
-// with is the environment with more in it.
+// with is the environment with more variables.
 func (h *host) with(more ...string) []string { return slices.Concat(h.env, more) }
 
 func (h *host) do(ctx context.Context, stdin, name string, args ...string) error {
@@ -69,7 +69,7 @@ func (h *host) do(ctx context.Context, stdin, name string, args ...string) error
 	return nil
 }
 
-// lines starts a program and hands out its standard output.
+// lines starts a program and returns a scanner of its standard output.
 func lines(cmd *exec.Cmd) (*bufio.Scanner, error) {
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -87,8 +87,8 @@ func find(scan *bufio.Scanner, text string) (string, error) {
 	return "", fmt.Errorf("no line with %q: %w", text, errors.Join(scan.Err(), io.ErrUnexpectedEOF))
 }
 
-// furnish makes the broker, the owner, the agent and its credential.
-func (h *host) furnish(ctx context.Context) error {
+// setUp makes the broker, the owner, the agent and its credential.
+func (h *host) setUp(ctx context.Context) error {
 	h.broker = h.command(ctx, "agentkeys-broker", "serve", "--listen", "127.0.0.1:0", "--data", filepath.Join(h.dir, "broker"))
 	scan, err := lines(h.broker)
 	if err != nil {
@@ -136,12 +136,12 @@ func (h *host) pair(ctx context.Context) error {
 // daemon starts the instance and waits for READY=1 on a notification socket.
 func (h *host) daemon(ctx context.Context) (cmd *exec.Cmd, ready time.Duration, err error) {
 	path := filepath.Join(h.dir, "notify")
-	_ = os.Remove(path) // of the start before
+	_ = os.Remove(path) // of the previous start
 	notify, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
 		return nil, 0, err
 	}
-	defer func() { _ = notify.Close() }() // read to what matters
+	defer func() { _ = notify.Close() }() // it was read as far as needed
 	cmd = h.command(ctx, "agentkeys-daemon", "run", "--wallet", h.wallet)
 	cmd.Env = h.with("NOTIFY_SOCKET=" + path)
 	began := time.Now()
@@ -176,7 +176,7 @@ func over(socket string) *http.Client {
 	}}
 }
 
-// get reads a path whole; only 200 is good.
+// get reads the whole answer for a path. Any status but 200 is an error.
 func get(ctx context.Context, c *http.Client, path string) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://agent"+path, http.NoBody)
 	if err != nil {
@@ -194,7 +194,7 @@ func get(ctx context.Context, c *http.Client, path string) (string, error) {
 	return string(body), err
 }
 
-// serving waits until the credential is there.
+// serving waits until the credential can be read.
 func (h *host) serving(ctx context.Context, c *http.Client) error {
 	var err error
 	for range 400 {

@@ -16,9 +16,9 @@ import (
 const (
 	megabyte = 1e6
 	starts   = 15
-	// startRatio is how much longer than its program alone a daemon may take to start.
+	// startRatio is how many times as long as an empty program a daemon may take to start.
 	startRatio = 5
-	settle     = 20 * time.Second // after the start, before wake-ups are counted
+	settleTime = 20 * time.Second // from the start until wake-ups are counted
 )
 
 // size builds the daemon as a release does, for the smallest board.
@@ -37,12 +37,12 @@ func size(ctx context.Context, h *host, t *table) error {
 	return os.Remove(out)
 }
 
-// start measures from exec to READY=1 without a broker, as at boot without network.
+// start measures the time from exec to READY=1 without a broker, as at boot without network.
 func start(ctx context.Context, h *host, t *table) error {
-	if err := h.furnish(ctx); err != nil {
+	if err := h.setUp(ctx); err != nil {
 		return err
 	}
-	first, _, err := h.daemon(ctx) // fills the cache, so that there is something to load
+	first, _, err := h.daemon(ctx) // fills the cache, so that later starts have one to load
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func start(ctx context.Context, h *host, t *table) error {
 	return h.again(ctx)
 }
 
-// startTimes starts the daemon and, as a control, only its program, in turns.
+// startTimes starts, by turns, the daemon and, as a control, only its program.
 func startTimes(ctx context.Context, h *host) (ready, control time.Duration, err error) {
 	var took, bare []time.Duration
 	for range starts {
@@ -86,7 +86,7 @@ func startTimes(ctx context.Context, h *host) (ready, control time.Duration, err
 	return took[starts/2], bare[starts/2], nil
 }
 
-// again starts the broker where it was.
+// again starts the broker again at its address.
 func (h *host) again(ctx context.Context) error {
 	h.broker = h.command(ctx, "agentkeys-broker", "serve", "--listen", strings.TrimPrefix(h.url, "http://"), "--data", filepath.Join(h.dir, "broker"))
 	scan, err := lines(h.broker)
@@ -99,7 +99,7 @@ func (h *host) again(ctx context.Context) error {
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// idleInstance looks at an instance that is online and is asked nothing.
+// idleInstance measures an instance that is online and gets no requests.
 func idleInstance(ctx context.Context, h *host, t *table, idle time.Duration) error {
 	return watch(ctx, h, t, idle, "file store", 60, true)
 }
@@ -120,7 +120,7 @@ func watch(ctx context.Context, h *host, t *table, idle time.Duration, store str
 	if err != nil {
 		return err
 	}
-	if err := sleep(ctx, settle); err != nil {
+	if err := sleep(ctx, settleTime); err != nil {
 		return err
 	}
 	before, err := switches(cmd.Process.Pid)
@@ -135,7 +135,7 @@ func watch(ctx context.Context, h *host, t *table, idle time.Duration, store str
 		return err
 	}
 	if memory {
-		if err := weigh(cmd.Process.Pid, t); err != nil {
+		if err := residentMemory(cmd.Process.Pid, t); err != nil {
 			return err
 		}
 	}
@@ -143,8 +143,8 @@ func watch(ctx context.Context, h *host, t *table, idle time.Duration, store str
 	return nil
 }
 
-// weigh reads the memory: private is what no other instance shares (RssAnon).
-func weigh(pid int, t *table) error {
+// residentMemory reads the resident memory; private is what no other instance shares (RssAnon).
+func residentMemory(pid int, t *table) error {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return err

@@ -101,7 +101,7 @@ func startBus(ctx context.Context, h *host) (*exec.Cmd, string, error) {
 	return bus, "unix:path=" + filepath.Join(h.dir, "bus"), nil
 }
 
-// moved starts the instance and waits until it has moved its session.
+// moved starts the instance and waits until it has moved its session to the keychain.
 func moved(ctx context.Context, h *host) error {
 	cmd, _, err := h.daemon(ctx)
 	if err != nil {

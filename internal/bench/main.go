@@ -1,6 +1,6 @@
-// Command bench measures the numbers that README publishes, with the real programs:
-// size, memory, wake-ups, start, and what agent.sock costs against a bare handler.
-// It prints one line a number with its limit and ends with 1 if one is over it.
+// Command bench measures the numbers that README publishes, with the real programs: size,
+// memory, wake-ups, start, and the cost of agent.sock compared with a bare handler. It prints
+// each number with its limit on a line, and exits with 1 if one is over its limit.
 package main
 
 import (
@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// measure takes every number; over counts those beyond their limit.
+// measure takes every number; over is how many are over their limit.
 func measure(ctx context.Context, bin string, idle time.Duration, out io.Writer) (over int, err error) {
 	path, err := filepath.Abs(bin)
 	if err != nil {
@@ -69,42 +69,42 @@ func measure(ctx context.Context, bin string, idle time.Duration, out io.Writer)
 	return t.over, nil
 }
 
-// table prints lines that are Markdown too.
+// table prints the results as lines of a Markdown table.
 type table struct {
 	out  io.Writer
 	over int
 }
 
-func (t *table) head() {
-	fmt.Fprintf(t.out, "| %-66s | %12s | %12s |    |\n|%s|%s|%s|----|\n", "what", "measured", "limit", dashes(68), dashes(14), dashes(14))
+func (tab *table) head() {
+	fmt.Fprintf(tab.out, "| %-66s | %12s | %12s |    |\n|%s|%s|%s|----|\n", "what", "measured", "limit", dashes(68), dashes(14), dashes(14))
 }
 
 func dashes(n int) string {
 	return fmt.Sprintf("%.*s", n, "--------------------------------------------------------------------")
 }
 
-// most is a number that must not be above its limit; least one that must not be below.
-func (t *table) most(what string, value, limit float64, unit string) {
-	t.line(what, value, "<= ", limit, unit, value <= limit)
+// most prints a number that must not be above its limit.
+func (tab *table) most(what string, value, limit float64, unit string) {
+	tab.line(what, value, "<= ", limit, unit, value <= limit)
 }
 
-func (t *table) least(what string, value, limit float64, unit string) {
-	t.line(what, value, ">= ", limit, unit, value >= limit)
+func (tab *table) least(what string, value, limit float64, unit string) {
+	tab.line(what, value, ">= ", limit, unit, value >= limit)
 }
 
-func (t *table) line(what string, value float64, sign string, limit float64, unit string, ok bool) {
+func (tab *table) line(what string, value float64, sign string, limit float64, unit string, ok bool) {
 	verdict := "ok"
 	if !ok {
 		verdict = "OVER"
-		t.over++
+		tab.over++
 	}
-	fmt.Fprintf(t.out, "| %-66s | %12s | %12s | %s |\n", what, fmt.Sprintf("%.4g %s", value, unit), fmt.Sprintf("%s%g %s", sign, limit, unit), verdict)
+	fmt.Fprintf(tab.out, "| %-66s | %12s | %12s | %s |\n", what, fmt.Sprintf("%.4g %s", value, unit), fmt.Sprintf("%s%g %s", sign, limit, unit), verdict)
 }
 
-func (t *table) fact(what string, value float64, unit string) {
-	fmt.Fprintf(t.out, "| %-66s | %12s | %12s |    |\n", what, fmt.Sprintf("%.4g %s", value, unit), "")
+func (tab *table) fact(what string, value float64, unit string) {
+	fmt.Fprintf(tab.out, "| %-66s | %12s | %12s |    |\n", what, fmt.Sprintf("%.4g %s", value, unit), "")
 }
 
-func (t *table) missing(what, why string) {
-	fmt.Fprintf(t.out, "| %-66s | %12s | %12s |    |\n", what+" ("+why+")", "not measured", "")
+func (tab *table) missing(what, why string) {
+	fmt.Fprintf(tab.out, "| %-66s | %12s | %12s |    |\n", what+" ("+why+")", "not measured", "")
 }

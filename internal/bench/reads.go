@@ -15,19 +15,19 @@ import (
 )
 
 const (
-	reader = 4               // clients at once
-	span   = 1 * time.Second // of one round
+	reader = 4               // clients at the same time
+	span   = 1 * time.Second // of one round of measurement
 	rounds = 5
-	single = 5000 // reads one after the other
+	single = 5000 // reads one after another
 
-	// A read may cost this much of what a bare handler takes in the same run, and the
-	// rate must be this share of the bare handler's: absolute times are the machine's.
+	// A read may take this many times as long as from a bare handler in the same run, and the
+	// rate must be this share of the bare handler's. Absolute times depend on the machine.
 	mostTime  = 1.25
 	leastRate = 0.75
 )
 
-// serveBare is what net/http can do at best on this machine: the same answer from a
-// handler that does nothing.
+// serveBare serves the same answer from a handler that does nothing else, which is the best
+// that net/http can do on this machine.
 func serveBare(ctx context.Context, socket string) error {
 	l, err := net.Listen("unix", socket)
 	if err != nil {
@@ -36,16 +36,16 @@ func serveBare(ctx context.Context, socket string) error {
 	body := []byte(`{"service":"openrouter","revision":1,"age_seconds":0,"credential":"a value of a usual length: 73 characters, as the keys of the services are"}` + "\n")
 	s := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(body) // the client may have gone
+		_, _ = w.Write(body) // if it fails, the client has closed the connection
 	})}
-	context.AfterFunc(ctx, func() { _ = s.Close() }) // the listener's error is seen below
+	context.AfterFunc(ctx, func() { _ = s.Close() }) // Serve returns the listener's error
 	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
 }
 
-// reads compares agent.sock with the bare handler, in turns in the same run.
+// reads compares agent.sock with the bare handler, by turns in the same run.
 func reads(ctx context.Context, h *host, t *table) error {
 	daemon, _, err := h.daemon(ctx)
 	if err != nil {
@@ -74,8 +74,8 @@ func reads(ctx context.Context, h *host, t *table) error {
 	return rates(ctx, ours, theirs, t)
 }
 
-// times compares the median read. The two take turns read by read, so that whatever
-// else the machine does meets both.
+// times compares the median read. The two are read by turns, so that other load on the
+// machine affects both.
 func times(ctx context.Context, ours, theirs *http.Client, t *table) error {
 	var mine, other []float64
 	for range single {
@@ -95,7 +95,7 @@ func times(ctx context.Context, ours, theirs *http.Client, t *table) error {
 	return nil
 }
 
-// middle sorts the numbers and returns the one in the middle.
+// middle sorts the numbers and returns the median.
 func middle(numbers []float64) float64 {
 	slices.Sort(numbers)
 	return numbers[len(numbers)/2]
@@ -126,7 +126,7 @@ func read(ctx context.Context, c *http.Client) (time.Duration, error) {
 	return time.Since(began), err
 }
 
-// rate is how many requests a second the clients got answered.
+// rate is how many requests a second are answered.
 func rate(ctx context.Context, c *http.Client) (float64, error) {
 	var mu sync.Mutex
 	var total int

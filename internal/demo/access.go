@@ -14,7 +14,7 @@ func sorted(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// listed is what an agent sees of itself.
+// listed is what an agent's `list` shows.
 func (s *scene) listed(ctx context.Context, a agent) (string, error) {
 	var lines []struct{ Service string }
 	if err := s.decode(ctx, &lines, "agentkeys", "list", "--wallet", a.wallet, "--json"); err != nil {
@@ -53,7 +53,7 @@ func (s *scene) runsAProgram(ctx context.Context) error {
 	return nil
 }
 
-// refusal is the exit code and the code of the error.
+// refusal is the exit code of a command and the code in its error.
 func (s *scene) refusal(ctx context.Context, args ...string) (string, error) {
 	o, err := s.do(ctx, "", "agentkeys", append(args, "--json")...)
 	if err != nil {
@@ -89,7 +89,7 @@ func (s *scene) deniedByTheBroker(ctx context.Context) error {
 	return nil
 }
 
-// auditTrail waits for the daemon's report; it comes within a second.
+// auditTrail waits for the daemon's report, which arrives within a second.
 func (s *scene) auditTrail(ctx context.Context) error {
 	s.begin("both denials are in the audit trail: agentkeys usage")
 	want := "denied at broker, denied at local"

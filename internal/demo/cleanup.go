@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// cleanUp stops everything, takes the sessions out of the keychain if they are there,
-// and removes the directory. It runs after a failure too, with time of its own.
+// cleanUp stops all programs, removes the sessions from the keychain if they are there, and
+// removes the directory. It runs after a failure too, with a context of its own.
 func cleanUp(h *host, r *report) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()

@@ -16,15 +16,15 @@ import (
 	"time"
 )
 
-// host is the one machine of the demonstration: owner, broker and both agents.
+// host is the one machine of the demonstration, with owner, broker and both agents.
 type host struct {
 	bin, dir string
 	env      []string
 	started  []*program
 }
 
-// hostEnv keeps the person's environment, so that the real keychain is met, but for
-// what would lead to his own slots, sockets and settings.
+// hostEnv keeps the environment of the person who runs it, so that the real keychain is used,
+// without the variables that lead to that person's own slots, sockets and settings.
 func hostEnv(env []string, dir string) []string {
 	var out []string
 	bus, runtime := "", ""
@@ -50,7 +50,7 @@ func hostEnv(env []string, dir string) []string {
 
 func (h *host) setenv(name, value string) { h.env = append(h.env, name+"="+value) }
 
-// outcome is how a command ended.
+// outcome is the result of a command.
 type outcome struct {
 	stdout, stderr string
 	code           int
@@ -60,7 +60,7 @@ func (o outcome) String() string {
 	return strings.TrimSpace(fmt.Sprintf("exit %d %s %s", o.code, strings.TrimSpace(o.stdout), strings.TrimSpace(o.stderr)))
 }
 
-// do runs a command to its end; err only if it could not be run at all.
+// do runs a command to its end; err only if it could not be started.
 func (h *host) do(ctx context.Context, stdin, name string, args ...string) (outcome, error) {
 	cmd := exec.CommandContext(ctx, filepath.Join(h.bin, name), args...)
 	var stdout, stderr bytes.Buffer
@@ -73,7 +73,7 @@ func (h *host) do(ctx context.Context, stdin, name string, args ...string) (outc
 	return outcome{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}, nil
 }
 
-// must is do for steps without which there is nothing to show.
+// must is do for steps without which the demonstration cannot continue.
 func (h *host) must(ctx context.Context, stdin, name string, args ...string) (outcome, error) {
 	o, err := h.do(ctx, stdin, name, args...)
 	if err == nil && o.code != 0 {
@@ -82,7 +82,7 @@ func (h *host) must(ctx context.Context, stdin, name string, args ...string) (ou
 	return o, err
 }
 
-// program runs until it is stopped.
+// program is a program that runs until it is stopped.
 type program struct {
 	cmd   *exec.Cmd
 	lines chan string // of standard output; closed at its end
@@ -107,7 +107,7 @@ func (h *host) start(name string, args ...string) (*program, error) {
 	return p, nil
 }
 
-// drain reads to the end, so that Wait may be called, and the program never blocks.
+// drain reads to the end, so that Wait may be called and the program never blocks.
 func (p *program) drain(stdout io.Reader) {
 	defer close(p.done)
 	for scan := bufio.NewScanner(stdout); scan.Scan(); {
@@ -117,10 +117,10 @@ func (p *program) drain(stdout io.Reader) {
 		}
 	}
 	close(p.lines)
-	_ = p.cmd.Wait() // the exit code is asked for by stop
+	_ = p.cmd.Wait() // stop returns the exit code
 }
 
-// Write collects the log.
+// Write collects the program's log.
 func (p *program) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -145,7 +145,7 @@ func (p *program) line(ctx context.Context, text string) (string, error) {
 	}
 }
 
-// stop asks the program to end and says with which exit code it did; -1: killed.
+// stop asks the program to end and returns its exit code; -1: it was killed.
 func (p *program) stop() int {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
 	select {

@@ -1,7 +1,6 @@
-// Command demo is `make demo`: two agents on one host, each paired by its code, each
-// served its own keys. It starts the real programs as a user
-// would, prints each step with what was expected and what was seen, and ends with 1
-// if any differs.
+// Command demo is `make demo`: two agents on one host, each paired with its own code, each
+// served its own keys. It starts the real programs as a user would, prints for each step what
+// was expected and what was seen, and exits with 1 if any of them differ.
 package main
 
 import (
@@ -16,7 +15,7 @@ import (
 	"time"
 )
 
-// limit bounds the whole demonstration, which takes seconds: on a busy machine too it ends.
+// limit bounds the whole demonstration. It takes seconds; a busy machine needs longer.
 const limit = 5 * time.Minute
 
 func main() { os.Exit(run(context.Background(), os.Args, os.Environ(), os.Stdout, os.Stderr)) }
@@ -49,7 +48,7 @@ func run(ctx context.Context, args, env []string, stdout, stderr io.Writer) int 
 	return r.verdict(time.Since(began))
 }
 
-// newHost makes a temporary directory; sockets in it need a short path.
+// newHost makes a temporary directory. Its path is short because sockets are in it.
 func newHost(bin string, env []string) (*host, error) {
 	path, err := filepath.Abs(bin)
 	if err != nil {

@@ -11,14 +11,14 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// agent is one of the two.
+// agent is one of the two agents.
 type agent struct {
 	name, scope, wallet, backend string
 	began                        time.Time
 	*program
 }
 
-// The values are made up; what counts is who gets which.
+// The values are made up. The demonstration shows which agent gets which.
 const (
 	openrouterKey = "sk-or-v1-demo-of-agent-A"
 	anthropicKey  = "sk-ant-demo-of-agent-A"
@@ -31,7 +31,7 @@ type scene struct {
 	a, b agent
 }
 
-// play goes through Demo 1; an error means that it could not go on.
+// play runs Demo 1. An error means that it could not continue.
 func play(ctx context.Context, h *host, r *report) error {
 	s := &scene{host: h, report: r, a: agent{name: "A", scope: "openrouter,anthropic"}, b: agent{name: "B", scope: "brave-search"}}
 	for _, step := range []func(context.Context) error{
@@ -60,7 +60,7 @@ func (s *scene) broker(ctx context.Context) error {
 	s.check("the broker says where it listens", "http://127.0.0.1:", url[:min(len(url), len("http://127.0.0.1:"))])
 	s.note("%s", url)
 	s.setenv("AGENTKEYS_BROKER", url)
-	// A slot of its own: the person who runs this may be an owner himself.
+	// A slot of its own, because the person who runs this may have an owner's session.
 	s.setenv("AGENTKEYS_SESSION_ID", filepath.Base(s.dir))
 	return nil
 }
@@ -158,7 +158,7 @@ func (s *scene) up(ctx context.Context, a *agent) error {
 	return s.online(ctx, a)
 }
 
-// online waits for the first word of the broker.
+// online waits for the first answer of the broker.
 func (s *scene) online(ctx context.Context, a *agent) error {
 	for {
 		var st struct{ State words.State }

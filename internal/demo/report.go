@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// report prints the steps and counts what differs.
+// report prints the steps and counts the differences.
 type report struct {
 	out                   io.Writer
 	step, checks, differs int
@@ -17,13 +17,13 @@ func (r *report) print(format string, args ...any) { fmt.Fprintf(r.out, format+"
 
 func (r *report) title(text string) { r.print("%s\n", text) }
 
-// begin opens a numbered step.
+// begin begins a numbered step.
 func (r *report) begin(text string) {
 	r.step++
 	r.print("%2d  %s", r.step, text)
 }
 
-// note says something that is neither right nor wrong.
+// note prints a line that is neither expected nor unexpected.
 func (r *report) note(format string, args ...any) { r.print("      "+format, args...) }
 
 // check compares what was expected with what was seen.

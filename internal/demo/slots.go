@@ -19,7 +19,7 @@ import (
 
 func (s *scene) slot(a agent) string { return filepath.Join(s.dir, "home", "daemon-"+a.wallet) }
 
-// storage says which backend keeps the sessions, and why.
+// storage shows which backend keeps the sessions, and why.
 func (s *scene) storage(ctx context.Context) error {
 	s.begin("each session is in a slot of its own")
 	for _, a := range []agent{s.a, s.b} {
@@ -54,9 +54,9 @@ func (s *scene) storage(ctx context.Context) error {
 	return nil
 }
 
-// atRest is the print of a slot once its daemon has written what it had to write since it
-// began: its cache notes the broker's word, after which no time of the
-// lease is used.
+// atRest waits until the daemon that began at that time has written its cache with the
+// broker's first answer, and returns the print of the slot. After that no write is due,
+// because no time of the lease is used.
 func atRest(ctx context.Context, dir string, began time.Time) (string, error) {
 	for {
 		cache := filepath.Join(dir, words.FileCache)
@@ -84,7 +84,7 @@ func atRest(ctx context.Context, dir string, began time.Time) (string, error) {
 	return last, err
 }
 
-// slotPrint is a hash over the names and contents of a slot's files.
+// slotPrint is a hash of the names and contents of a slot's files.
 func slotPrint(dir string) (string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -132,7 +132,7 @@ func (s *scene) stopAndStart(ctx context.Context) error {
 
 const families = "storage_backend credentials broker_up session_generation credential_requests_total keychain_state"
 
-// metrics shows what Prometheus would scrape from each instance.
+// metrics shows what Prometheus scrapes from each instance.
 func (s *scene) metrics(ctx context.Context) error {
 	s.begin("metrics of both instances, from metrics.sock")
 	var told []string

@@ -2,8 +2,8 @@ package manual
 
 import "strings"
 
-// Bash is the completion of p for bash, 3.2 of macOS included; it needs no
-// bash-completion package.
+// Bash is the completion of p for bash, from version 3.2 (macOS) on. It does not need the
+// package bash-completion.
 func Bash(p Program) string {
 	var l lines
 	self := "_" + function(p.Name)
@@ -52,7 +52,7 @@ func Bash(p Program) string {
 	return l.String()
 }
 
-// bashPrograms hands over to the completion of the program that a command starts.
+// bashPrograms calls the completion of the program that a command starts.
 func (p Program) bashPrograms(l *lines) {
 	for _, c := range p.Commands {
 		if !c.takes(Executable) {

@@ -54,7 +54,7 @@ func Fish(p Program) string {
 	return l.String()
 }
 
-// fishPrograms is for commands that start another program: that one's own completion.
+// fishPrograms uses, for commands that start another program, the completion of that program.
 func (p Program) fishPrograms(l *lines, self string) {
 	for _, c := range p.Commands {
 		if !c.takes(Executable) {

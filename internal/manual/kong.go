@@ -6,7 +6,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// FromKong is a program as kong read it from its grammar.
+// FromKong describes a program from its kong grammar.
 func FromKong(app *kong.Application) Program {
 	p := Program{Name: app.Name, Flags: flagsOf(app.Node)}
 	for _, node := range app.Children {

@@ -8,9 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// Page is the man page of p in section 1: what the definitions say between the
-// hand-written DESCRIPTION and the other sections. Items of a hand-written COMMANDS
-// section are added to the command that they name; ErrText where there is none such.
+// Page is the man page of p in section 1. The definitions come between the hand-written
+// DESCRIPTION and the other sections. Items of a hand-written COMMANDS section are added to the
+// command that they name; ErrText if there is no such command.
 func Page(p Program, t Text) (string, error) {
 	commands, err := p.commands(t.Section("COMMANDS"))
 	if err != nil {
@@ -100,7 +100,7 @@ func (f Flag) term() string {
 	switch {
 	case f.Value == "":
 		return "`--" + f.Name + "`"
-	case len(f.Choices) == 1: // it is its own name
+	case len(f.Choices) == 1: // the value is the choice itself
 		return "`--" + f.Name + " " + f.Value + "`"
 	}
 	return "`--" + f.Name + "` <" + f.Value + ">"
@@ -114,7 +114,8 @@ func items(list []Flag) []Block {
 	return blocks
 }
 
-// sentence begins with a capital, unless with a value or an address, and ends with a stop.
+// sentence begins text with a capital, unless it begins with a value or an address, and ends
+// it with a full stop.
 func sentence(text string, values ...string) string {
 	first, _, _ := strings.Cut(text, " ")
 	first = strings.TrimRight(first, ",.;")

@@ -1,7 +1,7 @@
-// Package manual turns what a program's commands and flags say of themselves into
-// its man page and its completions for bash, zsh and fish. Values in, text out; no
-// date and no machine in it, so the same definitions give the same bytes. Only
-// tests import it: no program carries it, and a release has nothing to generate.
+// Package manual makes the man page of a program and its completions for bash, zsh and fish
+// from the definitions of its commands and flags. The result depends on the definitions alone,
+// neither on the date nor on the machine. Only tests import it, so no program contains it and
+// a release has nothing to generate.
 package manual
 
 import (
@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// Program is a program as a person meets it at a prompt.
+// Program describes a program as its command line shows it.
 type Program struct {
 	Name     string
-	Flags    []Flag // of every command; they may stand before it as well
+	Flags    []Flag // of every command; they may also stand before the command
 	Commands []Command
 }
 
@@ -33,20 +33,20 @@ type Operand struct {
 	Takes    Kind
 }
 
-// Flag is one --flag.
+// Flag is one option, --flag.
 type Flag struct {
 	Name    string // without dashes
 	Help    string
-	Value   string   // what it takes, in capitals; empty: nothing
-	Choices []string // all values there are; empty: any
+	Value   string   // the name of its value, in capitals; empty: it takes none
+	Choices []string // all possible values; empty: any
 	Repeats bool     // it may be given more than once
-	Needed  bool     // the command does nothing without it
+	Needed  bool     // the command requires it
 }
 
 // Kind says how a shell completes a value.
 type Kind int
 
-// The kinds of values. Nothing is offered for Free.
+// The kinds of values. For Free nothing is offered.
 const (
 	Free       Kind = iota
 	File            // a path
@@ -55,7 +55,7 @@ const (
 	Executable      // a program with its arguments, after --
 )
 
-// KindOf tells the kind by the name of the value: FILE, DIR, USER, else Free.
+// KindOf is the kind for the name of a value: FILE, DIR, USER, else Free.
 func KindOf(value string) Kind {
 	switch value {
 	case "FILE":
@@ -73,8 +73,8 @@ func Help() Flag {
 	return Flag{Name: "help", Help: "Say what the program or the command takes."}
 }
 
-// FromFlagSet lists the flags of fs in the order of their names. A default is added
-// to the help where it says something.
+// FromFlagSet lists the flags of fs in the order of their names. A default value is added to
+// the help if it is not empty or zero.
 func FromFlagSet(fs *flag.FlagSet) []Flag {
 	var list []Flag
 	fs.VisitAll(func(f *flag.Flag) {
@@ -91,14 +91,14 @@ func FromFlagSet(fs *flag.FlagSet) []Flag {
 	return list
 }
 
-// Without leaves out the flags of list that other holds too.
+// Without is list without the flags that are in other too.
 func Without(list, other []Flag) []Flag {
 	return slices.DeleteFunc(slices.Clone(list), func(f Flag) bool {
 		return slices.ContainsFunc(other, func(o Flag) bool { return o.Name == f.Name })
 	})
 }
 
-// Choose gives a flag its choices wherever it is defined; false: there is none.
+// Choose sets the choices of a flag wherever it is defined; false: there is no such flag.
 func (p *Program) Choose(name string, choices ...string) bool {
 	found := choose(p.Flags, name, choices)
 	for _, c := range p.Commands {

@@ -11,21 +11,21 @@ var ErrText = errors.New("manual text")
 
 // Text is the hand-written part of a page.
 type Text struct {
-	Summary  string // behind the name on the first line
+	Summary  string // after the name on the first line
 	Sections []Section
 }
 
-// Section is a part of a page below a title in capitals.
+// Section is a part of a page with a title in capitals.
 type Section struct {
 	Title  string
 	Blocks []Block
 }
 
-// Block is one piece of a section. In Text and Term `x` is bold and <x> italic.
+// Block is one part of a section. In Text and Term, `x` is bold and <x> italic.
 type Block struct {
 	Kind BlockKind
 	Term string // of an Item
-	Text string // of a Literal with its line breaks
+	Text string // of a Literal, with its line breaks
 }
 
 // BlockKind says what a block is.
@@ -35,13 +35,13 @@ type BlockKind int
 const (
 	Paragraph BlockKind = iota
 	Item                // a term and what it means
-	Literal             // shown as it stands
-	Heading             // of what follows in the section
+	Literal             // printed as it is
+	Heading             // of the blocks that follow in the section
 )
 
-// ParseText reads a hand-written part. The first line is `name - summary`; a section
-// begins with `# TITLE`; empty lines part its blocks: a paragraph, an item (a line
-// with the term, then `: ` and what it means), or lines indented by four, literal.
+// ParseText reads a hand-written part. The first line is `name - summary`; a section begins
+// with `# TITLE`. Empty lines separate its blocks: a paragraph, an item (a line with the term,
+// then `: ` and its description), or literal lines that are indented by four.
 func ParseText(text string) (Text, error) {
 	var t Text
 	head, body, _ := strings.Cut(text, "\n")
@@ -94,7 +94,7 @@ func oneLine(lines []string) string {
 	return strings.Join(strings.Fields(strings.Join(lines, " ")), " ")
 }
 
-// add appends a block; literal lines behind an empty line go on with the block before.
+// add appends a block. Literal lines after an empty line continue a Literal before them.
 func (s *Section) add(b Block) {
 	if last := len(s.Blocks) - 1; b.Kind == Literal && last >= 0 && s.Blocks[last].Kind == Literal {
 		s.Blocks[last].Text += "\n\n" + b.Text
@@ -104,10 +104,10 @@ func (s *Section) add(b Block) {
 }
 
 // Section finds a section by its title; nil: there is none.
-func (t *Text) Section(title string) *Section {
-	for i := range t.Sections {
-		if t.Sections[i].Title == title {
-			return &t.Sections[i]
+func (text *Text) Section(title string) *Section {
+	for i := range text.Sections {
+		if text.Sections[i].Title == title {
+			return &text.Sections[i]
 		}
 	}
 	return nil

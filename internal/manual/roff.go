@@ -8,12 +8,12 @@ import (
 	"unicode"
 )
 
-// Roff is the page of name in a section of the manual, in the macros of man(7).
+// Roff is the page of name in a section of the manual, with the macros of man(7).
 func Roff(name string, section int, t Text) string {
 	var w roff
 	w.macro("\\\"", "Made by `make docs` from the definitions and docs/man/"+name+"."+strconv.Itoa(section)+".txt.")
 	w.macro("TH", quote(strings.ToUpper(name)), strconv.Itoa(section), `""`, "AgentKeys", `"AgentKeys manual"`)
-	w.macro("nh") // a broken flag cannot be copied
+	w.macro("nh") // no hyphenation: a hyphenated flag cannot be copied
 	w.macro("ad", "l")
 	w.macro("SH", "NAME")
 	w.fill(escape(name) + ` \- ` + escape(t.Summary))
@@ -32,7 +32,7 @@ func (w *roff) macro(name string, args ...string) {
 	w.WriteString(strings.TrimSpace("."+name+" "+strings.Join(args, " ")) + "\n")
 }
 
-// block writes b. A macro that only makes space is an error right below a title.
+// block writes b. A macro that only makes space is not allowed right below a title.
 func (w *roff) block(b Block, first bool) {
 	switch b.Kind {
 	case Paragraph:
@@ -60,7 +60,7 @@ func (w *roff) block(b Block, first bool) {
 	}
 }
 
-// bold makes a term bold that says nothing of itself.
+// bold makes a term bold if it has no markup of its own.
 func bold(term string) string {
 	if strings.ContainsAny(term, "`<") {
 		return term
@@ -68,7 +68,7 @@ func bold(term string) string {
 	return "`" + term + "`"
 }
 
-// lineLength keeps the source readable; mandoc complains above 80 bytes.
+// lineLength keeps the source readable; mandoc warns above 80 bytes.
 const lineLength = 76
 
 // fill writes escaped text over as many lines as it needs.
@@ -87,7 +87,7 @@ func (w *roff) fill(text string) {
 	w.line(line)
 }
 
-// line writes one line of escaped text, which never becomes a request.
+// line writes one line of escaped text so that roff does not read it as a request.
 func (w *roff) line(text string) {
 	if strings.HasPrefix(text, ".") {
 		text = `\&` + text
@@ -97,8 +97,8 @@ func (w *roff) line(text string) {
 
 func quote(text string) string { return `"` + escape(text) + `"` }
 
-// escape makes every character stand for itself. All hyphens are those that a person
-// can paste: most of them belong to flags, names and dates.
+// escape makes every character represent itself. All hyphens are written so that they can be
+// copied, because most of them belong to flags, names and dates.
 func escape(text string) string {
 	var b strings.Builder
 	for _, r := range text {

@@ -13,7 +13,7 @@ func (l *lines) add(text ...string) {
 
 const madeBy = "# Made by `make docs` from the command definitions; do not edit."
 
-// function is a name that every shell takes.
+// function is the program's name as a function name that every shell accepts.
 func function(program string) string { return strings.ReplaceAll(program, "-", "_") }
 
 // single quotes text for bash and zsh.
@@ -50,7 +50,7 @@ func valued(list []Flag) []Flag {
 	return found
 }
 
-// short is a help text for a menu: the first sentence, without its stop.
+// short is a help text for a menu: its first sentence, without the full stop.
 func short(help string, values ...string) string {
 	first, _, _ := strings.Cut(sentence(help, values...), ". ")
 	return strings.TrimSuffix(first, ".")

@@ -1,6 +1,6 @@
-// Package manualtest holds what the programs' tests do with their man page and
-// completions: compare them with the files that are checked in, let groff and mandoc
-// read the page, and press Tab in a real bash, zsh and fish.
+// Package manualtest has the tests of a program's man page and completions: it compares them
+// with the files in the repository, has groff and mandoc read the page, and presses Tab in a
+// real bash, zsh and fish.
 package manualtest
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/needs"
 )
 
-// Golden compares text with a file, or writes the file where update is set.
+// Golden compares text with a file, or writes the file if update is set.
 func Golden(t *testing.T, update bool, path, text string) {
 	t.Helper()
 	if update {
@@ -56,7 +56,7 @@ func ReadText(t *testing.T, path string) manual.Text {
 	return text
 }
 
-// Page compares a page with its file, and lets its readers look at the file.
+// Page compares a page with its file, and has the file checked by Lint.
 func Page(t *testing.T, update bool, path, page string) {
 	t.Helper()
 	Golden(t, update, path, page)
@@ -67,7 +67,7 @@ func Page(t *testing.T, update bool, path, page string) {
 	Lint(t, absolute)
 }
 
-// ExitCodes wants the items of EXIT STATUS to be these codes.
+// ExitCodes requires the items of EXIT STATUS to be these codes.
 func ExitCodes(t *testing.T, text manual.Text, codes ...int) {
 	t.Helper()
 	var want []string
@@ -85,7 +85,7 @@ func ExitCodes(t *testing.T, text manual.Text, codes ...int) {
 
 var variablePattern = regexp.MustCompile(`\bAGENTKEYS_[A-Z_]+\b`)
 
-// VariablesIn lists the AGENTKEYS_ variables that the code of these directories names.
+// VariablesIn lists the AGENTKEYS_ variables that appear in the code of these directories.
 func VariablesIn(t *testing.T, dirs ...string) []string {
 	t.Helper()
 	var found []string
@@ -108,7 +108,7 @@ func VariablesIn(t *testing.T, dirs ...string) []string {
 	return found
 }
 
-// Variables wants the AGENTKEYS_ variables of the items of ENVIRONMENT to be these.
+// Variables requires the AGENTKEYS_ variables in the items of ENVIRONMENT to be these.
 func Variables(t *testing.T, text manual.Text, want []string) {
 	t.Helper()
 	section := text.Section("ENVIRONMENT")
@@ -134,7 +134,7 @@ func scripts(p manual.Program) map[string]string {
 	return map[string]string{p.Name + ".bash": manual.Bash(p), "_" + p.Name: manual.Zsh(p), p.Name + ".fish": manual.Fish(p)}
 }
 
-// Lint lets man (as lintian does) and mandoc read a page; each must find nothing.
+// Lint has man (as lintian does) and mandoc read a page. Neither may report anything.
 func Lint(t *testing.T, path string) {
 	t.Helper()
 	t.Run("man", func(t *testing.T) {
@@ -147,7 +147,7 @@ func Lint(t *testing.T, path string) {
 	t.Run("mandoc", func(t *testing.T) {
 		t.Parallel()
 		for line := range strings.Lines(run(t, "mandoc", "-T", "lint", path).stdout) {
-			// The page has no date on purpose: it changes with the definitions alone.
+			// The page has no date on purpose, so that it depends on the definitions alone.
 			if !strings.Contains(line, "missing date") {
 				t.Error(line)
 			}
@@ -157,7 +157,7 @@ func Lint(t *testing.T, path string) {
 
 type output struct{ stdout, stderr string }
 
-// run runs a tool of the machine in an environment of its own; only what it says counts.
+// run runs a tool of the machine in an environment of its own. Only its output counts.
 func run(t *testing.T, tool string, args ...string) output {
 	t.Helper()
 	needs.Programs(t, tool)
@@ -167,7 +167,7 @@ func run(t *testing.T, tool string, args ...string) output {
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "LC_ALL=C.UTF-8", "MANROFFSEQ=", "MANWIDTH=80", "TERM=xterm"}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	_ = cmd.Run() // mandoc says by its exit code what stdout says
+	_ = cmd.Run() // mandoc's exit code repeats what its output says
 	return output{stdout.String(), stderr.String()}
 }
 

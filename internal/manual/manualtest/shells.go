@@ -11,7 +11,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/needs"
 )
 
-// Press is what a Tab behind Line must offer: all of Want, and none of Never.
+// Press is what Tab after Line must offer: all of Want, and none of Never.
 type Press struct {
 	Line  string
 	Want  []string
@@ -52,7 +52,7 @@ func (p Press) check(t *testing.T, offered []string) {
 	}
 }
 
-// answers cuts what a shell printed into one text a press.
+// answers splits the output of a shell into one text for each press.
 func answers(t *testing.T, out output, count int) []string {
 	t.Helper()
 	parts := strings.Split(out.stdout, mark+"\n")
@@ -67,14 +67,14 @@ func answers(t *testing.T, out output, count int) []string {
 
 const mark = "=====answered====="
 
-// askBash asks a bash that has nothing but our script.
+// askBash asks a bash that has only our script.
 func askBash(t *testing.T, p manual.Program, presses []Press) []string {
 	t.Helper()
 	return pressBash(t, p, presses, "")
 }
 
-// bashCompletion is the package that most machines have; with it the program behind
-// -- is completed by its own script.
+// bashCompletion is a package that most machines have. With it, the program after -- is
+// completed by the completion of that program.
 const bashCompletion = "/usr/share/bash-completion/bash_completion"
 
 func askBashCompletion(t *testing.T, p manual.Program, presses []Press) []string {
@@ -83,8 +83,8 @@ func askBashCompletion(t *testing.T, p manual.Program, presses []Press) []string
 	return pressBash(t, p, presses, "source "+bashCompletion+"; compopt() { :; }\n")
 }
 
-// pressBash calls the function that `complete` knows, with the words as readline cuts
-// them. compopt only works while readline completes.
+// pressBash calls the function that `complete` registered, with the words as readline splits
+// them. compopt works only while readline completes.
 func pressBash(t *testing.T, p manual.Program, presses []Press, first string) []string {
 	t.Helper()
 	dir := place(t, p)
@@ -101,7 +101,7 @@ func pressBash(t *testing.T, p manual.Program, presses []Press, first string) []
 	return answers(t, run(t, "bash", "--norc", "--noprofile", "-c", b.String()), len(presses))
 }
 
-// bashWords cuts a line at blanks, and at = and : as COMP_WORDBREAKS says.
+// bashWords splits a line at blanks, and at = and : as COMP_WORDBREAKS says.
 func bashWords(line string) []string {
 	var words []string
 	for _, word := range strings.Split(line, " ") {
@@ -124,7 +124,7 @@ func bashWords(line string) []string {
 	return words
 }
 
-// askFish asks fish's own engine, `complete -C`.
+// askFish asks fish's completion engine, `complete -C`.
 func askFish(t *testing.T, p manual.Program, presses []Press) []string {
 	t.Helper()
 	dir := place(t, p)
@@ -135,7 +135,7 @@ func askFish(t *testing.T, p manual.Program, presses []Press) []string {
 	return answers(t, run(t, "fish", "--no-config", "-c", script), len(presses))
 }
 
-// place writes the scripts of p into a directory, and the files that a Tab may find.
+// place writes the scripts of p into a directory, and the files that Tab may offer.
 func place(t *testing.T, p manual.Program) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -8,8 +8,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/manual"
 )
 
-// zshTab types lines into an interactive zsh on a terminal of its own and prints what
-// a Tab offers.
+// zshTab types lines into an interactive zsh on a terminal of its own and prints what Tab
+// offers.
 //
 //go:embed tab.zsh
 var zshTab string
