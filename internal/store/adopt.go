@@ -9,14 +9,14 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 )
 
-// What single-daemon versions used, for whichever wallet the session names.
+// Where versions that served one daemon only kept its session, whatever its wallet.
 const (
 	earlierMasterFile = "session.json" // in the home itself
 	earlierDaemonFile = "session"
 	earlierAccount    = "session"
 )
 
-// earlier is a copy that another program or version wrote, and where it lies.
+// earlier is a copy that another program or version wrote, and where it is.
 type earlier struct {
 	session session.Session
 	payload []byte
@@ -24,11 +24,12 @@ type earlier struct {
 	account string // keychain account; empty = none
 }
 
-// loadHeadless answers for a slot that was never saved: it adopts what is found
-// elsewhere, or says ErrNoSession, or that nobody can know now.
+// loadHeadless is Load for a slot that was never saved: it adopts what another program or
+// an earlier version left. ErrNoSession: there is nothing. ErrUnavailable: the keychain may
+// have something, and cannot be read.
 func (s *Store) loadHeadless(ctx context.Context, id session.ID) ([]byte, Info, error) {
 	found, err := s.findEarlier(ctx, id)
-	if errors.Is(err, ErrInconsistent) && s.savedMeanwhile(id) {
+	if errors.Is(err, ErrInconsistent) && s.savedSince(id) {
 		return s.loadPayload(ctx, id)
 	}
 	if err != nil {
@@ -58,8 +59,9 @@ func (sl *slot) adoptOrLoad(ctx context.Context, found []earlier) ([]byte, Info,
 	return sl.payloadOf(ctx, h, at, sl.store.probeNow)
 }
 
-// savedMeanwhile: there is a head by now, so an entry of ours in the keychain is its.
-func (s *Store) savedMeanwhile(id session.ID) bool {
+// savedSince reports whether there is a head by now: then the entry of this version that was
+// found in the keychain belongs to it.
+func (s *Store) savedSince(id session.ID) bool {
 	sl, err := s.open(id)
 	if err != nil {
 		return false
@@ -69,8 +71,8 @@ func (s *Store) savedMeanwhile(id session.ID) bool {
 	return err == nil
 }
 
-// loadUnsaved answers for the intent of a first save that came to nothing. The
-// caller holds the lock and knows that the keychain does not hold the value.
+// loadUnsaved is Load for a first save that was announced and then cut off. The caller holds
+// the lock and knows that the keychain does not hold the value.
 func (sl *slot) loadUnsaved(ctx context.Context, h head) ([]byte, Info, error) {
 	if err := sl.absentHead(); !errors.Is(err, errNoHead) {
 		return nil, Info{}, err
@@ -85,9 +87,9 @@ func (sl *slot) loadUnsaved(ctx context.Context, h head) ([]byte, Info, error) {
 	return sl.adopt(ctx, h, found)
 }
 
-// adopt saves the newest of the found sessions and only then removes old copies.
-// If it cannot be saved (keychain mode, full disk) the session is good all the
-// same, and is adopted next time.
+// adopt saves the newest of the found sessions, and only then removes the old copies. If it
+// cannot be saved (keychain mode, full disk) the caller gets the session nevertheless, and
+// the next Load tries again.
 func (sl *slot) adopt(ctx context.Context, h head, found []earlier) ([]byte, Info, error) {
 	s := sl.store
 	log := s.cfg.Logger.With("session_id", sl.ID().String())
@@ -98,11 +100,11 @@ func (sl *slot) adopt(ctx context.Context, h head, found []earlier) ([]byte, Inf
 		}
 	}
 	if best.file == "" && h.Keychain == nil {
-		h.Keychain = &keychainNote{} // it stays there if the save goes to the file
+		h.Keychain = &keychainNote{} // if the save goes to the file, the entry stays in the keychain
 	}
-	info, err := sl.put(ctx, h, best.payload)
+	info, err := sl.save(ctx, h, value{payload: best.payload})
 	if err == nil {
-		err = sl.verify(info)
+		err = sl.verifyHead(info)
 	}
 	if err != nil {
 		log.Warn("earlier session not adopted yet", "error", err)
@@ -124,9 +126,9 @@ func (e earlier) backend() Backend {
 	return BackendKeychain
 }
 
-// verify reads the new head before anything old is removed; what the keychain
-// holds was read back by put.
-func (sl *slot) verify(info Info) error {
+// verifyHead reads the new head before anything old is removed. What the keychain holds was
+// read back by the save.
+func (sl *slot) verifyHead(info Info) error {
 	h, _, err := sl.readHead()
 	if err != nil {
 		return err
@@ -137,10 +139,11 @@ func (sl *slot) verify(info Info) error {
 	return nil
 }
 
-// findEarlier looks for the file of an earlier version, for its keychain entry, and
-// for an entry of this very account by another program. A file in hand is enough:
-// then the keychain's troubles do not matter. ErrUnavailable: a wallet's entry
-// cannot be looked for. ErrInconsistent: there is an entry, but not such a one.
+// findEarlier looks for the file of an earlier version, for its keychain entry, and for an
+// entry under the slot's own account that another program wrote. Where the file was found,
+// an error of the keychain is ignored. ErrUnavailable: the keychain, which may have an entry
+// of this wallet, cannot be read. ErrInconsistent: there is an entry, but it is no session of
+// another program.
 func (s *Store) findEarlier(ctx context.Context, id session.ID) ([]earlier, error) {
 	found, err := s.findEarlierFile(id)
 	if err != nil || !s.keychainFor(id) {
@@ -148,7 +151,9 @@ func (s *Store) findEarlier(ctx context.Context, id session.ID) ([]earlier, erro
 	}
 	entries, err := s.findEarlierEntries(ctx, id)
 	if _, daemon := id.Wallet(); len(found) > 0 || !daemon && errors.Is(err, ErrUnavailable) {
-		err = nil // only a wallet's slot is named by somebody who had a session for it
+		// Who names the slot of a wallet has had a session for it. For any other slot a keychain
+		// that cannot be read must not look like a session that waits there.
+		err = nil
 	}
 	return append(found, entries...), err
 }
@@ -171,7 +176,7 @@ func (s *Store) findEarlierEntries(ctx context.Context, id session.ID) ([]earlie
 			return found, err
 		}
 		v, payload, err := parseForeign(text)
-		if err != nil { // ours of a lost head, or something else: not nothing
+		if err != nil { // of this version, with its head lost, or of something else
 			return found, fmt.Errorf("keychain account %s has an entry, but the slot has no head: %w", account, ErrInconsistent)
 		}
 		found = append(found, earlier{session: v, payload: payload, account: account})
@@ -204,11 +209,11 @@ func (s *Store) findEarlierFile(id session.ID) ([]earlier, error) {
 	return []earlier{{session: v, payload: payload, file: name}}, nil
 }
 
-// removeEarlier leaves the slot's own account alone: the save replaced it, or the
-// head remembers that something is there.
+// removeEarlier leaves the entry under the slot's own account alone: the save has replaced
+// it, or the note in the head says that something is there.
 func (s *Store) removeEarlier(ctx context.Context, e earlier) error {
 	if e.account == earlierAccount {
-		return s.remove(ctx, e.account)
+		return s.deleteEntry(ctx, e.account)
 	}
 	if e.file == "" {
 		return nil

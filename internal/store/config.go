@@ -22,13 +22,14 @@ var ErrConfig = errors.New("the session store is set up wrongly")
 // IDs are a user and group id.
 type IDs = slotdir.IDs
 
-// Observer counts what the store does; every label has few values. Calls come from
-// any goroutine and must not block.
+// Observer is told what the store does, for metrics; every label has few values. Calls come
+// from any goroutine and must not block.
 type Observer interface {
-	// Operation ends one call: save, load, delete, promote, reconcile; on keychain,
-	// file or none; result ok or the name of the error (no_session, busy, ...).
+	// Operation: one call ended. operation is save, load, delete, promote or reconcile;
+	// backend is keychain, file or none; result is ok or the name of the error (no_session,
+	// busy, ...).
 	Operation(operation, backend, result string)
-	// Fallback: auto mode saved to the file, and why.
+	// Fallback: auto mode saved to the file, for that reason.
 	Fallback(reason string)
 	// Write: one file was written and synced.
 	Write()
@@ -69,8 +70,8 @@ type Store struct {
 	cfg           Config
 	home          *slotdir.Home
 
-	mu   sync.Mutex
-	pace map[session.ID]*pace // Reconcile's memory, by slot
+	mu       sync.Mutex
+	attempts map[session.ID]*attempts // what Reconcile remembers, by slot
 }
 
 // New checks the configuration; it touches neither disk nor keychain.
@@ -91,7 +92,7 @@ func New(cfg Config) (*Store, error) {
 		Home: cfg.Home, SlotUser: cfg.SlotUser, FileLimit: cfg.FileLimit,
 		FS: cfg.FS, Written: written(cfg.Observer), Logger: cfg.Logger,
 	})
-	return &Store{Files: home.Files(), cfg: cfg, home: home, pace: map[session.ID]*pace{}}, nil
+	return &Store{Files: home.Files(), cfg: cfg, home: home, attempts: map[session.ID]*attempts{}}, nil
 }
 
 func written(o Observer) func() {

@@ -12,13 +12,13 @@ import (
 
 const (
 	corruptPrefix = words.FileHead + ".corrupt-"
-	// eraShift: after the n-th corrupt head generations start again at n<<eraShift,
-	// above every generation that the lost head can have named.
+	// eraShift: after the n-th corrupt head generations start again above n<<eraShift, which
+	// is above every generation that the lost head can have named.
 	eraShift = 32
 )
 
-// absentHead tells a slot that was never saved from one whose corrupt head was set
-// aside: corrupt is not absent, and must not lead to pairing.
+// absentHead tells a slot that was never saved (errNoHead) from one whose corrupt head was
+// set aside (ErrCorrupt). The second may have a session, and must not lead to pairing.
 func (sl *slot) absentHead() error {
 	n, err := sl.lastCorrupt()
 	if err != nil {
@@ -30,7 +30,7 @@ func (sl *slot) absentHead() error {
 	return fmt.Errorf("%s: %w: kept as %s%d", sl.headPath(), ErrCorrupt, corruptPrefix, n)
 }
 
-// lastCorrupt is the highest number of a head that was set aside; 0 = none.
+// lastCorrupt is the highest number of a corrupt head that was set aside; 0 = none.
 func (sl *slot) lastCorrupt() (uint64, error) {
 	names, err := sl.Names()
 	if err != nil {
@@ -46,15 +46,15 @@ func (sl *slot) lastCorrupt() (uint64, error) {
 	return last, nil
 }
 
-// setAside renames a corrupt head to the next free name and returns the number of
-// the last one. The caller holds the lock.
+// setAside renames a corrupt head to the next free name, and returns the highest number
+// that is in use then. The caller holds the lock.
 func (sl *slot) setAside() (uint64, error) {
 	n, err := sl.lastCorrupt()
 	if err != nil {
 		return 0, err
 	}
 	if !sl.Has(words.FileHead) {
-		return n, nil // done before
+		return n, nil // set aside before
 	}
 	aside := corruptPrefix + strconv.FormatUint(n+1, 10)
 	if err := sl.Rename(words.FileHead, aside); err != nil {
@@ -64,7 +64,7 @@ func (sl *slot) setAside() (uint64, error) {
 	return n + 1, nil
 }
 
-// reportCorrupt sets a corrupt head aside, if nobody repaired it meanwhile, and
+// reportCorrupt sets a corrupt head aside, unless another process has repaired it since, and
 // returns the error for the caller of Load.
 func (sl *slot) reportCorrupt(ctx context.Context, cause error) error {
 	err := sl.Locked(ctx, func() error {
@@ -80,9 +80,10 @@ func (sl *slot) reportCorrupt(ctx context.Context, cause error) error {
 	return cause
 }
 
-// headToChange is the head that a save or delete starts from. A corrupt one is set
-// aside; what it knew of the keychain is lost, so a fence takes its place, except
-// in keychain mode, which would then have no way out. The caller holds the lock.
+// headToChange is the head that a save or delete starts from. A corrupt one is set aside,
+// and what it knew of the keychain is lost with it: a put may be in doubt. So in auto mode a
+// fence takes its place. In keychain mode that would refuse every save from then on, so there
+// it does not. The caller holds the lock.
 func (sl *slot) headToChange(ctx context.Context) (head, error) {
 	h, _, err := sl.readHead()
 	fresh := head{Version: headVersion, ID: sl.ID().String(), Where: BackendKeychain}
@@ -96,7 +97,7 @@ func (sl *slot) headToChange(ctx context.Context) (head, error) {
 	if err != nil {
 		return head{}, err
 	}
-	fresh.Pending = n << eraShift // burnt, with all below it
+	fresh.Pending = n << eraShift // so the next generation is above it
 	if s := sl.store; s.keychainFor(sl.ID()) && s.cfg.Mode == ModeAuto {
 		fresh.Keychain = &keychainNote{InDoubt: s.newFence(operationPut, fresh.Pending, s.probeNow(ctx))}
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 )
 
-// errNotSeen: the keychain took a write without an error, but does not show it.
-var errNotSeen = errors.New("the keychain does not show what was written")
+// errStillThere: the keychain deleted an entry without an error, but still shows it.
+var errStillThere = errors.New("the keychain still shows what was deleted")
 
 // bound gives one keychain operation its own deadline.
 func (s *Store) bound(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -45,7 +45,7 @@ func (s *Store) get(ctx context.Context, account string) (string, error) {
 	return "", &UnavailableError{State: StateDenied, Reason: "it refused a read"}
 }
 
-// entry is the slot's own value; errValue if it is no session.
+// entry is the slot's own value; errValue if the entry is no session.
 func (s *Store) entry(ctx context.Context, id session.ID) (value, error) {
 	text, err := s.get(ctx, id.String())
 	if err != nil {
@@ -54,29 +54,18 @@ func (s *Store) entry(ctx context.Context, id session.ID) (value, error) {
 	return parseValue(text)
 }
 
-// put writes v and reads it back. Unless it returns nil the write is in doubt.
-func (s *Store) put(ctx context.Context, id session.ID, text string) (reason string, err error) {
-	putCtx, cancel := s.bound(ctx)
-	err = s.cfg.Keychain.Put(putCtx, id.String(), text)
-	cancel()
-	if err != nil {
-		return reasonPut, err
-	}
-	seen, err := s.get(ctx, id.String())
-	switch {
-	case err == nil && seen == text:
-		return "", nil
-	case err == nil, errors.Is(err, ErrKeychainAbsent):
-		return reasonNotSeen, errNotSeen
-	}
-	return reasonReadBack, err
+// put hands an entry to the keychain. Neither nil nor an error says whether it is there.
+func (s *Store) put(ctx context.Context, account, text string) error {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	return s.cfg.Keychain.Put(ctx, account, text)
 }
 
-// remove deletes an entry that is there and looks whether it is gone. Unless it
+// deleteEntry deletes an entry that was seen, and looks whether it is gone. Unless it
 // returns nil the delete is in doubt.
-func (s *Store) remove(ctx context.Context, account string) error {
-	delCtx, cancel := s.bound(ctx)
-	err := s.cfg.Keychain.Delete(delCtx, account)
+func (s *Store) deleteEntry(ctx context.Context, account string) error {
+	deleteCtx, cancel := s.bound(ctx)
+	err := s.cfg.Keychain.Delete(deleteCtx, account)
 	cancel()
 	if err != nil && !errors.Is(err, ErrKeychainAbsent) {
 		return err
@@ -86,7 +75,7 @@ func (s *Store) remove(ctx context.Context, account string) error {
 	case errors.Is(err, ErrKeychainAbsent):
 		return nil
 	case err == nil:
-		return errNotSeen
+		return errStillThere
 	}
 	return err
 }

@@ -6,7 +6,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store/slotdir"
 )
 
-// Each error is one decision of the caller (design 2, errors).
+// Each error is one decision of the caller, and says which. Those of package slotdir are
+// repeated here, so that a caller knows one package.
 var (
 	// ErrNoSession: the slot was never saved, or was deleted. The only error that
 	// may lead to pairing.
@@ -14,17 +15,20 @@ var (
 	// ErrUnavailable: a session may be there, but the keychain cannot be read now;
 	// see UnavailableError. Wait, do not pair.
 	ErrUnavailable = errors.New("the keychain cannot be read now")
-	// ErrInDoubt: a delete or write could not be confirmed; Reconcile finishes it.
+	// ErrInDoubt: a delete or put could not be confirmed, and may still be done; Reconcile
+	// finishes it.
 	ErrInDoubt = errors.New("the keychain did not confirm the change")
-	// ErrInconsistent: the head file and the keychain tell different stories.
+	// ErrInconsistent: the head names a generation that the keychain does not show, or the
+	// keychain has an entry and there is no head. A person must act.
 	ErrInconsistent = errors.New("the slot and the keychain disagree")
 	// ErrTooBig: the payload is larger than the slot can hold. A programming error
 	// or a keychain-only store on macOS.
 	ErrTooBig = slotdir.ErrTooBig
 	// ErrInsecure: owner, mode, links or type of a file or directory are wrong; see
-	// InsecureError for the mending command. Nothing was changed.
+	// InsecureError for the command that mends it. Nothing was changed.
 	ErrInsecure = slotdir.ErrInsecure
-	// ErrCorrupt: the head is empty, torn or foreign. Kept, never overwritten.
+	// ErrCorrupt: the head is empty, incomplete, or of another slot. It is kept under another
+	// name and never overwritten. A person must act.
 	ErrCorrupt = errors.New("corrupt session file")
 	// ErrBusy: another process held the slot's lock for the whole deadline. Try again.
 	ErrBusy = slotdir.ErrBusy
@@ -33,7 +37,7 @@ var (
 	// ErrNewer: the head was written by a newer version of this program. Upgrade.
 	ErrNewer = errors.New("the slot was written by a newer version")
 
-	// ErrKeychainAbsent is the Keychain port's word for "no such entry".
+	// ErrKeychainAbsent: the Keychain port has no such entry.
 	ErrKeychainAbsent = errors.New("no such keychain entry")
 )
 

@@ -18,12 +18,13 @@ const (
 )
 
 // head is session.json: what is known of the slot, and the payload when it is in
-// the file. A head with generation 0 is the intent of a first save.
+// the file. A head with generation 0 is the announcement of a first save. The fields are
+// described in docs/spec/architecture.md#head-file.
 type head struct {
 	Version       int             `json:"version"`
 	ID            string          `json:"id"`
 	Generation    uint64          `json:"generation"`
-	Pending       uint64          `json:"pending"` // generation on its way to the keychain; 0 = none
+	Pending       uint64          `json:"pending"` // generation that was announced to be put into the keychain; 0 = none
 	PendingSHA256 string          `json:"pending_sha256,omitempty"`
 	Where         Backend         `json:"where"`
 	Tombstone     bool            `json:"tombstone"`
@@ -31,16 +32,16 @@ type head struct {
 	SHA256        string          `json:"sha256"`
 	Keychain      *keychainNote   `json:"keychain,omitempty"`
 
-	Promoted        []string `json:"promoted,omitempty"`         // pending slots that this one has taken; see promoted.go
-	PendingPromoted string   `json:"pending_promoted,omitempty"` // the one that the value of Pending is from
+	Promoted        []string `json:"promoted,omitempty"`         // pending slots whose session this slot has taken
+	PendingPromoted string   `json:"pending_promoted,omitempty"` // the pending slot that the value of Pending is from
 }
 
-// keychainNote is there as long as the keychain may hold anything of this slot.
+// keychainNote is in the head as long as the keychain may hold anything of this slot.
 type keychainNote struct {
 	Provider   string `json:"provider"`
 	VerifiedAt int64  `json:"verified_at"` // Unix seconds of the last read-back; 0 = never
 	InDoubt    *fence `json:"in_doubt,omitempty"`
-	Removed    *fence `json:"removed,omitempty"` // of a delete whose entry was seen once to be gone; see lookAgain
+	Removed    *fence `json:"removed,omitempty"` // a delete after which one look found nothing; see recheckDelete
 }
 
 var (
@@ -56,8 +57,8 @@ var (
 // ErrCorrupt. No error repeats the content.
 func parseHead(data []byte, id session.ID) (head, error) {
 	h, err := decodeHead(data)
-	var more head
-	if errors.Is(err, errHeadJSON) && strictjson.DecodeLenient(data, &more) == nil && more.check(id) == nil {
+	var lenient head
+	if errors.Is(err, errHeadJSON) && strictjson.DecodeLenient(data, &lenient) == nil && lenient.check(id) == nil {
 		err = fmt.Errorf("more in it than this program knows; if no newer one wrote it, move it away and recover: %w", ErrNewer)
 	}
 	if errors.Is(err, ErrNewer) {
@@ -83,7 +84,7 @@ func decodeHead(data []byte) (head, error) {
 		return head{}, fmt.Errorf("head version %d, this program knows %d: %w", probe.Version, headVersion, ErrNewer)
 	}
 	var h head
-	if strictjson.Decode(data, &h) != nil { // its text may quote the file
+	if strictjson.Decode(data, &h) != nil { // the text of its error may quote the file
 		return head{}, errHeadJSON
 	}
 	return h, nil
@@ -146,11 +147,11 @@ func (h head) encode() ([]byte, error) {
 	return append(data, '\n'), nil
 }
 
-// maxGeneration is one that no slot comes to by counting its saves: next never wraps around
-// to a generation that was used.
+// maxGeneration is more saves than a slot can have. A head at or above it is refused, so
+// that next never wraps around to a generation that was used.
 const maxGeneration = 1 << 63
 
-// next is a generation that was never used, not even by a write that failed.
+// next is a generation that was never used, not even by a put that was abandoned.
 func (h head) next() uint64 { return max(h.Generation, h.Pending) + 1 }
 
 // fence is the write in doubt, or nil.
@@ -161,12 +162,12 @@ func (h head) fence() *fence {
 	return h.Keychain.InDoubt
 }
 
-// cutOff: an intent without its fence, which this program never writes.
-func (h head) cutOff() bool { return h.PendingSHA256 != "" && h.fence() == nil }
+// lacksFence reports an announcement without its fence, which this program never writes.
+func (h head) lacksFence() bool { return h.PendingSHA256 != "" && h.fence() == nil }
 
-// keptNote is the note of a head that follows h without having asked the keychain:
-// what was there may be there still.
-func (h head) keptNote() *keychainNote {
+// noteToKeep is the note of a head that follows h without having asked the keychain: what
+// the keychain held before it may hold still.
+func (h head) noteToKeep() *keychainNote {
 	if h.Keychain == nil && h.Generation > 0 && h.Where == BackendKeychain {
 		return &keychainNote{}
 	}
@@ -187,7 +188,7 @@ func (h head) holdsPending(v value) bool {
 	return h.Pending != 0 && v.generation == h.Pending && digest(v.payload) == h.PendingSHA256
 }
 
-// removed is the delete that one look confirmed, or nil.
+// removed is the delete after which one look found nothing, or nil.
 func (h head) removed() *fence {
 	if h.Keychain == nil {
 		return nil
@@ -195,9 +196,9 @@ func (h head) removed() *fence {
 	return h.Keychain.Removed
 }
 
-// doubting is the head with this fence, or none. An empty provider leaves its name as it
-// was. The note is a copy: heads share nothing.
-func (h head) doubting(provider string, f *fence) head {
+// withFence is the head with this fence, or with none. An empty provider leaves its name as
+// it was. The note is a copy: heads share nothing.
+func (h head) withFence(provider string, f *fence) head {
 	note := keychainNote{}
 	if h.Keychain != nil {
 		note = *h.Keychain
@@ -207,6 +208,18 @@ func (h head) doubting(provider string, f *fence) head {
 	}
 	note.InDoubt, note.Removed = f, nil
 	h.Keychain = &note
+	return h
+}
+
+// withPendingCommitted is the head once the value of Pending is the present one.
+func (h head) withPendingCommitted() head {
+	h.Generation, h.SHA256, h.Promoted = h.Pending, h.PendingSHA256, h.promotedWith("")
+	return h.withoutPending()
+}
+
+// withoutPending is the head without the announcement of a save that was cut off.
+func (h head) withoutPending() head {
+	h.Pending, h.PendingSHA256, h.PendingPromoted = 0, "", ""
 	return h
 }
 

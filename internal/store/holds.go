@@ -3,8 +3,8 @@ package store
 import "github.com/agentkeys/agentkeys/internal/session"
 
 // Holds reports whether the head of a slot names exactly v as the present session, and
-// where that lies. The keychain is not asked, so the answer comes while it cannot be
-// read. ok is false for another session, none, and a slot that cannot be read.
+// where that is. It does not ask the keychain, and so answers while the keychain cannot be
+// read. ok is false for another session, for none, and for a slot that cannot be read.
 func (s *Store) Holds(id session.ID, v session.Session) (info Info, ok bool) {
 	payload, err := v.Encode()
 	if err != nil {

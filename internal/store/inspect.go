@@ -28,17 +28,17 @@ type Facts struct {
 	Doubt      *Doubt
 }
 
-// Doubt is a keychain write that was not seen to end (a fence).
+// Doubt is a put or delete that was not seen to end: what a fence says.
 type Doubt struct {
 	Generation uint64
 	Operation  string // put, delete
 	Since      time.Time
-	Over       bool // its provider is gone for certain; Reconcile will clear it
+	Over       bool // its provider has certainly ended; Reconcile will remove the fence
 }
 
 // Inspect looks at a slot and changes nothing: it takes no lock, adopts nothing, sets
-// nothing aside and does not ask the keychain. p is what a probe last said, to judge
-// a fence by; the zero Probe is no knowledge. session.ErrID: a programming error.
+// nothing aside and does not ask the keychain. p is the last probe, which tells whether a
+// fence is over; the zero Probe tells nothing. session.ErrID: a programming error.
 func (s *Store) Inspect(id session.ID, p Probe) (Facts, error) {
 	f := Facts{ID: id, Dir: s.Dir(id), UID: -1, Backend: BackendNone}
 	if id.IsZero() {
@@ -76,9 +76,9 @@ func (sl *slot) inspectHead(f *Facts, p Probe) {
 	}
 }
 
-// Peek returns the slot's session as Load does, and changes nothing: it takes no
-// lock, adopts nothing and sets nothing aside. Where a save may be under way it
-// looks twice before ErrInconsistent. Errors: as Load, without ErrBusy.
+// Peek returns the slot's session as Load does, and changes nothing: it takes no lock,
+// adopts nothing and sets nothing aside. As a save may be under way, it reads head and
+// keychain twice before it returns ErrInconsistent. Errors: as Load, without ErrBusy.
 func (s *Store) Peek(ctx context.Context, id session.ID) (session.Session, Info, error) {
 	sl, err := s.open(id)
 	if errors.Is(err, fs.ErrNotExist) {

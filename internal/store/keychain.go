@@ -2,7 +2,8 @@ package store
 
 import "context"
 
-// KeychainState is what the last probe said (design 2, keychain adapter).
+// KeychainState is what a probe says of the keychain; see
+// docs/spec/architecture.md#keychain-adapter.
 type KeychainState string
 
 // The states of a keychain. Only StateUnlocked allows a write; StatePromptsOnWrite
@@ -33,7 +34,8 @@ func (s KeychainState) Writable() bool { return s == StateUnlocked }
 // Readable reports whether a load may ask the keychain.
 func (s KeychainState) Readable() bool { return s == StateUnlocked || s == StatePromptsOnWrite }
 
-// Probe is one look at the keychain that neither prompts nor starts anything.
+// Probe is what was found out about the keychain by asking it for its state. Asking shows no
+// prompt, starts no program and changes nothing.
 type Probe struct {
 	State    KeychainState
 	Provider string // "gnome-keyring", "KeePassXC", "kwallet", "macos", or "unknown"
@@ -48,12 +50,13 @@ type Probe struct {
 // deadline (2 s by default), whichever is sooner.
 //
 // Get returns ErrKeychainAbsent when the provider says that no such entry exists.
-// Put and Delete that return any error may still land later: the caller treats the
-// slot as in doubt. A nil error proves nothing either: read back.
+// A Put or Delete that returned an error may still be done at any later time: the caller
+// treats the slot as in doubt. One that returned nil may not have been done: the caller reads
+// the entry back.
 type Keychain interface {
 	// Probe returns a result that is at most as old as the adapter's cache rule says.
 	Probe(ctx context.Context) Probe
-	// ProbeNow looks afresh.
+	// ProbeNow asks the keychain now.
 	ProbeNow(ctx context.Context) Probe
 	Get(ctx context.Context, account string) (string, error)
 	Put(ctx context.Context, account, value string) error

@@ -10,8 +10,9 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 )
 
-// Load returns the slot's session. It makes nothing, except that a session of an
-// earlier version or of another program is adopted: saved once under our rules.
+// Load returns the slot's session. It changes nothing, except that a session of an earlier
+// version or of another program is adopted, which means saved once as a session of this
+// version.
 //
 // Errors: ErrNoSession, the only one that may lead to pairing; ErrUnavailable (wait
 // for the keychain); ErrInconsistent, ErrCorrupt, ErrInsecure and ErrNewer (a person
@@ -29,8 +30,7 @@ func (s *Store) load(ctx context.Context, id session.ID) (session.Session, Info,
 	}
 	v, err := session.Decode(payload)
 	if err != nil {
-		// The digest was right: the bytes are as they were written, by a program
-		// that knows more.
+		// The digest was right, so the bytes are as they were written: by a newer program.
 		return session.Session{}, Info{}, fmt.Errorf("slot %s, generation %d: %w: %w", id, info.Generation, ErrNewer, err)
 	}
 	return v, info, nil
@@ -67,27 +67,29 @@ func (s *Store) loadPayload(ctx context.Context, id session.ID) ([]byte, Info, e
 	return payload, info, err
 }
 
-// commitFirst ends a first save that was cut off after the keychain took the value:
-// once somebody has seen the session, the slot must never again look empty. If the
-// lock is taken, its holder is about to do the same; if the disk refuses, so be it.
+// commitFirst commits a first save that was cut off after the keychain took the value: once
+// a caller has seen the session, the slot must never look empty again, even if the keychain
+// denies the entry later. If the lock is taken, its holder is about to change the head; if
+// the disk refuses the write, the next Load tries again.
 func (sl *slot) commitFirst(seen head) {
-	_ = sl.TryLocked(func() error { // see above
+	_ = sl.TryLocked(func() error { // for the reasons above
 		h, _, err := sl.readHead()
 		if err != nil || h.Generation != 0 || h.Pending != seen.Pending {
 			return err
 		}
-		if err := sl.writeHead(h.landed()); err != nil {
+		if err := sl.writeHead(h.withPendingCommitted()); err != nil {
 			sl.store.cfg.Logger.Warn("first save not completed", "session_id", sl.ID().String(), "error", err)
 		}
 		return nil
 	})
 }
 
-// errMismatch: the keychain does not show what the head says. Internal: looked at
-// again under the lock, it becomes ErrInconsistent.
+// errMismatch: the keychain does not show what the head says. A save may be under way, so
+// both are read again under the lock; only then it is ErrInconsistent.
 var errMismatch = errors.New("the keychain shows another generation or none")
 
-// payloadOf finds the payload of a head.
+// payloadOf finds the payload of a head. With the payload in the file the keychain is not
+// asked. Errors: ErrNoSession, ErrUnavailable, errMismatch.
 func (sl *slot) payloadOf(ctx context.Context, h head, at time.Time, probe func(context.Context) Probe) ([]byte, Info, error) {
 	s := sl.store
 	info := s.infoOf(h, at)
@@ -113,7 +115,7 @@ func (sl *slot) payloadOf(ctx context.Context, h head, at time.Time, probe func(
 	return v.payload, info, nil
 }
 
-// loadLocked looks again while no save can be under way.
+// loadLocked reads head and keychain again, while no save can be under way.
 func (sl *slot) loadLocked(ctx context.Context) ([]byte, Info, error) {
 	h, at, err := sl.readHead()
 	if err != nil {

@@ -10,13 +10,14 @@ import (
 )
 
 // Promote makes the session of a pending slot that of id: v is saved under id, then
-// the pending slot goes. It may stop anywhere and be repeated: id takes a pending slot
-// once, so what became of the session meanwhile (renewed, replaced) is not undone.
+// the pending slot is removed. It may stop anywhere and be repeated: a slot takes a pending
+// slot once, so what became of the session since (renewed, replaced) is not undone
+// (ADR 11).
 //
 // Errors: ErrNoSession: nothing was saved, because id took the pending slot before and
 // was deleted since, or because the pending slot is gone: dropped, or taken so long ago
-// that id has forgotten it. ErrInDoubt, for a slot that is gone: an earlier call may
-// still have saved it; Reconcile, then repeat. Otherwise as Save, before which nothing
+// that id does not remember it. ErrInDoubt, for a pending slot that is gone: an earlier call
+// may still have saved it; Reconcile, then repeat. Otherwise as Save, before which nothing
 // changed; if only the removal of the pending slot failed, Info is that of the saved
 // session and the call is to be repeated.
 func (s *Store) Promote(ctx context.Context, pending, id session.ID, v session.Session) (Info, error) {
@@ -29,7 +30,7 @@ func (s *Store) promote(ctx context.Context, pending, id session.ID, v session.S
 	if !pending.IsPending() || id.IsPending() || id.IsZero() {
 		return Info{}, fmt.Errorf("promote %s to %s: %w", pending, id, session.ErrID)
 	}
-	info, err := s.take(ctx, pending, id, v)
+	info, err := s.saveOnce(ctx, pending, id, v)
 	if err != nil && !errors.Is(err, ErrNoSession) {
 		return Info{}, err
 	}
@@ -39,8 +40,9 @@ func (s *Store) promote(ctx context.Context, pending, id session.ID, v session.S
 	return info, err
 }
 
-// take saves v under id unless id has taken the pending slot before.
-func (s *Store) take(ctx context.Context, pending, id session.ID, v session.Session) (Info, error) {
+// saveOnce saves v under id unless id has taken the pending slot before. Where the pending
+// slot is gone, id is not made for it.
+func (s *Store) saveOnce(ctx context.Context, pending, id session.ID, v session.Session) (Info, error) {
 	gone := false
 	open := func(id session.ID) (*slot, error) {
 		if gone = s.pendingGone(pending); !gone {
@@ -53,38 +55,37 @@ func (s *Store) take(ctx context.Context, pending, id session.ID, v session.Sess
 		return sl, err
 	}
 	return s.changeTo(ctx, id, v, open, func(sl *slot, payload []byte) (Info, error) {
-		return sl.fill(ctx, pending, gone, payload)
+		return sl.saveOnce(ctx, pending, gone, payload)
 	})
 }
 
-// fill is take under the lock.
-func (sl *slot) fill(ctx context.Context, pending session.ID, gone bool, payload []byte) (Info, error) {
+// saveOnce is the part under the lock.
+func (sl *slot) saveOnce(ctx context.Context, pending session.ID, gone bool, payload []byte) (Info, error) {
 	h, err := sl.headToChange(ctx)
 	cutOff := h.PendingPromoted == pending.String() && h.Where == BackendKeychain
 	if err == nil && cutOff {
-		h, err = sl.finish(ctx, h)
+		h, err = sl.finishPromotion(ctx, h)
 	}
 	switch {
 	case err != nil:
 		return Info{}, err
-	case h.took(pending):
-		return sl.tookBefore(h)
+	case h.hasTaken(pending):
+		return sl.takenBefore(h)
 	case gone && cutOff:
 		return Info{}, errGone(pending, ErrInDoubt)
 	case gone:
 		return Info{}, errGone(pending, ErrNoSession)
 	}
-	sl.promoting = pending.String()
-	return sl.put(ctx, h, payload)
+	return sl.save(ctx, h, value{payload: payload, promoted: pending.String()})
 }
 
 func errGone(pending session.ID, cause error) error {
 	return fmt.Errorf("the pending slot %s is gone: %w", pending, cause)
 }
 
-// pendingGone: nothing is left of a pending slot; one that cannot be read is not gone.
-// Whatever became of it, nothing is saved then: id took it, and may have forgotten that
-// since, or it was dropped.
+// pendingGone reports whether nothing is left of a pending slot. One that cannot be read is
+// not gone. If it is gone, nothing is saved: either id took it, and may not remember that
+// any more, or it was dropped.
 func (s *Store) pendingGone(pending session.ID) bool {
 	sl, err := s.open(pending)
 	if err == nil {
@@ -94,9 +95,9 @@ func (s *Store) pendingGone(pending session.ID) bool {
 	return errors.Is(err, errNoHead) || errors.Is(err, fs.ErrNotExist)
 }
 
-// finish ends a promotion that was cut off after the keychain took the session. If the
-// keychain does not show it, all stays as it is and the session is saved anew.
-func (sl *slot) finish(ctx context.Context, h head) (head, error) {
+// finishPromotion commits a promotion that was cut off after the keychain took the session.
+// If the keychain does not show it, the head stays as it is, and the session is saved anew.
+func (sl *slot) finishPromotion(ctx context.Context, h head) (head, error) {
 	s := sl.store
 	if !s.keychainFor(sl.ID()) || !s.probeNow(ctx).State.Readable() {
 		return h, nil
@@ -104,12 +105,13 @@ func (sl *slot) finish(ctx context.Context, h head) (head, error) {
 	if v, err := s.entry(ctx, sl.ID()); err != nil || !h.holdsPending(v) {
 		return h, nil
 	}
-	h = h.landed()
+	h = h.withPendingCommitted()
 	return h, sl.writeHead(h)
 }
 
-// tookBefore makes durable what was found: its writer may have died before.
-func (sl *slot) tookBefore(h head) (Info, error) {
+// takenBefore answers for a promotion that is repeated. It syncs what it found: the process
+// that wrote it may have died before it could do that.
+func (sl *slot) takenBefore(h head) (Info, error) {
 	if err := sl.Sync(); err != nil {
 		return Info{}, err
 	}
@@ -155,8 +157,8 @@ func (s *Store) HoldRun(id session.ID) (release func(), err error) {
 	}, nil
 }
 
-// finishRemoval removes what is left of a removed pending slot whose directory could not go
-// while its run lock was held.
+// finishRemoval removes what is left of a removed pending slot whose directory could not be
+// removed while its run lock was held, as on NFS.
 func (s *Store) finishRemoval(id session.ID) {
 	if !id.IsPending() || !s.pendingGone(id) {
 		return

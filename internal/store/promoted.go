@@ -6,21 +6,23 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 )
 
-// maxPromoted bounds what a head remembers: more pairings of one wallet that were cut
-// off in the middle of their promotion, within 24 h, are nobody's. One whose pending
-// slot is gone needs no remembering: Promote saves nothing then.
+// maxPromoted bounds how many pending slots a head remembers. Only a promotion that was cut
+// off before it removed its pending slot has to be remembered, and such a slot expires after
+// 24 h: more than eight of one wallet within that time are not expected.
 const maxPromoted = 8
 
-// took reports whether this slot has taken the session of a pending slot, whatever
-// became of it since: renewed, replaced or deleted. Then it must not be put back.
-func (h head) took(pending session.ID) bool { return slices.Contains(h.Promoted, pending.String()) }
+// hasTaken reports whether this slot has taken the session of a pending slot, whatever
+// became of it since: renewed, replaced or deleted. Then it must not be saved again.
+func (h head) hasTaken(pending session.ID) bool {
+	return slices.Contains(h.Promoted, pending.String())
+}
 
-// taken is Promoted for a head that follows h, and for one more pending slot unless
+// promotedWith is Promoted for a head that follows h, with one more pending slot unless
 // that is empty. A promotion whose value may have been loaded counts as done: what
 // replaces it came after it.
-func (h head) taken(pending string) []string {
+func (h head) promotedWith(pending string) []string {
 	all := slices.Clone(h.Promoted)
-	if h.Where == BackendKeychain { // else the value of Pending is nowhere believed
+	if h.Where == BackendKeychain { // otherwise no Load returns the value of Pending
 		all = appendNew(all, h.PendingPromoted)
 	}
 	all = appendNew(all, pending)
@@ -32,18 +34,6 @@ func appendNew(all []string, id string) []string {
 		return all
 	}
 	return append(all, id)
-}
-
-// landed is the head once the value of Pending is the present one.
-func (h head) landed() head {
-	h.Generation, h.SHA256, h.Promoted = h.Pending, h.PendingSHA256, h.taken("")
-	return h.withoutPending()
-}
-
-// withoutPending is the head without the save that was cut off.
-func (h head) withoutPending() head {
-	h.Pending, h.PendingSHA256, h.PendingPromoted = 0, "", ""
-	return h
 }
 
 func (h head) promotedRules() bool {

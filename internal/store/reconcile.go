@@ -9,8 +9,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store/slotdir"
 )
 
-// Reconcile works on every slot of the home and collects dead pending ones. It goes
-// on after an error and returns all of them; see ReconcileSlot.
+// Reconcile works on every slot of the home, and removes pending ones that have expired. It
+// works on the others after an error too, and returns all errors; see ReconcileSlot.
 func (s *Store) Reconcile(ctx context.Context) error {
 	var ids []session.ID
 	var errs []error
@@ -28,12 +28,12 @@ func (s *Store) Reconcile(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// ReconcileSlot does one step of what a slot still needs: it takes a fence down
-// when the provider that has the write in doubt is gone, finishes deletes, removes
-// burnt generations, and moves a session from the file to the keychain after three
-// healthy probes in a row over at least 60 s (the first call after New needs one).
-// Call it at start and then about every 30 s; a slot that needs nothing costs one
-// small read. A dead pending slot is collected.
+// ReconcileSlot does one step of what a slot still needs: it removes a fence when the
+// provider that was given the operation in doubt has ended, finishes deletes and saves that
+// were cut off, removes abandoned generations from the keychain, and moves a session from
+// the file to the keychain after three healthy probes in a row over at least 60 s (the first
+// call after New needs one). Call it at start and then about every 30 s; a slot that needs
+// nothing costs one small read. A pending slot is removed once it has expired.
 //
 // nil also means that the keychain is not healthy, or that the fence has to stay.
 // Errors: ErrInDoubt (a write failed; tried again in 10 min), ErrInconsistent (the
@@ -46,6 +46,7 @@ func (s *Store) ReconcileSlot(ctx context.Context, id session.ID) error {
 	return err
 }
 
+// reconcile looks without the lock first: most calls find that nothing is to be done.
 func (s *Store) reconcile(ctx context.Context, id session.ID) (backend Backend, worked bool, err error) {
 	sl, err := s.open(id)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -56,16 +57,16 @@ func (s *Store) reconcile(ctx context.Context, id session.ID) (backend Backend, 
 	}
 	defer sl.Close()
 	if id.IsPending() {
-		return BackendFile, false, sl.collect(ctx)
+		return BackendFile, false, sl.removeExpired(ctx)
 	}
 	if err := sl.CleanUp(ctx); err != nil {
 		return "", false, err
 	}
 	h, _, err := sl.readHead()
-	if errors.Is(err, errNoHead) || err == nil && (!s.keychainFor(id) || h.settled()) {
+	if errors.Is(err, errNoHead) || err == nil && (!s.keychainFor(id) || h.complete()) {
 		return "", false, nil
 	}
-	if err != nil || !s.mayWork(id) {
+	if err != nil || !s.mayAttempt(id) {
 		return "", false, err
 	}
 	if p := s.probe(ctx); !p.State.Readable() {
@@ -79,67 +80,67 @@ func (s *Store) reconcile(ctx context.Context, id session.ID) (backend Backend, 
 	return backend, worked, err
 }
 
-// reconcile is the part that needs the lock.
+// reconcile is the part under the lock.
 func (sl *slot) reconcile(ctx context.Context) (Backend, bool, error) {
 	s := sl.store
 	h, _, err := sl.readHead()
-	if err != nil || h.settled() {
+	if err != nil || h.complete() {
 		return "", false, err
 	}
 	p := s.probeNow(ctx)
-	ready := s.noteProbe(sl.ID(), p.State)
+	mayMove := s.noteProbe(sl.ID(), p.State)
 	if !p.State.Readable() {
 		return h.Where, false, nil
 	}
-	h, err = sl.settle(ctx, h, p, ready)
+	h, err = sl.advance(ctx, h, p, mayMove)
 	if err != nil {
-		s.putOff(sl.ID())
+		s.postpone(sl.ID())
 	}
 	return h.Where, true, err
 }
 
-// settled: nothing is left to do but to keep it.
-func (h head) settled() bool {
+// complete: the head is in a state that Reconcile has no step for.
+func (h head) complete() bool {
 	if h.Tombstone {
 		return h.Keychain == nil
 	}
 	return h.Where == BackendKeychain && h.Pending == 0 && h.fence() == nil
 }
 
-// settle does the step that the head asks for. The caller holds the lock; the
+// advance does the one step that the head needs next. The caller holds the lock, and the
 // keychain can be read.
-func (sl *slot) settle(ctx context.Context, h head, p Probe, ready bool) (head, error) {
-	h, err := sl.fenceCutOff(h, p)
+func (sl *slot) advance(ctx context.Context, h head, p Probe, mayMove bool) (head, error) {
+	h, err := sl.addMissingFence(h, p)
 	if err != nil {
 		return h, err
 	}
 	standing := sl.standing(h.fence(), p)
 	switch {
 	case h.Tombstone:
-		return sl.settleTombstone(ctx, h, p)
+		return sl.finishDelete(ctx, h, p)
 	case h.Where == BackendKeychain && standing:
-		return h, nil // the old value or the pending one: Load takes either
+		return h, nil // the old value or the pending one: Load accepts either
 	case h.Where == BackendKeychain:
-		return sl.settleInKeychain(ctx, h)
+		return sl.finishSave(ctx, h)
 	case standing:
-		return sl.removeBurnt(ctx, h, p)
+		return sl.removeAbandoned(ctx, h, p)
 	}
 	if h.fence() != nil {
-		if h, err = sl.takeDown(ctx, h); err != nil {
+		if h, err = sl.removeFence(ctx, h); err != nil {
 			return h, err
 		}
 	}
-	if !ready || !p.State.Writable() {
+	if !mayMove || !p.State.Writable() {
 		return h, nil
 	}
-	return sl.move(ctx, h)
+	return sl.moveToKeychain(ctx, h)
 }
 
-// fenceCutOff puts a fence up where an intent stands without one.
-func (sl *slot) fenceCutOff(h head, p Probe) (head, error) {
-	if !h.cutOff() {
+// addMissingFence writes a fence where an announcement has none.
+func (sl *slot) addMissingFence(h head, p Probe) (head, error) {
+	if !h.lacksFence() {
 		return h, nil
 	}
-	h = h.doubting(p.Provider, sl.store.newFence(operationPut, h.Pending, p))
+	h = h.withFence(p.Provider, sl.store.newFence(operationPut, h.Pending, p))
 	return h, sl.writeHead(h)
 }

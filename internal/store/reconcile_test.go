@@ -24,17 +24,19 @@ func newBench(t *testing.T, mode store.Mode) *bench {
 	t.Helper()
 	b := &bench{ring: storetest.NewRing(), clock: time.Unix(1_700_000_000, 0), id: session.Master()}
 	b.disk = storetest.NewDisk(func() time.Time { return b.clock })
-	b.restart(t, mode)
+	b.start(t, mode)
 	return b
 }
 
-func (b *bench) restart(t *testing.T, mode store.Mode) {
+// start starts the store in a new process.
+func (b *bench) start(t *testing.T, mode store.Mode) *storetest.Process {
 	t.Helper()
 	process := b.disk.Process()
 	b.Store = open(t, store.Config{
 		Home: "/home", Mode: mode, Keychain: b.ring.Client(process), FS: process,
 		Now: func() time.Time { return b.clock }, BootID: func() string { return "boot" },
 	})
+	return process
 }
 
 func (b *bench) after(t *testing.T, d time.Duration, want store.Backend) {
@@ -53,7 +55,7 @@ func TestASessionMovesToAHealthyKeychain(t *testing.T) {
 		t.Parallel()
 		b := newBench(t, store.ModeFile)
 		save(t, b.Store, b.id, newSession(wallet.New()))
-		b.restart(t, store.ModeAuto)
+		b.start(t, store.ModeAuto)
 		b.after(t, 0, store.BackendKeychain)
 	})
 	t.Run("later after three healthy probes over 60 s", func(t *testing.T) {
@@ -77,7 +79,7 @@ func TestASessionMovesToAHealthyKeychain(t *testing.T) {
 		t.Parallel()
 		b := newBench(t, store.ModeFile)
 		save(t, b.Store, b.id, newSession(wallet.New()))
-		b.restart(t, store.ModeAuto)
+		b.start(t, store.ModeAuto)
 		b.ring.SetFault(inTurn(0, []storetest.Fault{storetest.FaultLost}))
 		if err := b.ReconcileSlot(t.Context(), b.id); !errors.Is(err, store.ErrInDoubt) {
 			t.Fatalf("reconcile: %v", err)

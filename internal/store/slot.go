@@ -13,16 +13,15 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// errNoHead: the slot was never saved. Internal: callers see ErrNoSession, or what
-// the keychain and earlier layouts have to say.
+// errNoHead: the slot was never saved. It does not leave the package: callers get
+// ErrNoSession, unless a session is found in the keychain or in the layout of an earlier
+// version.
 var errNoHead = errors.New("no head")
 
 // slot is one open slot directory and the store that works on it.
 type slot struct {
 	*slotdir.Slot
 	store *Store
-
-	promoting string // the pending slot whose session this call stores; empty = none
 }
 
 // open opens an existing slot; fs.ErrNotExist when there is none.

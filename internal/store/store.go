@@ -1,7 +1,3 @@
-// Package store keeps one session in one slot: in the keychain where there is a
-// healthy one, else in a file, and never in both. The rules are design 2: a head
-// file with generations, an intent before each keychain write, read-back, a fence
-// for writes in doubt, and a tombstone for deletes.
 package store
 
 import (
@@ -20,7 +16,7 @@ const (
 	ModeKeychain Mode = "keychain"
 )
 
-// Backend is where the payload of a slot lies.
+// Backend is where the payload of a slot is.
 type Backend string
 
 // The backends; BackendNone is a slot without a session.
@@ -34,12 +30,12 @@ const (
 type Info struct {
 	Backend    Backend
 	Generation uint64
-	InDoubt    bool      // a fence is up: an earlier keychain write may still land
+	InDoubt    bool      // a fence stands: an earlier keychain operation may still be done
 	Fallback   string    // Save only: why auto mode used the file; empty if it did not fall back
 	SavedAt    time.Time // modification time of the head
 }
 
-// Slot is what List says of one directory, without touching the keychain.
+// Slot is what List says of one slot.
 type Slot struct {
 	ID         session.ID
 	Dir        string

@@ -11,8 +11,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 )
 
-// Prefixes of a keychain value. The last two are what go-keyring writes on macOS;
-// a value read by another client still carries them.
+// Prefixes of a keychain value. The last two are what go-keyring writes on macOS; it takes
+// them off again, and a value that was read without it still has them.
 const (
 	valuePrefix         = "ak1."
 	keyringBase64Prefix = "go-keyring-base64:"
@@ -21,15 +21,16 @@ const (
 
 var errValue = errors.New("the keychain entry is no session")
 
-// value is what a keychain entry says. Generation 0 is an entry of another program:
-// the bare JSON of a session.
+// value is what a keychain entry holds. Generation 0 is an entry of another program: the
+// JSON of a session without anything around it.
 type value struct {
 	generation uint64
 	payload    []byte
+	promoted   string // pending slot that the session is from; empty = none. Not in the entry
 }
 
-// encode gives one line of ASCII: a newline or a leading blank would destroy a
-// passwordless gnome-keyring at its next start.
+// encode gives one line of ASCII: a newline in a secret makes a gnome-keyring without a
+// password unreadable at its next start, and a leading blank is lost.
 func (v value) encode() string {
 	return valuePrefix + strconv.FormatUint(v.generation, 10) + "." + base64.RawURLEncoding.EncodeToString(v.payload)
 }

@@ -1,0 +1,202 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/agentkeys/agentkeys/internal/atomicfile"
+	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/store/storetest"
+	"github.com/agentkeys/agentkeys/internal/wallet"
+)
+
+// whileLocked does something while the keychain is locked.
+func (b *stateBench) whileLocked(do func()) {
+	b.ring.SetState(store.StateLocked)
+	do()
+	b.ring.SetState(store.StateUnlocked)
+}
+
+// whileHung does something while the keychain does not answer one kind of operation, which
+// it may do later.
+func (b *stateBench) whileHung(op storetest.Operation, do func()) {
+	b.ring.SetFault(func(o storetest.Operation) storetest.Fault {
+		if o == op {
+			return storetest.FaultHang
+		}
+		return storetest.FaultNone
+	})
+	do()
+	b.ring.SetFault(nil)
+}
+
+func (b *stateBench) save() { _, _ = b.Save(context.Background(), b.id, newSession(wallet.New())) }
+func (b *stateBench) del()  { _ = b.Delete(context.Background(), b.id) }
+func (b *stateBench) load() { _, _, _ = b.Load(context.Background(), b.id) }
+
+// saveCut is a save whose process ends at the put.
+func (b *stateBench) saveCut(t *testing.T) {
+	t.Helper()
+	process := b.start(t, store.ModeAuto)
+	b.ring.SetFault(func(op storetest.Operation) storetest.Fault {
+		if op == storetest.OperationPut {
+			process.Kill()
+			return storetest.FaultHang
+		}
+		return storetest.FaultNone
+	})
+	b.save()
+	b.ring.SetFault(nil)
+	b.start(t, store.ModeAuto)
+}
+
+// reconcile is the first one of a process: a session may be moved at once.
+func (b *stateBench) reconcile(t *testing.T) {
+	t.Helper()
+	b.clock = b.clock.Add(11 * time.Minute)
+	b.start(t, store.ModeAuto)
+	_ = b.ReconcileSlot(context.Background(), b.id)
+}
+
+// late lets the operation in doubt be done.
+func (b *stateBench) late() { b.ring.Land(0) }
+
+// recipes bring an empty slot into each state.
+func recipes() map[string]func(*testing.T, *stateBench) {
+	filed := func(b *stateBench) { b.whileLocked(b.save) }
+	return map[string]func(*testing.T, *stateBench){
+		"absent":          func(*testing.T, *stateBench) {},
+		"first":           func(t *testing.T, b *stateBench) { b.saveCut(t) },
+		"keychain":        func(_ *testing.T, b *stateBench) { b.save() },
+		"keychain-new":    func(t *testing.T, b *stateBench) { b.save(); b.saveCut(t) },
+		"keychain-fenced": func(t *testing.T, b *stateBench) { b.saveCut(t); b.late(); b.load() },
+		"file":            func(_ *testing.T, b *stateBench) { filed(b) },
+		"file-old":        func(_ *testing.T, b *stateBench) { b.save(); filed(b) },
+		"file-new":        func(t *testing.T, b *stateBench) { filed(b); b.saveCut(t) },
+		"file-fenced":     func(_ *testing.T, b *stateBench) { b.whileHung(storetest.OperationPut, b.save) },
+		"deleted":         func(_ *testing.T, b *stateBench) { filed(b); b.del() },
+		"deleted-old":     func(_ *testing.T, b *stateBench) { b.save(); b.whileLocked(b.del) },
+		"deleted-once":    func(_ *testing.T, b *stateBench) { b.save(); b.del() },
+		"deleted-new":     func(t *testing.T, b *stateBench) { filed(b); b.del(); b.saveCut(t) },
+		"deleted-fenced":  func(_ *testing.T, b *stateBench) { b.save(); b.whileHung(storetest.OperationDelete, b.del) },
+		"corrupt": func(t *testing.T, b *stateBench) {
+			filed(b)
+			b.overwriteHead(t, "not a head")
+			b.load()
+		},
+	}
+}
+
+func (b *stateBench) overwriteHead(t *testing.T, text string) {
+	t.Helper()
+	dir, err := b.disk.Process().OpenDir(b.Dir(b.id))
+	must(t, err)
+	must(t, atomicfile.Write(dir, "session.json", []byte(text)))
+}
+
+// events are the columns of the tables of transitions.
+func events() map[string]func(*testing.T, *stateBench) {
+	only := func(do func(*stateBench)) func(*testing.T, *stateBench) {
+		return func(t *testing.T, b *stateBench) { b.start(t, store.ModeKeychain); do(b) }
+	}
+	return map[string]func(*testing.T, *stateBench){
+		"save":        func(_ *testing.T, b *stateBench) { b.save() },
+		"save-locked": func(_ *testing.T, b *stateBench) { b.whileLocked(b.save) },
+		"save-hung":   func(_ *testing.T, b *stateBench) { b.whileHung(storetest.OperationPut, b.save) },
+		"save-cut":    func(t *testing.T, b *stateBench) { b.saveCut(t) },
+		"only-save":   only(func(b *stateBench) { b.save() }),
+		"only-locked": only(func(b *stateBench) { b.whileLocked(b.save) }),
+		"only-hung":   only(func(b *stateBench) { b.whileHung(storetest.OperationPut, b.save) }),
+
+		"delete":        func(_ *testing.T, b *stateBench) { b.del() },
+		"delete-locked": func(_ *testing.T, b *stateBench) { b.whileLocked(b.del) },
+		"delete-hung":   func(_ *testing.T, b *stateBench) { b.whileHung(storetest.OperationDelete, b.del) },
+
+		"load":           func(_ *testing.T, b *stateBench) { b.load() },
+		"load-late":      func(_ *testing.T, b *stateBench) { b.late(); b.load() },
+		"reconcile":      func(t *testing.T, b *stateBench) { b.reconcile(t) },
+		"reconcile-late": func(t *testing.T, b *stateBench) { b.late(); b.reconcile(t) },
+		"replaced":       func(t *testing.T, b *stateBench) { b.ring.Restart(); b.reconcile(t) },
+		"replaced-late":  func(t *testing.T, b *stateBench) { b.late(); b.ring.Restart(); b.reconcile(t) },
+	}
+}
+
+// TestTransitions is drawn from the tables of the package comment: it brings a store into
+// each state and through each transition.
+func TestTransitions(t *testing.T) {
+	t.Parallel()
+	states, transitions := readTables(t)
+	for from, cells := range transitions {
+		for event, to := range cells {
+			t.Run(from+" "+event, func(t *testing.T) {
+				t.Parallel()
+				b := newStateBench(t, states)
+				enter(t, b, from)
+				if late := b.ring.Late() > 0; strings.HasSuffix(event, "-late") && late != (to != "-") {
+					t.Fatalf("an operation may be done late: %v, the table says %q", late, to)
+				}
+				if to == "-" {
+					return
+				}
+				happen := events()[event]
+				if happen == nil {
+					t.Fatalf("no event %q", event)
+				}
+				happen(t, b)
+				if to == "." {
+					to = from
+				}
+				if got := b.state(t); got != to {
+					t.Errorf("%s, and then %s: %s, the table says %s", from, event, got, to)
+				}
+			})
+		}
+	}
+	for event := range events() {
+		if _, ok := transitions["absent"][event]; !ok {
+			t.Errorf("no table has the event %q", event)
+		}
+	}
+}
+
+// enter brings a slot into a state.
+func enter(t *testing.T, b *stateBench, state string) {
+	t.Helper()
+	recipe := recipes()[state]
+	if recipe == nil {
+		t.Fatalf("no recipe for the state %q", state)
+	}
+	recipe(t, b)
+	if got := b.state(t); got != state {
+		t.Fatalf("the recipe for %s leads to %s", state, got)
+	}
+}
+
+// TestLoadInEachState holds the last two columns of the table of states.
+func TestLoadInEachState(t *testing.T) {
+	t.Parallel()
+	states, _ := readTables(t)
+	for state, row := range states {
+		t.Run(state, func(t *testing.T) {
+			t.Parallel()
+			b := newStateBench(t, states)
+			enter(t, b, state)
+			b.whileLocked(func() { b.wantAnswer(t, "locked", row["locked"]) })
+			b.wantAnswer(t, "healthy", row["Load"])
+		})
+	}
+}
+
+func (b *stateBench) wantAnswer(t *testing.T, keychain, want string) {
+	t.Helper()
+	_, _, err := b.Load(t.Context(), b.id)
+	answers := map[string]error{
+		"session": nil, "ErrNoSession": store.ErrNoSession, "ErrUnavailable": store.ErrUnavailable, "ErrCorrupt": store.ErrCorrupt,
+	}
+	if expected, ok := answers[want]; !ok || !errors.Is(err, expected) {
+		t.Errorf("keychain %s: %v, the table says %s", keychain, err, want)
+	}
+}
