@@ -90,7 +90,7 @@ func (a announcer) paired(out enroll.Paired, u *unit) {
 		return
 	}
 	a.p.printf("Paired as %s\n  owner    %s\n  scope    %s\n  session  %s, in the %s\n",
-		out.Wallet.Display(), out.Owner.Display(), out.Scope, sessionName(out), out.Backend)
+		out.Wallet.String(), out.Owner.String(), out.Scope, sessionName(out), out.Backend)
 	if u != nil {
 		a.unit(out.Wallet, u)
 	}

@@ -55,7 +55,7 @@ func (c *forgetCommand) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	defer release()
-	if !c.Yes && !p.confirmed("Remove the session of "+w.Display()+" from this machine? Its owner must approve it again.") {
+	if !c.Yes && !p.confirmed("Remove the session of "+w.String()+" from this machine? Its owner must approve it again.") {
 		return errNotConfirmed
 	}
 	if err := p.forgetSlot(ctx, s, id, w); err != nil {
@@ -65,7 +65,7 @@ func (c *forgetCommand) Run(ctx context.Context, p *program) error {
 	if p.flags.JSON {
 		return p.writeJSON(map[string]string{"forgotten": w.String()})
 	}
-	p.printf("The session of %s is gone from this machine. Its owner ends it everywhere with\n\n    agentkeys revoke %s\n", w.Display(), w)
+	p.printf("The session of %s is gone from this machine. Its owner ends it everywhere with\n\n    agentkeys revoke %s\n", w.String(), w)
 	return nil
 }
 

@@ -83,7 +83,7 @@ func asked(t *testing.T, home string) string {
 	}
 	user := userName(os.Geteuid())
 	return strings.NewReplacer(
-		home, "HOME", w.Display(), "0xW", online, "0xW", strconv.Itoa(os.Getpid()), "PID",
+		home, "HOME", w.EIP55(), "0xW", online, "0xW", strconv.Itoa(os.Getpid()), "PID",
 		"user     "+user+": every program of "+user, "user     USER: every program of USER", `"user":"`+user+`"`, `"user":"USER"`,
 	).Replace(text.String() + errs.String() + "exit " + strconv.Itoa(exit) + "\n" + jsons.String() + jsonErrs.String())
 }

@@ -29,7 +29,7 @@ func (p *program) printStatus(st protocol.Status, uid int) error {
 	if p.flags.JSON {
 		return p.writeJSON(instanceStatus{st, name})
 	}
-	p.printf("%s\n  state    %s\n", st.Wallet.Display(), st.State)
+	p.printf("%s\n  state    %s\n", st.Wallet.String(), st.State)
 	if st.Session != nil {
 		p.printf("  scope    %s\n", st.Session.Scope)
 		if !holds(st.Conditions, condition.SessionRevoked) {

@@ -31,7 +31,7 @@ func whoOf(w owner.Who) who {
 }
 
 func whoText(w owner.Who) string {
-	text := fmt.Sprintf("wallet   %s\nsession  %s (%s)\nbroker   %s", w.Wallet.Display(), w.SessionID, w.Backend, w.Broker)
+	text := fmt.Sprintf("wallet   %s\nsession  %s (%s)\nbroker   %s", w.Wallet.String(), w.SessionID, w.Backend, w.Broker)
 	if w.Remembered != w.Broker {
 		text += "\n         the session remembers " + w.Remembered
 	}

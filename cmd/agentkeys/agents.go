@@ -30,7 +30,7 @@ func walletText(w wallet.Wallet) string {
 	if w.IsZero() {
 		return "-"
 	}
-	return w.Display()
+	return w.String()
 }
 
 type agentsCmd struct {
@@ -67,9 +67,9 @@ func (c agentsCmd) Run(a *app) error {
 		OfflineTTL int64 `json:"offline_ttl"`
 	}{lineOf(m), m.OfflineTTL}
 	if m.OfflineTTL == 0 {
-		return a.print(out, "%s serves nothing without the broker", m.Wallet.Display())
+		return a.print(out, "%s serves nothing without the broker", m.Wallet.String())
 	}
-	return a.print(out, "%s serves for %s without the broker", m.Wallet.Display(), time.Duration(m.OfflineTTL)*time.Second)
+	return a.print(out, "%s serves for %s without the broker", m.Wallet.String(), time.Duration(m.OfflineTTL)*time.Second)
 }
 
 // offlineTTL reads a duration as Go writes it, or whole days.
@@ -115,7 +115,7 @@ func (agentsCmd) list(a *app) error {
 			OfflineTTL: g.Manifest.OfflineTTL,
 		})
 		rows = append(rows, []string{
-			g.Manifest.Wallet.Display(), g.Manifest.Alias, g.Manifest.Scope.String(), g.Seen.State, when(g.Seen.LastSeen),
+			g.Manifest.Wallet.String(), g.Manifest.Alias, g.Manifest.Scope.String(), g.Seen.State, when(g.Seen.LastSeen),
 			g.Seen.Host, g.Seen.Version, g.Seen.StorageBackend,
 		})
 	}
@@ -210,5 +210,5 @@ func (c linkCmd) Run(a *app) error {
 		Wallet string   `json:"wallet"`
 		Alias  string   `json:"alias"`
 		Emails []string `json:"emails"`
-	}{m.Wallet.String(), m.Alias, m.Emails}, "linked %s%s", m.Wallet.Display(), aliasText(m.Alias))
+	}{m.Wallet.String(), m.Alias, m.Emails}, "linked %s%s", m.Wallet.String(), aliasText(m.Alias))
 }

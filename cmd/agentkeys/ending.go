@@ -49,7 +49,7 @@ func (c revokeCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.print(map[string]string{"wallet": w.String(), "state": protocol.AgentRevoked}, "revoked %s", w.Display())
+	return a.print(map[string]string{"wallet": w.String(), "state": protocol.AgentRevoked}, "revoked %s", w.String())
 }
 
 func (c revokeCmd) revokeOwn(a *app, o *owner.Owner) error {
@@ -60,7 +60,7 @@ func (c revokeCmd) revokeOwn(a *app, o *owner.Owner) error {
 	if err := o.End(a.ctx, c.WipeKeys); err != nil {
 		return err
 	}
-	return a.print(map[string]string{"wallet": w.String(), "state": protocol.AgentRevoked}, "ended the session of %s", w.Display())
+	return a.print(map[string]string{"wallet": w.String(), "state": protocol.AgentRevoked}, "ended the session of %s", w.String())
 }
 
 // subject names an agent in a question: what was typed, and the wallet that it is.
@@ -110,7 +110,7 @@ func (c teardownCmd) Run(a *app) error {
 	if _, err := o.Teardown(a.ctx, w.String()); err != nil {
 		return err
 	}
-	return a.print(map[string]string{"wallet": w.String(), "state": "torn_down"}, "tore down %s", w.Display())
+	return a.print(map[string]string{"wallet": w.String(), "state": "torn_down"}, "tore down %s", w.String())
 }
 
 type reopenCmd struct {

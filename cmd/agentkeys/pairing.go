@@ -62,7 +62,7 @@ func (c approveCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.print(lineOf(m), "approved %s%s, scope %s", m.Wallet.Display(), aliasText(m.Alias), m.Scope)
+	return a.print(lineOf(m), "approved %s%s, scope %s", m.Wallet.String(), aliasText(m.Alias), m.Scope)
 }
 
 func aliasText(alias string) string {
@@ -101,7 +101,7 @@ func (c approveCmd) checkKind(a *app, o *owner.Owner, p *owner.Proposal) error {
 	recovery := p.Request.Kind == pairing.KindRecover
 	switch {
 	case recovery && (c.Scope != nil || c.Alias != nil):
-		return fmt.Errorf("the board asks for a recovery of %s, which keeps its scope and alias: %w", p.Wallet.Display(), owner.ErrKind)
+		return fmt.Errorf("the board asks for a recovery of %s, which keeps its scope and alias: %w", p.Wallet.String(), owner.ErrKind)
 	case !recovery && c.Agent != "":
 		return fmt.Errorf("the board asks to become a new agent, not %s: %w", c.Agent, owner.ErrKind)
 	case !recovery || c.Agent == "":
@@ -109,7 +109,7 @@ func (c approveCmd) checkKind(a *app, o *owner.Owner, p *owner.Proposal) error {
 	}
 	w, err := o.Resolve(a.ctx, c.Agent)
 	if err == nil && w != p.Wallet {
-		return fmt.Errorf("the board asks to be %s, not %s: %w", p.Wallet.Display(), w.Display(), owner.ErrKind)
+		return fmt.Errorf("the board asks to be %s, not %s: %w", p.Wallet.String(), w.String(), owner.ErrKind)
 	}
 	return err
 }
@@ -135,7 +135,7 @@ func (c approveCmd) ask(a *app, p *owner.Proposal, d owner.Decision) error {
 	}
 	kind := "a new agent"
 	if p.Request.Kind == pairing.KindRecover {
-		kind = "recovery of " + p.Wallet.Display()
+		kind = "recovery of " + p.Wallet.String()
 	}
 	lines := []string{
 		"kind   " + kind, "host   " + printable(p.Request.Host), "from   " + printable(p.Address), "alias  " + d.Alias,

@@ -17,13 +17,13 @@ func (a *app) reopened(r owner.Reopened) {
 	a.noteEach(r.Unnamed, "its names are another agent's in the copy: agentkeys link")
 	for i, c := range r.Lost {
 		a.note("%s of %s: what was stored last is not there any more: agentkeys store %s --agent %s",
-			c.Service, r.LostOf[i].Display(), c.Service, r.LostOf[i])
+			c.Service, r.LostOf[i].String(), c.Service, r.LostOf[i])
 	}
 }
 
 func (a *app) noteEach(wallets []wallet.Wallet, what string) {
 	for _, w := range wallets {
-		a.note("%s: %s", w.Display(), what)
+		a.note("%s: %s", w.String(), what)
 	}
 }
 

@@ -167,7 +167,7 @@ func cmdAccept(ts *testscript.TestScript, _ bool, args []string) {
 	_, err = slots.Save(context.Background(), session.DaemonID(m.Wallet), s)
 	ts.Check(err)
 	ts.Setenv(args[0], m.Wallet.String())
-	ts.Setenv(args[0]+"_SHOWN", m.Wallet.Display())
+	ts.Setenv(args[0]+"_SHOWN", m.Wallet.EIP55())
 }
 
 // cmdAwait waits until a file exists.

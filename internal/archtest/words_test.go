@@ -111,3 +111,22 @@ func unquote(l *ast.BasicLit) string {
 	}
 	return text
 }
+
+// TestWalletsArePrintedInOneForm holds that the mixed-case form of a wallet is understood
+// and never printed: units, settings, labels and sockets have the lower-case one.
+func TestWalletsArePrintedInOneForm(t *testing.T) {
+	t.Parallel()
+	for name, p := range readTree(t) {
+		for _, s := range p.sources {
+			if s.isTest() || name == "wallet" {
+				continue
+			}
+			ast.Inspect(s.file, func(n ast.Node) bool {
+				if sel, ok := n.(*ast.SelectorExpr); ok && sel.Sel.Name == "EIP55" {
+					t.Errorf("%s: prints a wallet in mixed case", s.at(sel))
+				}
+				return true
+			})
+		}
+	}
+}

@@ -169,7 +169,7 @@ func TestIdentities(t *testing.T) {
 		return out.Wallet.String()
 	}
 	for name, want := range map[string]string{
-		"my-bot": protocol.CodeConflict, "bot@example.org": a.Wallet.String(), b.Wallet.Display(): b.Wallet.String(),
+		"my-bot": protocol.CodeConflict, "bot@example.org": a.Wallet.String(), b.Wallet.EIP55(): b.Wallet.String(),
 		"nobody": protocol.CodeNotFound, wallet.New().String(): protocol.CodeNotFound, "a b": protocol.CodeBadRequest,
 	} {
 		if got := resolve(name); got != want {

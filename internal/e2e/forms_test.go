@@ -14,7 +14,7 @@ func display(t testing.TB, w string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return parsed.Display()
+	return parsed.EIP55()
 }
 
 // miscased is a mixed form whose checksum is wrong: one letter of the right one is

@@ -197,7 +197,7 @@ func (o *Owner) Revoke(ctx context.Context, identity string) (wallet.Wallet, err
 		return w, err
 	}
 	if w == o.sess.Wallet {
-		return w, notFound("agent %s", w.Display())
+		return w, notFound("agent %s", w.String())
 	}
 	before := o.seen(w).Revoked
 	if err := o.setRevoked(w, true); err != nil {
@@ -219,7 +219,7 @@ func (o *Owner) Teardown(ctx context.Context, identity string) (wallet.Wallet, e
 		return w, err
 	}
 	if w == o.sess.Wallet {
-		return w, notFound("agent %s", w.Display())
+		return w, notFound("agent %s", w.String())
 	}
 	before := o.seen(w).TornDown
 	if err := o.setTornDown(w, true); err != nil {
@@ -239,10 +239,10 @@ func (o *Owner) Teardown(ctx context.Context, identity string) (wallet.Wallet, e
 func (o *Owner) endAgent(ctx context.Context, w wallet.Wallet, verb string, end func(context.Context, secret.String, wallet.Wallet) error) error {
 	err := o.call(ctx, func(token secret.String) error { return end(ctx, token, w) })
 	if protocol.HasCode(err, protocol.CodeNotFound) {
-		return notFound("agent %s", w.Display())
+		return notFound("agent %s", w.String())
 	}
 	if err != nil {
-		return fmt.Errorf("%s %s: %w", verb, w.Display(), err)
+		return fmt.Errorf("%s %s: %w", verb, w.String(), err)
 	}
 	return nil
 }

@@ -89,7 +89,7 @@ func TestNamesAreUniqueWithinAnOwner(t *testing.T) {
 	}
 	for identity, want := range map[string]wallet.Wallet{
 		"one": a.Wallet, "bot@example.com": a.Wallet, "BOT@example.com": a.Wallet, "two": b.Wallet,
-		strings.ToUpper(b.Wallet.String()[2:]): {}, a.Wallet.Display(): a.Wallet, "": o.Wallet(),
+		strings.ToUpper(b.Wallet.String()[2:]): {}, a.Wallet.EIP55(): a.Wallet, "": o.Wallet(),
 	} {
 		got, err := o.Resolve(context.Background(), identity)
 		if got != want || (err == nil) == want.IsZero() {

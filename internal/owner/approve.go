@@ -46,7 +46,7 @@ func (o *Owner) Find(ctx context.Context, code pairing.Code) (*Proposal, error) 
 		return nil, err
 	}
 	if p.Wallet == o.sess.Wallet {
-		return nil, notFound("agent %s", p.Wallet.Display())
+		return nil, notFound("agent %s", p.Wallet.String())
 	}
 	p.Current = p.cur.manifest
 	return p, nil

@@ -122,17 +122,17 @@ func (d *Device) manifest(ctx context.Context, w wallet.Wallet) (seal.Manifest, 
 		return err
 	})
 	if protocol.HasCode(err, protocol.CodeNotFound) {
-		return seal.Manifest{}, notFound("agent %s", w.Display())
+		return seal.Manifest{}, notFound("agent %s", w.String())
 	}
 	if err != nil {
 		return seal.Manifest{}, fmt.Errorf("fetch manifest: %w", err)
 	}
 	if d.sess.Owner == nil {
-		return seal.Manifest{}, fmt.Errorf("manifest of %s: %w: this session does not know its owner", w.Display(), seal.ErrManifest)
+		return seal.Manifest{}, fmt.Errorf("manifest of %s: %w: this session does not know its owner", w.String(), seal.ErrManifest)
 	}
 	m, err := seal.Open(reply.SignedManifest, d.sess.Owner.SigningKey)
 	if err != nil {
-		return seal.Manifest{}, fmt.Errorf("manifest of %s: %w", w.Display(), err)
+		return seal.Manifest{}, fmt.Errorf("manifest of %s: %w", w.String(), err)
 	}
 	if m.Owner != d.sess.Owner.Wallet || m.Wallet != w {
 		return seal.Manifest{}, refused(w, "it is of another owner or agent")

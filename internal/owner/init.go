@@ -103,7 +103,7 @@ func (o *Owner) checkRecoveryKey(key secret.String) error {
 		return err
 	}
 	if !seed.Equal(o.sess.SigningSeed) {
-		return fmt.Errorf("%s is open in slot %s: %w", o.sess.Wallet.Display(), o.cfg.ID, ErrOtherAccount)
+		return fmt.Errorf("%s is open in slot %s: %w", o.sess.Wallet.String(), o.cfg.ID, ErrOtherAccount)
 	}
 	return nil
 }
@@ -200,7 +200,7 @@ func (o *Owner) comeBack(ctx context.Context, registered bool, cause error) (Ope
 	}
 	err := o.resume(ctx, p.Challenge)
 	if protocol.HasCode(err, protocol.CodeTokenUnknown) && !registered {
-		return Opened{}, fmt.Errorf("the broker does not know %s: %w", o.sess.Wallet.Display(), ErrSetupToken)
+		return Opened{}, fmt.Errorf("the broker does not know %s: %w", o.sess.Wallet.String(), ErrSetupToken)
 	}
 	if err != nil {
 		return Opened{}, fmt.Errorf("open account: %w", err)

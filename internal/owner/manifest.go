@@ -17,7 +17,7 @@ import (
 const changeTries = 5
 
 func refused(w wallet.Wallet, what string) error {
-	return fmt.Errorf("manifest of %s: %w: %s", w.Display(), seal.ErrManifest, what)
+	return fmt.Errorf("manifest of %s: %w: %s", w.String(), seal.ErrManifest, what)
 }
 
 // check believes a manifest only if this owner signed it for w, and it is not older
@@ -34,7 +34,7 @@ func (o *Owner) check(w wallet.Wallet, signed protocol.SignedManifest) (seal.Man
 func (o *Owner) checkSigned(w wallet.Wallet, signed protocol.SignedManifest) (seal.Manifest, error) {
 	m, err := seal.Open(signed, o.signingKey)
 	if err != nil {
-		return seal.Manifest{}, fmt.Errorf("manifest of %s: %w", w.Display(), err)
+		return seal.Manifest{}, fmt.Errorf("manifest of %s: %w", w.String(), err)
 	}
 	switch {
 	case m.Owner != o.sess.Wallet:
@@ -70,7 +70,7 @@ func (o *Owner) manifest(ctx context.Context, w wallet.Wallet) (current, error) 
 	case protocol.HasCode(err, protocol.CodeNotFound) && own:
 		return current{manifest: o.ownManifest()}, nil
 	case protocol.HasCode(err, protocol.CodeNotFound):
-		return current{}, notFound("agent %s", w.Display())
+		return current{}, notFound("agent %s", w.String())
 	case err != nil:
 		return current{}, fmt.Errorf("fetch manifest: %w", err)
 	}

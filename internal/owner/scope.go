@@ -27,7 +27,7 @@ func (o *Owner) SetScope(ctx context.Context, identity string, next ScopeChange)
 		return seal.Manifest{}, err
 	}
 	if w == o.sess.Wallet {
-		return seal.Manifest{}, notFound("agent %s", w.Display())
+		return seal.Manifest{}, notFound("agent %s", w.String())
 	}
 	return o.change(ctx, w, func(d *draft) error {
 		old := d.m.Scope
@@ -57,7 +57,7 @@ func (o *Owner) SetOfflineTTL(ctx context.Context, identity string, ttl time.Dur
 		return seal.Manifest{}, err
 	}
 	if w == o.sess.Wallet {
-		return seal.Manifest{}, notFound("agent %s", w.Display())
+		return seal.Manifest{}, notFound("agent %s", w.String())
 	}
 	seconds := int64(ttl / time.Second)
 	return o.change(ctx, w, func(d *draft) error {

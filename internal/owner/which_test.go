@@ -18,7 +18,7 @@ func TestWhichKeyIsMeant(t *testing.T) {
 		want  owner.Choice
 		fails error
 	}{
-		"a wallet is that daemon":                {owner.Named{Daemon: a.Display()}, owner.Present{Master: true, Daemons: []wallet.Wallet{b}}, owner.Choice{Daemon: a}, nil},
+		"a wallet is that daemon":                {owner.Named{Daemon: a.EIP55()}, owner.Present{Master: true, Daemons: []wallet.Wallet{b}}, owner.Choice{Daemon: a}, nil},
 		"a wallet with a mistyped letter":        {owner.Named{Daemon: "0x5AAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"}, owner.Present{}, broker, wallet.ErrChecksum},
 		"an agent is the owner":                  {owner.Named{Agent: "bot"}, owner.Present{Daemons: []wallet.Wallet{a}}, broker, nil},
 		"both":                                   {owner.Named{Daemon: a.String(), Agent: "bot"}, owner.Present{}, broker, owner.BothError{}},

@@ -171,7 +171,7 @@ func TestOnlyLiveSocketsAreFound(t *testing.T) {
 	_ = crashed.Close()
 	mkdir(t, filepath.Join(home, "daemon-"+gone.String()))
 	listen(t, filepath.Join(home, "master"))
-	listen(t, filepath.Join(system, a.Display())) // not the canonical form
+	listen(t, filepath.Join(system, a.EIP55())) // not the canonical form
 	if err := os.WriteFile(filepath.Join(home, "daemon-"+gone.String(), words.AgentSocket), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}

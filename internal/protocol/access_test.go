@@ -40,7 +40,7 @@ func TestAnotherWalletIsSeenInAnyForm(t *testing.T) {
 		"a program's unit":        {"hermes.service", false},
 		"another's daemon":        {"agentkeys-daemon@" + other.String() + ".service", true},
 		"another's, other case":   {"agentkeys-daemon@0X" + strings.ToUpper(other.String()[2:]) + ".service", true},
-		"another's, for people":   {"agentkeys-daemon@" + other.Display() + ".service", true},
+		"another's, for people":   {"agentkeys-daemon@" + other.EIP55() + ".service", true},
 		"another's, escaped":      {`agentkeys-daemon@\x30` + other.String()[1:] + ".service", true},
 		"an instance by an alias": {"agentkeys-daemon@hermes.service", true},
 		"in a slot's name":        {"daemon-" + other.String(), true},

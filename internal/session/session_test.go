@@ -93,7 +93,7 @@ func TestParseID(t *testing.T) {
 	w := wallet.New()
 	for text, want := range map[string]string{
 		"master": "master", "work-2": "work-2", "a.b_c": "a.b_c",
-		"daemon-" + w.String(): "daemon-" + w.String(), "daemon-" + w.Display(): "daemon-" + w.String(),
+		"daemon-" + w.String(): "daemon-" + w.String(), "daemon-" + w.EIP55(): "daemon-" + w.String(),
 		"pending-" + strings.Repeat("0a", 16): "pending-" + strings.Repeat("0a", 16),
 	} {
 		id, err := session.ParseID(text)

@@ -47,7 +47,7 @@ func Parse(text string) (Wallet, error) {
 		return Wallet{}, fmt.Errorf("wallet %q: %w", clip(text), ErrFormat)
 	}
 	mixed := digits != strings.ToLower(digits) && digits != strings.ToUpper(digits)
-	if mixed && "0x"+digits != w.Display() {
+	if mixed && "0x"+digits != w.EIP55() {
 		return Wallet{}, fmt.Errorf("wallet %q: %w", text, ErrChecksum)
 	}
 	return w, nil
@@ -59,8 +59,9 @@ func (w Wallet) String() string { return "0x" + hex.EncodeToString(w.b[:]) }
 // IsZero reports whether no wallet is set.
 func (w Wallet) IsZero() bool { return w == Wallet{} }
 
-// Display is the EIP-55 form for people.
-func (w Wallet) Display() string {
+// EIP55 is the mixed-case form with a checksum, which is understood and never printed
+// (https://eips.ethereum.org/EIPS/eip-55).
+func (w Wallet) EIP55() string {
 	digits := []byte(hex.EncodeToString(w.b[:]))
 	h := sha3.NewLegacyKeccak256()
 	h.Write(digits)

@@ -25,8 +25,8 @@ func TestEIP55VectorsAreAcceptedAndShown(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if w.Display() != v || w.String() != strings.ToLower(v) {
-			t.Errorf("%s: display %s, canonical %s", v, w.Display(), w)
+		if w.EIP55() != v || w.String() != strings.ToLower(v) {
+			t.Errorf("%s: display %s, canonical %s", v, w.EIP55(), w)
 		}
 	}
 }
@@ -72,7 +72,7 @@ func TestEveryFormIsTheSameWallet(t *testing.T) {
 		if err != nil || upper != lower {
 			t.Fatalf("upper case is another wallet: %v %v", upper, err)
 		}
-		mixed, err := wallet.Parse(lower.Display())
+		mixed, err := wallet.Parse(lower.EIP55())
 		if err != nil || mixed != lower {
 			t.Fatalf("EIP-55 is another wallet: %v %v", mixed, err)
 		}
