@@ -38,7 +38,7 @@ PACKAGE_VERSION ?= $(shell (git describe --exact-match --match 'v[0-9]*' 2>/dev/
 
 CROSS := linux-amd64 linux-arm64 linux-armv7 linux-armv6 darwin-arm64
 
-.PHONY: help build demo docs test test-setup test-dropped test-model test-keyrings test-fire check cover fuzz bench cross clean \
+.PHONY: help build demo docs test test-setup test-dropped test-model test-keyrings test-kills check cover fuzz bench cross clean \
 	deb deb-old lintian piuparts bench-amd64 bench-arm64 bench-armhf bench-arm64-gui bench-armv6 bench-operate bench-all test-powercut release release-check
 
 help: ## list the targets
@@ -72,17 +72,17 @@ test-model: ## the store's state machine: HISTORIES (100000) of 40 steps, and CH
 	$(GO) test -count=1 -timeout 60m -run '^TestRandomHistories$$' ./internal/store -rapid.checks='$(CHECKS)' -rapid.steps=40
 
 test-keyrings: build $(TESTSUM) ## real gnome-keyring, KeePassXC and KDE Wallet in every state; a missing one is a failure
-	@AGENTKEYS_REQUIRE=programs AGENTKEYS_FIRE_KILLS=200 $(TESTRUN) -packages ./internal/store/keychain/... -- -count=1 -trimpath -timeout 60m
-	@AGENTKEYS_REQUIRE=programs AGENTKEYS_FIRE_KILLS=100 $(TESTRUN) -packages ./internal/e2e -- -count=1 -trimpath -timeout 60m \
-		-run '^TestTheProgramsUnderFire$$|^TestDoctorOf'
+	@AGENTKEYS_REQUIRE=programs AGENTKEYS_KILLS=200 $(TESTRUN) -packages ./internal/store/keychain/... -- -count=1 -trimpath -timeout 60m
+	@AGENTKEYS_REQUIRE=programs AGENTKEYS_KILLS=100 $(TESTRUN) -packages ./internal/e2e -- -count=1 -trimpath -timeout 60m \
+		-run '^TestTheProgramsUnderKills$$|^TestDoctorOf'
 
-test-fire: build ## a real keyring and KILLS (1000) times kill -9: of two processes of the store, and of the built programs
-	AGENTKEYS_REQUIRE=programs AGENTKEYS_FIRE_KILLS='$(KILLS)' $(GO) test -count=1 -timeout 60m -v -run '^TestMigrationUnderFire$$' ./internal/store/keychain
-	AGENTKEYS_REQUIRE=programs AGENTKEYS_FIRE_KILLS='$(KILLS)' $(GO) test -count=1 -timeout 60m -v \
-		-run '^TestTheProgramsUnderFire$$' ./internal/e2e
+test-kills: build ## a real keyring and KILLS (1000) times kill -9: of two processes of the store, and of the built programs
+	AGENTKEYS_REQUIRE=programs AGENTKEYS_KILLS='$(KILLS)' $(GO) test -count=1 -timeout 60m -v -run '^TestMigrationUnderKills$$' ./internal/store/keychain
+	AGENTKEYS_REQUIRE=programs AGENTKEYS_KILLS='$(KILLS)' $(GO) test -count=1 -timeout 60m -v \
+		-run '^TestTheProgramsUnderKills$$' ./internal/e2e
 
 # govulncheck is not here: it needs its database from the network at every run,
-# and a check that passes or fails with the weather is not a check.
+# and a check that passes or fails with the network is not a check.
 check: $(LINT) ## gofmt, vet, staticcheck and the rest of .golangci.yml; floors; scripts; markdown links
 	@mkdir -p .cache/lint
 	GOLANGCI_LINT_CACHE='$(CURDIR)/.cache/lint' $(LINT) run ./...

@@ -37,7 +37,7 @@ func TestDoctorOfAKeyringWithoutACollection(t *testing.T) {
 func TestDoctorOfASessionWhoseBusIsGone(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	s := newSeat(t, m.env["HOME"])
+	s := newLinuxUser(t, m.env["HOME"])
 	s.login()
 	m = m.with("AGENTKEYS_SESSION_STORE", "", "DBUS_SESSION_BUS_ADDRESS", s.address, "AGENTKEYS_KEYCHAIN_TIMEOUT", patiently)
 	newOwner(t, startBroker(t)).adopt(m, "bot", "openrouter")
@@ -57,7 +57,7 @@ func TestDoctorOfASessionWhoseBusIsGone(t *testing.T) {
 func TestDoctorOfAWriteInDoubt(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	s := newSeat(t, m.env["HOME"])
+	s := newLinuxUser(t, m.env["HOME"])
 	s.login()
 	m = m.with("AGENTKEYS_SESSION_STORE", "", "DBUS_SESSION_BUS_ADDRESS", s.address, "AGENTKEYS_KEYCHAIN_TIMEOUT", patiently)
 	w := newOwner(t, startBroker(t)).adopt(m, "bot", "openrouter")

@@ -19,9 +19,9 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
 )
 
-// seat is where a user logs in and out: each login has a bus and a keyring daemon of
+// linuxUser logs in and out: each login has a bus and a keyring daemon of
 // its own at the same address, as /run/user/1000/bus has, and the same collection.
-type seat struct {
+type linuxUser struct {
 	t       *testing.T
 	home    string
 	path    string // of the bus
@@ -32,87 +32,87 @@ type seat struct {
 	frozen  bool
 }
 
-func newSeat(t *testing.T, home string) *seat {
+func newLinuxUser(t *testing.T, home string) *linuxUser {
 	t.Helper()
 	path := filepath.Join(keyringtest.Dir(t), "bus")
-	return &seat{t: t, home: home, path: path, address: "unix:path=" + path}
+	return &linuxUser{t: t, home: home, path: path, address: "unix:path=" + path}
 }
 
-func (s *seat) login() {
-	s.t.Helper()
-	s.bus = keyringtest.NewBus(s.t, "")
-	if err := os.Remove(s.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		s.t.Fatal(err)
+func (u *linuxUser) login() {
+	u.t.Helper()
+	u.bus = keyringtest.NewBus(u.t, "")
+	if err := os.Remove(u.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		u.t.Fatal(err)
 	}
-	if err := os.Symlink(strings.TrimPrefix(s.bus.Address, "unix:path="), s.path); err != nil {
-		s.t.Fatal(err)
+	if err := os.Symlink(strings.TrimPrefix(u.bus.Address, "unix:path="), u.path); err != nil {
+		u.t.Fatal(err)
 	}
-	s.open()
+	u.open()
 }
 
 // open starts the keyring's daemon with the password of the login.
-func (s *seat) open() {
-	s.t.Helper()
-	s.ring = keyringtest.StartGnomeKeyring(s.t, s.bus.Address, s.home, keyringtest.Unlocked)
-	s.locked, s.frozen = false, false
+func (u *linuxUser) open() {
+	u.t.Helper()
+	u.ring = keyringtest.StartGnomeKeyring(u.t, u.bus.Address, u.home, keyringtest.Unlocked)
+	u.locked, u.frozen = false, false
 }
 
-func (s *seat) logout() {
-	s.ring.Kill()
-	s.bus.Kill()
+func (u *linuxUser) logout() {
+	u.ring.Kill()
+	u.bus.Kill()
 }
 
-func (s *seat) freeze() {
-	s.ring.Stop()
-	s.frozen = true
+func (u *linuxUser) freeze() {
+	u.ring.Stop()
+	u.frozen = true
 }
 
-func (s *seat) thaw() {
-	if s.frozen {
-		s.ring.Continue()
-		s.frozen = false
+func (u *linuxUser) thaw() {
+	if u.frozen {
+		u.ring.Continue()
+		u.frozen = false
 	}
 }
 
-func (s *seat) lock() {
-	s.ring.Lock()
-	s.locked = true
+func (u *linuxUser) lock() {
+	u.ring.Lock()
+	u.locked = true
 }
 
 // heal gives the user a keyring that can be read.
-func (s *seat) heal() {
-	s.t.Helper()
-	s.thaw()
-	if s.ring.Ended() {
-		s.open()
+func (u *linuxUser) heal() {
+	u.t.Helper()
+	u.thaw()
+	if u.ring.Ended() {
+		u.open()
 	}
-	if s.locked {
-		s.ring.Unlock()
-		s.locked = false
+	if u.locked {
+		u.ring.Unlock()
+		u.locked = false
 	}
 }
 
 // entries are the values of one account in the keyring: of a healthy slot one. A keyring
-// that ends by itself meanwhile is started again.
-func (s *seat) entries(account string) []string {
-	s.t.Helper()
+// that ended by itself is started again.
+func (u *linuxUser) entries(account string) []string {
+	u.t.Helper()
 	for {
-		values, err := s.read(account)
+		values, err := u.read(account)
 		switch {
 		case err == nil:
 			return values
-		case s.ring.EndsSoon():
-			s.t.Logf("the keyring ended by itself: %s", s.ring.Outcome())
-			s.open()
+		case u.ring.EndsSoon():
+			u.t.Logf("the keyring ended by itself: %s", u.ring.Outcome())
+			u.open()
 		default:
-			s.t.Fatal(err)
+			u.t.Fatal(err)
 		}
 	}
 }
 
-func (s *seat) read(account string) ([]string, error) {
+func (u *linuxUser) read(account string) ([]string, error) {
 	const service, secrets = "org.freedesktop.Secret.Service", "org.freedesktop.secrets"
-	conn, err := dbus.Connect(s.bus.Address)
+	conn, err := dbus.Connect(u.bus.Address)
 	if err != nil {
 		return nil, err
 	}
@@ -161,53 +161,53 @@ func entry(t testing.TB, value string) (generation uint64, payload []byte) {
 	return generation, payload
 }
 
-// weather is what happens to the keyring while the programs work.
-func (f *fire) weather() {
-	if f.seat.ring.Ended() {
-		f.tally["the keyring ended by itself"]++
-		f.seat.open()
+// disturb does what may happen to the keyring while the programs work.
+func (k *killTest) disturb() {
+	if k.user.ring.Ended() {
+		k.tally["the keyring ended by itself"]++
+		k.user.open()
 	}
-	f.moment(80 * time.Millisecond)
-	kind := f.pick(map[string]int{"fair": 10, "locked": 3, "frozen": 2, "frozen long": 1, "killed": 2, "killed for long": 1, "lock and unlock": 1})
-	f.tally[kind]++
+	k.pause(80 * time.Millisecond)
+	kind := k.pick(map[string]int{"fair": 10, "locked": 3, "frozen": 2, "frozen long": 1, "killed": 2, "killed for long": 1, "lock and unlock": 1})
+	k.tally[kind]++
 	switch kind {
 	case "locked": // until the end of the round, a restart of the daemon included
-		f.seat.lock()
+		k.user.lock()
 	case "frozen":
-		f.seat.freeze()
-		f.moment(300 * time.Millisecond)
-		f.seat.thaw()
+		k.user.freeze()
+		k.pause(300 * time.Millisecond)
+		k.user.thaw()
 	case "frozen long": // beyond the daemon's deadline: what was sent lands afterwards
-		f.seat.freeze()
-		f.d.signal(syscall.SIGHUP)
+		k.user.freeze()
+		k.d.signal(syscall.SIGHUP)
 		time.Sleep(operation)
-		f.moment(operation / 2)
+		k.pause(operation / 2)
 	case "killed":
-		f.seat.ring.Kill()
-		f.seat.open()
+		k.user.ring.Kill()
+		k.user.open()
 	case "killed for long":
-		f.seat.ring.Kill()
+		k.user.ring.Kill()
 	case "lock and unlock":
-		f.seat.lock()
-		f.moment(100 * time.Millisecond)
-		f.seat.heal()
+		k.user.lock()
+		k.pause(100 * time.Millisecond)
+		k.user.heal()
 	}
 }
 
 // relogin ends the user's session and begins another; as a rule the daemon goes with it.
-func (f *fire) relogin() {
-	f.t.Helper()
-	stays := f.random.IntN(4) == 0
-	f.tally["logged out"]++
-	f.seat.logout()
-	f.d.signal(syscall.SIGHUP)
-	f.moment(100 * time.Millisecond)
+func (k *killTest) relogin() {
+	k.t.Helper()
+	stays := k.random.IntN(4) == 0
+	k.tally["logged out"]++
+	k.user.logout()
+	k.d.signal(syscall.SIGHUP)
+	k.pause(100 * time.Millisecond)
 	if !stays {
-		f.cut(f.d.process, "daemon")
+		k.cut(k.d.process, "daemon")
 	}
-	f.seat.login()
+	k.user.login()
 	if !stays {
-		f.restart()
+		k.restart()
 	}
 }
 

@@ -120,28 +120,28 @@ func (w *watch) moves() (toKeychain, toFile int) {
 }
 
 // good: the slot is in one place, and the broker takes what is in it.
-func (f *fire) good(account string) {
-	f.t.Helper()
-	eventually(f.t, patience, "the broker takes the session of "+account, func() (string, bool) {
-		payload, still := f.onePlace(account)
+func (k *killTest) good(account string) {
+	k.t.Helper()
+	eventually(k.t, patience, "the broker takes the session of "+account, func() (string, bool) {
+		payload, still := k.onePlace(account)
 		var s struct{ Token, Next, Wallet string }
 		if err := json.Unmarshal(payload, &s); err != nil || !still {
-			return fmt.Sprint("saved meanwhile, or ", err), false
+			return fmt.Sprint("saved in between, or ", err), false
 		}
-		if s.Wallet != f.wallet && s.Wallet != f.o.wallet || (s.Wallet == f.wallet) != (account != "master") {
-			f.t.Errorf("%s is now of %s", account, s.Wallet)
+		if s.Wallet != k.wallet && s.Wallet != k.o.wallet || (s.Wallet == k.wallet) != (account != "master") {
+			k.t.Errorf("%s is now of %s", account, s.Wallet)
 		}
-		return "refused", f.takes(s.Token) || s.Next != "" && f.takes(s.Next)
+		return "refused", k.takes(s.Token) || s.Next != "" && k.takes(s.Next)
 	})
-	f.nothingLeft(account)
+	k.nothingLeft(account)
 }
 
 // takes asks the broker itself, which looks at a token before it counts its requests.
-func (f *fire) takes(token string) bool {
-	f.t.Helper()
-	req, err := http.NewRequest(http.MethodGet, f.broker.url+"/v1/session", http.NoBody)
+func (k *killTest) takes(token string) bool {
+	k.t.Helper()
+	req, err := http.NewRequest(http.MethodGet, k.broker.url+"/v1/session", http.NoBody)
 	if err != nil {
-		f.t.Fatal(err)
+		k.t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	code, _, err := read(http.DefaultClient.Do(req))
@@ -149,29 +149,29 @@ func (f *fire) takes(token string) bool {
 }
 
 // onePlace gives the payload of the slot: file and keyring do not both hold the present
-// generation. still is false if the slot was saved meanwhile.
-func (f *fire) onePlace(account string) (payload []byte, still bool) {
-	f.t.Helper()
-	before := f.watch[account].head()
-	values := f.seat.entries(account)
-	h := f.watch[account].head()
+// generation. still is false if the slot was saved in between.
+func (k *killTest) onePlace(account string) (payload []byte, still bool) {
+	k.t.Helper()
+	before := k.watch[account].head()
+	values := k.user.entries(account)
+	h := k.watch[account].head()
 	if h.Generation != before.Generation || h.Pending != before.Pending {
 		return nil, false
 	}
 	if len(values) > 1 {
-		f.t.Errorf("%s: %d entries in the keyring", account, len(values))
+		k.t.Errorf("%s: %d entries in the keyring", account, len(values))
 	}
 	if (h.Where == "file") != (len(h.Payload) > 0) {
-		f.t.Errorf("%s: where=%s, and %d bytes in the file", account, h.Where, len(h.Payload))
+		k.t.Errorf("%s: where=%s, and %d bytes in the file", account, h.Where, len(h.Payload))
 	}
 	payload = h.Payload
 	for _, value := range values {
-		generation, there := entry(f.t, value)
+		generation, there := entry(k.t, value)
 		sum := sha256.Sum256(there)
 		good := generation == h.Pending && hex.EncodeToString(sum[:]) == h.PendingSum
 		if generation == h.Generation {
 			if good = hex.EncodeToString(sum[:]) == h.SHA256; !good {
-				f.t.Errorf("%s: generation %d is another session in the keyring", account, generation)
+				k.t.Errorf("%s: generation %d is another session in the keyring", account, generation)
 			}
 		}
 		if good && h.Where == "keychain" {
@@ -179,21 +179,21 @@ func (f *fire) onePlace(account string) (payload []byte, still bool) {
 		}
 	}
 	if len(payload) == 0 {
-		f.t.Errorf("%s: generation %d (%d) is in the %s, and not there: %d entries", account, h.Generation, h.Pending, h.Where, len(values))
+		k.t.Errorf("%s: generation %d (%d) is in the %s, and not there: %d entries", account, h.Generation, h.Pending, h.Where, len(values))
 	}
 	return payload, true
 }
 
-func (f *fire) nothingLeft(account string) {
-	f.t.Helper()
-	if account == "master" && !f.cleaned {
+func (k *killTest) nothingLeft(account string) {
+	k.t.Helper()
+	if account == "master" && !k.cleaned {
 		return // the next command does it
 	}
 	usual := []string{".lock", ".run.lock", "agent.sock", "metrics.sock", "cache.json", "events.json", "manifests.json", "audit.json", "session.json"}
-	eventually(f.t, patience, "nothing is left over in "+account, func() (string, bool) { // a write may be under way
-		files, err := os.ReadDir(filepath.Join(f.home, account))
+	eventually(k.t, patience, "nothing is left over in "+account, func() (string, bool) { // a write may be under way
+		files, err := os.ReadDir(filepath.Join(k.home, account))
 		if err != nil {
-			f.t.Fatal(err)
+			k.t.Fatal(err)
 		}
 		files = slices.DeleteFunc(files, func(e os.DirEntry) bool { return slices.Contains(usual, e.Name()) })
 		return fmt.Sprint(files), len(files) == 0
@@ -201,10 +201,10 @@ func (f *fire) nothingLeft(account string) {
 }
 
 // cli starts a command of the owner; each renews the session on its way.
-func (f *fire) cli() *process {
+func (k *killTest) cli() *process {
 	for _, args := range [][]string{{"whoami"}, {"agents"}, {"list", "--agent", "bot"}, {"read", "openrouter", "--agent", "bot"}} {
-		if f.random.IntN(3) == 0 || args[0] == "read" {
-			return f.o.start("", "agentkeys", append([]string{"--json"}, args...)...)
+		if k.random.IntN(3) == 0 || args[0] == "read" {
+			return k.o.start("", "agentkeys", append([]string{"--json"}, args...)...)
 		}
 	}
 	return nil
@@ -222,39 +222,39 @@ const (
 	refusedForget = `"code":"busy"`
 )
 
-func (f *fire) second(daemonDies bool) second {
+func (k *killTest) second(daemonDies bool) second {
 	kinds := map[string]int{"status": 2, "doctor": 3, "read by the daemon": 2, "read by the slot": 4, "recover": 1}
 	if !daemonDies { // else they would find the slot free, and may have it
 		kinds["forget"], kinds["run"] = 2, 3
 	}
-	kind := f.pick(kinds)
-	f.tally[kind]++
+	kind := k.pick(kinds)
+	k.tally[kind]++
 	start := func(program string, args ...string) *process {
-		return f.start("", program, append(args, "--json")...)
+		return k.start("", program, append(args, "--json")...)
 	}
 	switch kind {
 	case "status":
-		return second{process: start("agentkeys-daemon", "status", "--wallet", f.wallet)}
+		return second{process: start("agentkeys-daemon", "status", "--wallet", k.wallet)}
 	case "doctor":
-		return second{process: start("agentkeys-daemon", "doctor", "--wallet", f.wallet)}
+		return second{process: start("agentkeys-daemon", "doctor", "--wallet", k.wallet)}
 	case "forget":
-		return second{start("agentkeys-daemon", "forget", "--wallet", f.wallet, "--yes"), refusedForget}
+		return second{start("agentkeys-daemon", "forget", "--wallet", k.wallet, "--yes"), refusedForget}
 	case "run":
-		return second{f.start("", "agentkeys-daemon", "run", "--wallet", f.wallet), refusedRun}
+		return second{k.start("", "agentkeys-daemon", "run", "--wallet", k.wallet), refusedRun}
 	case "recover":
-		return second{process: start("agentkeys-daemon", "recover", "bot", "--broker", f.o.env["AGENTKEYS_BROKER"])}
+		return second{process: start("agentkeys-daemon", "recover", "bot", "--broker", k.o.env["AGENTKEYS_BROKER"])}
 	case "read by the daemon":
-		return second{process: start("agentkeys", "read", "openrouter", "--wallet", f.wallet)}
+		return second{process: start("agentkeys", "read", "openrouter", "--wallet", k.wallet)}
 	}
-	return second{process: start("agentkeys", "--session-id", "daemon-"+f.wallet, "read", "openrouter")}
+	return second{process: start("agentkeys", "--session-id", "daemon-"+k.wallet, "read", "openrouter")}
 }
 
-// judge holds the end of a command against what a keyring's weather may cause.
+// check accepts of the end of a command what a disturbed keyring may cause, and nothing else.
 // A refusal, if given, is the only end that may be. It reports whether all went well.
-func (f *fire) judge(p *process, refusal string) bool {
-	f.t.Helper()
+func (k *killTest) check(p *process, refusal string) bool {
+	k.t.Helper()
 	if strings.Contains(p.name, " recover ") {
-		p.kill() // nobody approves it
+		p.kill() // it waits for an approval that does not come
 	}
 	r := p.wait()
 	if r.signal != 0 {
@@ -263,21 +263,21 @@ func (f *fire) judge(p *process, refusal string) bool {
 	code := ""
 	if lines := strings.Split(strings.TrimSpace(r.stderr), "\n"); r.code != exitOK {
 		var said struct{ Error struct{ Code string } }
-		_ = json.Unmarshal([]byte(lines[len(lines)-1]), &said) // a text, or nothing: judged below
+		_ = json.Unmarshal([]byte(lines[len(lines)-1]), &said) // a text, or nothing: checked below
 		code = said.Error.Code
 	}
-	f.tally[fmt.Sprintf("exit %d %s", r.code, code)]++
+	k.tally[fmt.Sprintf("exit %d %s", r.code, code)]++
 	// slow_down: a fast machine makes more than the 600 requests a minute that an agent may.
-	weather := []string{"", "keychain_unavailable", "busy", "broker_away", "daemon_away", "unavailable", "slow_down"}
+	expected := []string{"", "keychain_unavailable", "busy", "broker_away", "daemon_away", "unavailable", "slow_down"}
 	switch {
 	case r.code == exitNoSession, r.code == exitDenied, r.code == exitUsage:
-		f.t.Errorf("%s: exit %d: %s%s", p.name, r.code, r.stdout, r.stderr)
+		k.t.Errorf("%s: exit %d: %s%s", p.name, r.code, r.stdout, r.stderr)
 	case refusal != "":
 		if r.code != exitFault || !strings.Contains(r.stderr, refusal) {
-			f.t.Errorf("%s: not refused: exit %d: %s%s", p.name, r.code, r.stdout, r.stderr)
+			k.t.Errorf("%s: not refused: exit %d: %s%s", p.name, r.code, r.stdout, r.stderr)
 		}
-	case !slices.Contains(weather, code), strings.Contains(r.stdout, "disagree"), strings.Contains(r.stdout, "not paired"):
-		f.t.Errorf("%s: exit %d: %s%s", p.name, r.code, r.stdout, r.stderr)
+	case !slices.Contains(expected, code), strings.Contains(r.stdout, "disagree"), strings.Contains(r.stdout, "not paired"):
+		k.t.Errorf("%s: exit %d: %s%s", p.name, r.code, r.stdout, r.stderr)
 	}
 	return r.code == exitOK
 }
