@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"net"
+	"net/url"
 
 	"github.com/agentkeys/agentkeys/internal/broker/datadir"
 )
@@ -49,17 +50,17 @@ func (id identity) url(at net.Addr) string {
 		return "unix://" + at.String()
 	}
 	if id.config == nil {
-		return "http://" + at.String()
+		return urlOf("http", at.String())
 	}
 	_, port, err := net.SplitHostPort(at.String())
 	if err != nil {
-		return "https://" + at.String()
+		return urlOf("https", at.String())
 	}
-	url := "https://" + net.JoinHostPort(id.host, port)
+	shown := urlOf("https", net.JoinHostPort(id.host, port))
 	if id.pin != "" {
-		url += "#" + id.pin
+		shown += "#" + id.pin
 	}
-	return url
+	return shown
 }
 
 // noteAddresses names what may stand in the URL in the place of a name that the boards'
@@ -71,4 +72,10 @@ func (id identity) noteAddresses(log *slog.Logger) {
 	if all, err := addresses(); err == nil {
 		log.Info("a board that does not find this name may use an address in its place; --url-host changes the name", "host", id.host, "addresses", all)
 	}
+}
+
+// urlOf writes a URL without a path. A zone in host is escaped (RFC 6874).
+func urlOf(scheme, host string) string {
+	at := url.URL{Scheme: scheme, Host: host}
+	return at.String()
 }

@@ -94,6 +94,7 @@ func (c initCmd) secrets(a *app) (owner.Init, error) {
 	var err error
 	if c.RecoveryKey != "" {
 		in.RecoveryKey, err = a.prompt("Recovery key")
+		in.RecoveryKey = withoutLineEnd(in.RecoveryKey)
 		if err == nil && in.RecoveryKey.IsZero() {
 			err = cli.Usage("the recovery key is empty", "agentkeys init --recovery-key - < FILE")
 		}

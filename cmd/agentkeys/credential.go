@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/agentkeys/agentkeys/internal/cli"
@@ -14,7 +16,8 @@ import (
 type storeCmd struct {
 	Service  string `arg:"" help:"Name of the credential: a-z, 0-9 and -."`
 	Agent    string `help:"The agent whose wallet takes it; default: your own." placeholder:"IDENTITY"`
-	FromFile string `help:"Take the value from this file, byte for byte." placeholder:"FILE"`
+	FromFile string `help:"Take the value from this file; - is standard input." placeholder:"FILE"`
+	Exact    bool   `help:"Keep the value byte for byte. Otherwise one line end after it is dropped."`
 }
 
 // Run stores one value. It is never an argument: others can see those.
@@ -37,7 +40,10 @@ func (c storeCmd) Run(a *app) error {
 	}
 	entry, _ := m.Entry(c.Service)
 	note := ""
-	if !m.Scope.Allows(c.Service) {
+	switch {
+	case c.Agent == "":
+		note = "; it is in your own wallet, and no agent can read it"
+	case !m.Scope.Allows(c.Service):
 		note = "; it is not in the agent's scope, so only you can open it"
 	}
 	return a.print(struct {
@@ -53,10 +59,18 @@ func (c storeCmd) value(a *app) (value secret.String, err error) {
 	} else {
 		value, err = a.prompt("Value of " + c.Service)
 	}
-	if err == nil && value.IsZero() {
-		err = cli.Usage("the value is empty", "agentkeys store "+c.Service+" < FILE")
+	if !c.Exact {
+		value = withoutLineEnd(value)
 	}
-	return value, err
+	switch {
+	case err != nil:
+		return value, err
+	case value.IsZero():
+		return value, cli.Usage("the value is empty", "agentkeys store "+c.Service+" < FILE")
+	case strings.ContainsFunc(value.Reveal(), unicode.IsControl):
+		a.warn("the value holds control characters, as a line end or a NUL: no HTTP header takes it, and with a NUL no environment variable")
+	}
+	return value, nil
 }
 
 type removeCmd struct {

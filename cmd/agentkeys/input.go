@@ -56,13 +56,22 @@ func patiently[T any](a *app, read func() (T, error)) (T, error) {
 	}
 }
 
-// prompt asks a person for a secret without echo; from a pipe it reads everything and
-// drops one final newline.
+// withoutLineEnd drops what an editor, echo or a file from Windows puts after a value: one
+// final line feed, and a carriage return before it.
+func withoutLineEnd(value secret.String) secret.String {
+	text, ended := strings.CutSuffix(value.Reveal(), "\n")
+	if ended {
+		text = strings.TrimSuffix(text, "\r")
+	}
+	return secret.New(text)
+}
+
+// prompt asks a person for a secret without echo; from a pipe it reads everything.
 func (a *app) prompt(question string) (secret.String, error) {
 	fd, ok := a.terminal()
 	if !ok {
 		data, err := patiently(a, func() ([]byte, error) { return readLimited(a.lines, "standard input") })
-		return secret.New(strings.TrimSuffix(string(data), "\n")), err
+		return secret.New(string(data)), err
 	}
 	before, err := term.GetState(fd)
 	if err != nil {
@@ -99,11 +108,11 @@ func (a *app) readSecretFile(name string) (secret.String, error) {
 
 // readLimited refuses more than the largest credential, before it is held in memory.
 func readLimited(r io.Reader, name string) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, protocol.MaxRecord+2))
+	data, err := io.ReadAll(io.LimitReader(r, protocol.MaxRecord+3)) // and a line end
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	if len(data) > protocol.MaxRecord+1 {
+	if len(data) > protocol.MaxRecord+2 {
 		return nil, cli.Usage(fmt.Sprintf("a value has at most %d bytes", protocol.MaxRecord), "")
 	}
 	return data, nil

@@ -40,7 +40,7 @@ func actions(t *testing.T) []string {
 func TestManPage(t *testing.T) {
 	t.Parallel()
 	text := manualtest.ReadText(t, root("docs/man/agentkeys.1.txt"))
-	manualtest.ExitCodes(t, text, words.ExitOK, words.ExitFault, words.ExitUsage, words.ExitUnreachable, words.ExitDenied, words.ExitNoSession)
+	manualtest.ExitCodes(t, text, words.ExitOK, words.ExitFault, words.ExitUsage, words.ExitUnreachable, words.ExitDenied, words.ExitNoSession, words.ExitNotExecutable, words.ExitNoProgram)
 	manualtest.Variables(t, text, manualtest.VariablesIn(t, ".", root("internal/paths"), root("internal/owner"), root("internal/checkup")))
 	page, err := manual.Page(described(t), text)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -49,6 +50,9 @@ func (c runCmd) Run(a *app) error {
 	if c.Files {
 		return a.runWithFiles(program, c.Command, list)
 	}
+	if len(c.Env) == 0 {
+		list = a.withoutNUL(list)
+	}
 	environ, err := withValues(a.environ, list)
 	if err != nil {
 		return err
@@ -57,15 +61,18 @@ func (c runCmd) Run(a *app) error {
 	return fmt.Errorf("start %s: %w", program, err)
 }
 
-// errProgram: there is no such program, or it may not be started.
-var errProgram = errors.New("no such program")
+// Errors of find, with the exit codes of a shell.
+var (
+	errProgram       = errors.New("no such program")
+	errNotExecutable = errors.New("it is not executable")
+)
 
 // find is the path of a program as a shell would find it.
 func find(program string) (string, error) {
 	path, err := exec.LookPath(program)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return "", fmt.Errorf("%s is not executable: %w", program, errProgram)
+		return "", fmt.Errorf("%s: %w", program, errNotExecutable)
 	case errors.Is(err, exec.ErrDot):
 		return "", fmt.Errorf("%s is in this directory alone, type ./%s: %w", program, program, errProgram)
 	case err != nil:
@@ -126,6 +133,18 @@ func (c runCmd) defaultName(service string) string {
 }
 
 var errNUL = errors.New("it holds a NUL byte, which no environment variable can; use --files")
+
+// withoutNUL leaves out what nobody asked for by name and no variable can hold, so that it
+// does not keep the other services from the program.
+func (a *app) withoutNUL(list []wanted) []wanted {
+	return slices.DeleteFunc(list, func(w wanted) bool {
+		unfit := strings.ContainsRune(w.value.Reveal(), 0)
+		if unfit {
+			a.warn("credential " + w.service + " is left out: " + errNUL.Error())
+		}
+		return unfit
+	})
+}
 
 // withValues replaces the variables in environ.
 func withValues(environ []string, list []wanted) ([]string, error) {

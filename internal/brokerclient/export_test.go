@@ -21,3 +21,9 @@ func DialLocal(ctx context.Context, socket, host, port string) (net.Conn, error)
 
 // MaxReply is the largest reply in bytes.
 const MaxReply = maxReply
+
+// BaseOf is what the requests to the broker of text begin with.
+func BaseOf(text string) (string, error) {
+	e, err := parseURL(text)
+	return e.base, err
+}

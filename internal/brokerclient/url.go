@@ -39,7 +39,7 @@ func CheckURL(text string) error {
 // parseURL accepts https://host[:port][/path][#spki-sha256-..,..], http:// to this
 // machine only, and unix:///path/of/the/socket.
 func parseURL(text string) (endpoint, error) {
-	u, err := url.Parse(text)
+	u, err := url.Parse(escapeZone(text))
 	if err != nil {
 		return endpoint{}, bad("it has a port, escape or character that cannot be") // err repeats the text
 	}
@@ -53,6 +53,17 @@ func parseURL(text string) (endpoint, error) {
 		return parseHTTP(u)
 	}
 	return endpoint{}, bad("it begins with https://, or on this machine with http:// or unix:///")
+}
+
+// escapeZone writes the zone of a link-local address as RFC 6874 wants it, %25eth0. People
+// and programs write it as it is: %eth0.
+func escapeZone(text string) string {
+	open, end := strings.Index(text, "://["), strings.Index(text, "]")
+	if open < 0 || end < open {
+		return text
+	}
+	host := strings.ReplaceAll(text[open:end], "%25", "%")
+	return text[:open] + strings.ReplaceAll(host, "%", "%25") + text[end:]
 }
 
 func parseUnix(u *url.URL) (endpoint, error) {
@@ -74,7 +85,8 @@ func parseHTTP(u *url.URL) (endpoint, error) {
 	if e.plain && u.Fragment != "" {
 		return endpoint{}, bad("a key pin needs https://")
 	}
-	e.base = u.Scheme + "://" + u.Host + strings.TrimRight(u.EscapedPath(), "/")
+	at := url.URL{Scheme: u.Scheme, Host: u.Host} // escapes a zone
+	e.base = at.String() + strings.TrimRight(u.EscapedPath(), "/")
 	var err error
 	e.pins, err = parsePins(u.Fragment)
 	return e, err

@@ -25,6 +25,8 @@ func TestURLs(t *testing.T) {
 		"http to all of 127":         {"http://127.9.9.9", true},
 		"http to ::1":                {"http://[::1]:8420", true},
 		"unix socket":                {"unix:///run/agentkeys/broker.sock", true},
+		"a zone":                     {"https://[fe80::1%eth0]:8420#" + aPin, true},
+		"an escaped zone":            {"https://[fe80::1%25eth0]:8420/x", true},
 		"empty":                      {"", false},
 		"no scheme":                  {"broker.example:8420", false},
 		"host alone":                 {"broker.example", false},
@@ -71,6 +73,17 @@ func TestPlainHTTPNeverLeavesTheMachine(t *testing.T) {
 	} {
 		if err := brokerclient.OnlyLoopback("tcp", address, nil); (err == nil) != ok {
 			t.Errorf("%s: %v", address, err)
+		}
+	}
+}
+
+// What is asked is a URL again, also where the address has a zone.
+func TestAZoneReachesTheRequest(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"https://[fe80::1%eth0]:8420", "https://[fe80::1%25eth0]:8420"} {
+		base, err := brokerclient.BaseOf(text)
+		if want := "https://[fe80::1%25eth0]:8420"; err != nil || base != want {
+			t.Errorf("%s: %q, %v, want %q", text, base, err, want)
 		}
 	}
 }

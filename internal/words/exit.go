@@ -10,4 +10,8 @@ const (
 	ExitUnreachable = 69 // the broker or the daemon cannot be reached
 	ExitDenied      = 77 // denied by scope or rule, or revoked
 	ExitNoSession   = 78 // not paired, or no owner's session
+
+	// Of `agentkeys run` alone, as POSIX shells have them: its child's own codes are passed on.
+	ExitNotExecutable = 126
+	ExitNoProgram     = 127
 )

@@ -169,7 +169,7 @@ _agentkeys() {
         deny) words=$'--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
         pairings) words=$'--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
         agents) words=$'--offline-ttl\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
-        store) words=$'--agent\n--from-file\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
+        store) words=$'--agent\n--from-file\n--exact\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
         remove) words=$'--agent\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
         read) words=$'--agent\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
         list) words=$'--agent\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;

@@ -63,7 +63,8 @@ complete -c agentkeys -n '__agentkeys_in agents' -l offline-ttl -x -d 'How long 
 
 complete -c agentkeys -n 'not __agentkeys_command >/dev/null' -a store -d 'Store a credential; its value comes from standard input, a prompt or a file'
 complete -c agentkeys -n '__agentkeys_in store' -l agent -x -d 'The agent whose wallet takes it; default: your own'
-complete -c agentkeys -n '__agentkeys_in store' -l from-file -r -F -d 'Take the value from this file, byte for byte'
+complete -c agentkeys -n '__agentkeys_in store' -l from-file -r -F -d 'Take the value from this file; - is standard input'
+complete -c agentkeys -n '__agentkeys_in store' -l exact -d 'Keep the value byte for byte'
 
 complete -c agentkeys -n 'not __agentkeys_command >/dev/null' -a remove -d 'Remove a credential'
 complete -c agentkeys -n '__agentkeys_in remove' -l agent -x -d 'The agent; default: your own wallet'
