@@ -30,7 +30,7 @@ func TestAProblemIsWhole(t *testing.T) {
 	})
 	_, err := c.Session(t.Context(), session.NewToken())
 	want := &protocol.Problem{
-		Type: "about:blank", Title: "Unauthorized", Status: 401, Detail: "a[2Jb cd", Code: "token_retired",
+		Type: "about:blank", Title: "Unauthorized", Status: 401, Detail: "a?[2Jb c?d", Code: "token_retired",
 		Challenge: "Y2g", DenyMAC: "bWFj", RetryAfter: 17,
 	}
 	if diff := cmp.Diff(error(want), err); diff != "" {
