@@ -68,7 +68,7 @@ test-dropped: build $(TESTSUM) ## as root, the tests that depend on it: with a c
 	scripts/test-as user $(TESTRUN)
 
 test-model: ## the store's state machine: HISTORIES (100000) of 40 steps, and CHECKS (5000) by rapid in each mode
-	AGENTKEYS_HISTORIES='$(HISTORIES)' $(GO) test -count=1 -timeout 60m -v -run '^TestModel$$|^TestMachineBites' ./internal/store
+	AGENTKEYS_HISTORIES='$(HISTORIES)' $(GO) test -count=1 -timeout 60m -v -run '^TestModel' ./internal/store
 	$(GO) test -count=1 -timeout 60m -run '^TestRandomHistories$$' ./internal/store -rapid.checks='$(CHECKS)' -rapid.steps=40
 
 test-keyrings: build $(TESTSUM) ## real gnome-keyring, KeePassXC and KDE Wallet in every state; a missing one is a failure

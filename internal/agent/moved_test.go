@@ -24,7 +24,7 @@ func TestAKeychainThatHangsAfterItTookTheSessionKeepsNobodyOffline(t *testing.T)
 	bubble(t, func(t *testing.T, w *world) {
 		expect(t, "a first run", w.start().stop(), nil) // it saves the scope
 		head := filepath.Join(w.store.Dir(w.id), "session.json")
-		ring := storetest.NewRing()
+		ring := storetest.NewKeyring()
 		ring.SetFault(func(op storetest.Operation) storetest.Fault {
 			data, err := os.ReadFile(head)
 			if op == storetest.OperationGet && err == nil && strings.Contains(string(data), `"where":"keychain"`) {

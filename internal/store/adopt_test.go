@@ -40,7 +40,7 @@ func TestEntriesOfOtherProgramsAreAdopted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ring := storetest.NewRing()
+			ring := storetest.NewKeyring()
 			ring.Set(c.account, c.value)
 			ring.SetState(c.state)
 			s := open(t, store.Config{Keychain: ring.Client(nil)})
@@ -97,35 +97,35 @@ func TestEarlierCopiesThatAreNotNothing(t *testing.T) {
 	w := wallet.New()
 	daemon := session.DaemonID(w)
 	for name, c := range map[string]struct {
-		prepare func(t *testing.T, home string, ring *storetest.Ring)
+		prepare func(t *testing.T, home string, ring *storetest.Keyring)
 		id      session.ID
 		want    error
 	}{
-		"readable by others": {func(t *testing.T, home string, _ *storetest.Ring) {
+		"readable by others": {func(t *testing.T, home string, _ *storetest.Keyring) {
 			must(t, os.WriteFile(filepath.Join(home, "session"), []byte(bare(w, "old", "1")), 0o644))
 		}, daemon, store.ErrInsecure},
-		"garbage in the file": {func(t *testing.T, home string, _ *storetest.Ring) {
+		"garbage in the file": {func(t *testing.T, home string, _ *storetest.Keyring) {
 			must(t, os.WriteFile(filepath.Join(home, "session.json"), []byte("garbage"), 0o600))
 		}, session.Master(), store.ErrCorrupt},
-		"garbage in the keychain": {func(_ *testing.T, _ string, ring *storetest.Ring) {
+		"garbage in the keychain": {func(_ *testing.T, _ string, ring *storetest.Keyring) {
 			ring.Set(daemon.String(), "garbage")
 		}, daemon, store.ErrInconsistent},
-		"our entry, but no head": {func(_ *testing.T, _ string, ring *storetest.Ring) {
+		"our entry, but no head": {func(_ *testing.T, _ string, ring *storetest.Keyring) {
 			ring.Set(daemon.String(), "ak1.7.e30")
 		}, daemon, store.ErrInconsistent},
-		"locked keychain, a wallet's slot": {func(_ *testing.T, _ string, ring *storetest.Ring) {
+		"locked keychain, a wallet's slot": {func(_ *testing.T, _ string, ring *storetest.Keyring) {
 			ring.SetState(store.StateLocked)
 		}, daemon, store.ErrUnavailable},
-		"locked keychain, another slot": {func(_ *testing.T, _ string, ring *storetest.Ring) {
+		"locked keychain, another slot": {func(_ *testing.T, _ string, ring *storetest.Keyring) {
 			ring.SetState(store.StateLocked)
 		}, session.Master(), store.ErrNoSession},
-		"a keychain that hangs": {func(_ *testing.T, _ string, ring *storetest.Ring) {
+		"a keychain that hangs": {func(_ *testing.T, _ string, ring *storetest.Keyring) {
 			ring.SetFault(func(storetest.Operation) storetest.Fault { return storetest.FaultHang })
 		}, daemon, store.ErrUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ring := storetest.NewRing()
+			ring := storetest.NewKeyring()
 			s := open(t, store.Config{Keychain: ring.Client(nil)})
 			must(t, os.Mkdir(s.Home(), 0o700))
 			c.prepare(t, s.Home(), ring)
@@ -142,7 +142,7 @@ func TestEarlierCopiesThatAreNotNothing(t *testing.T) {
 
 func TestTheNewerOfTwoEarlierCopiesWins(t *testing.T) {
 	t.Parallel()
-	ring, w := storetest.NewRing(), wallet.New()
+	ring, w := storetest.NewKeyring(), wallet.New()
 	s := open(t, store.Config{Keychain: ring.Client(nil)})
 	must(t, os.Mkdir(s.Home(), 0o700),
 		os.WriteFile(filepath.Join(s.Home(), "session.json"), []byte(bare(w, "older", "1700000000")), 0o600))
@@ -155,7 +155,7 @@ func TestTheNewerOfTwoEarlierCopiesWins(t *testing.T) {
 
 func TestDeleteTakesAnEarlierCopyToo(t *testing.T) {
 	t.Parallel()
-	ring, w := storetest.NewRing(), wallet.New()
+	ring, w := storetest.NewKeyring(), wallet.New()
 	id := session.DaemonID(w)
 	s := open(t, store.Config{Keychain: ring.Client(nil)})
 	ring.Set(id.String(), bare(w, "old", "1700000000"))

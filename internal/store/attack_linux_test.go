@@ -21,12 +21,12 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// hostile is the user of the slot in which root works.
-const hostile = 54321
+// attacker is the user id of the slot in which root works.
+const attacker = 54321
 
-// battlefield is a home in which root works while the user of one slot changes
-// everything that is his to change.
-type battlefield struct {
+// attackedHome is a home in which root works while the user of one slot changes everything
+// that this user can change.
+type attackedHome struct {
 	t          *testing.T
 	root       *store.Store
 	victims    *store.Store // of another user, in the same home
@@ -37,8 +37,8 @@ type battlefield struct {
 	good       []byte // a head of the slot that is sound
 }
 
-// fight needs a directory that the hostile user reaches: t.TempDir is closed to him.
-func fight(t *testing.T, homeOwner int, slotUser *store.IDs) *battlefield {
+// newAttackedHome needs a directory that the attacker can enter, which t.TempDir is not.
+func newAttackedHome(t *testing.T, homeOwner int, slotUser *store.IDs) *attackedHome {
 	t.Helper()
 	needs.Root(t) // another user attacks while root works
 	top, err := os.MkdirTemp("", "attack")
@@ -51,7 +51,7 @@ func fight(t *testing.T, homeOwner int, slotUser *store.IDs) *battlefield {
 	must(t, err)
 	other, err := store.New(store.Config{Home: home, Mode: store.ModeFile, SlotUser: &store.IDs{UID: nobody, GID: nobody}})
 	must(t, err)
-	b := &battlefield{
+	b := &attackedHome{
 		t: t, root: s, victims: other, outside: outside,
 		id: session.DaemonID(wallet.New()), victim: session.DaemonID(wallet.New()),
 	}
@@ -64,8 +64,8 @@ func fight(t *testing.T, homeOwner int, slotUser *store.IDs) *battlefield {
 	return b
 }
 
-// untouched describes what the hostile user may not gain or change.
-func (b *battlefield) untouched() string {
+// untouched describes what the attacker may not gain or change.
+func (b *attackedHome) untouched() string {
 	b.t.Helper()
 	var out strings.Builder
 	for _, path := range []string{
@@ -84,15 +84,15 @@ func (b *battlefield) untouched() string {
 	return out.String()
 }
 
-// asHostile runs f on a thread that has the hostile user's rights and ends with it.
-func asHostile(t *testing.T, f func()) (done chan struct{}) {
+// asAttacker runs f on a thread that has the attacker's rights and ends with it.
+func asAttacker(t *testing.T, f func()) (done chan struct{}) {
 	t.Helper()
 	done = make(chan struct{})
 	go func() {
 		defer close(done)
 		runtime.LockOSThread() // never unlocked: the thread is not used again
 		for _, drop := range [][]uintptr{
-			{unix.SYS_SETGROUPS, 0, 0, 0}, {unix.SYS_SETRESGID, hostile, hostile, hostile}, {unix.SYS_SETRESUID, hostile, hostile, hostile},
+			{unix.SYS_SETGROUPS, 0, 0, 0}, {unix.SYS_SETRESGID, attacker, attacker, attacker}, {unix.SYS_SETRESUID, attacker, attacker, attacker},
 		} {
 			if _, _, errno := syscall.RawSyscall(drop[0], drop[1], drop[2], drop[3]); errno != 0 {
 				t.Errorf("give up root: %v", errno)
@@ -109,8 +109,8 @@ func asHostile(t *testing.T, f func()) (done chan struct{}) {
 	return done
 }
 
-// plant puts something in the place of name: errors only mean that root was faster.
-func (b *battlefield) plant(name string) {
+// exchange puts something in the place of name: errors only mean that root was faster.
+func (b *attackedHome) exchange(name string) {
 	dir := b.root.Dir(b.id)
 	path, aside := filepath.Join(dir, name), filepath.Join(dir, ".aside")
 	_ = os.RemoveAll(aside)
@@ -140,7 +140,7 @@ func (b *battlefield) plant(name string) {
 	_ = os.Rename(aside, path)
 }
 
-func (b *battlefield) attackFiles(stop <-chan struct{}) {
+func (b *attackedHome) attackFiles(stop <-chan struct{}) {
 	names := []string{"session.json", "cache.json", ".lock", ".run.lock", "session.json.corrupt-1"}
 	for {
 		select {
@@ -148,11 +148,11 @@ func (b *battlefield) attackFiles(stop <-chan struct{}) {
 			return
 		default:
 		}
-		b.plant(names[rand.IntN(len(names))])
+		b.exchange(names[rand.IntN(len(names))])
 		entries, _ := os.ReadDir(b.root.Dir(b.id))
 		for _, e := range entries { // what root writes just now
 			if strings.HasSuffix(e.Name(), ".tmp") {
-				b.plant(e.Name())
+				b.exchange(e.Name())
 			}
 		}
 		_ = os.Chmod(b.root.Dir(b.id), 0o700)
@@ -160,18 +160,18 @@ func (b *battlefield) attackFiles(stop <-chan struct{}) {
 }
 
 // work is everything that root's commands do with a slot.
-func (b *battlefield) work(round int, s session.Session) error {
+func (b *attackedHome) work(round int, s session.Session) error {
 	ctx := b.t.Context()
 	switch round % 8 {
 	case 0:
 		return first(b.root.Save(ctx, b.id, s))
 	case 1:
 		got, _, err := b.root.Load(ctx, b.id)
-		b.notTheVictims(got, err)
+		b.wantNotTheVictims(got, err)
 		return err
 	case 2:
 		got, _, err := b.root.Peek(ctx, b.id)
-		b.notTheVictims(got, err)
+		b.wantNotTheVictims(got, err)
 		return err
 	case 3:
 		return b.root.WriteFile(b.id, "cache.json", []byte("{}"))
@@ -191,7 +191,7 @@ func (b *battlefield) work(round int, s session.Session) error {
 	return b.root.RemoveFile(b.id, "cache.json")
 }
 
-func (b *battlefield) notTheVictims(got session.Session, err error) {
+func (b *attackedHome) wantNotTheVictims(got session.Session, err error) {
 	b.t.Helper()
 	if err != nil {
 		return
@@ -203,10 +203,10 @@ func (b *battlefield) notTheVictims(got session.Session, err error) {
 	}
 }
 
-// campaign lets root work for some rounds while attack runs beside it.
-func (b *battlefield) campaign(rounds int, attack func(stop <-chan struct{})) {
+// run lets root work for some rounds while attack runs at the same time.
+func (b *attackedHome) run(rounds int, attack func(stop <-chan struct{})) {
 	stop := make(chan struct{})
-	done := asHostile(b.t, func() { attack(stop) })
+	done := asAttacker(b.t, func() { attack(stop) })
 	began := time.Now()
 	for round := range rounds {
 		if err := b.work(round, newSession(wallet.New())); errors.Is(err, store.ErrInsecure) {
@@ -215,19 +215,18 @@ func (b *battlefield) campaign(rounds int, attack func(stop <-chan struct{})) {
 	}
 	close(stop)
 	<-done
-	b.t.Logf("%d calls of root beside the attacker in %s, %d refused", rounds, time.Since(began), b.refused)
+	b.t.Logf("%d calls of root during the attack in %s, %d refused", rounds, time.Since(began), b.refused)
 	if b.refused == 0 {
 		b.t.Error("root never met the attacker: the test proves nothing")
 	}
 	if after := b.untouched(); after != b.before {
-		b.t.Errorf("the attacker changed what is not his:\n%s\nbefore:\n%s", after, b.before)
+		b.t.Errorf("the attacker changed what belongs to others:\n%s\nbefore:\n%s", after, b.before)
 	}
 	b.nothingGained()
 }
 
-// nothingGained: outside his slot nothing belongs to the hostile user, and in it
-// nothing is root's that root wrote for him to keep.
-func (b *battlefield) nothingGained() {
+// nothingGained: outside the attacked slot nothing belongs to the attacker.
+func (b *attackedHome) nothingGained() {
 	b.t.Helper()
 	must(b.t, filepath.WalkDir(filepath.Dir(b.root.Home()), func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
@@ -238,7 +237,7 @@ func (b *battlefield) nothingGained() {
 			return err
 		}
 		inside := path == b.root.Dir(b.id) || strings.HasPrefix(path, b.root.Dir(b.id)+"/")
-		if st.Uid == hostile && !inside && path != b.root.Home() {
+		if st.Uid == attacker && !inside && path != b.root.Home() {
 			b.t.Errorf("%s belongs to the attacker", path)
 		}
 		return nil
@@ -249,19 +248,19 @@ func (b *battlefield) nothingGained() {
 // half-written files appear while root saves, loads, deletes and looks.
 func TestASlotsUserGainsNothingFromRoot(t *testing.T) {
 	t.Parallel()
-	b := fight(t, 0, &store.IDs{UID: hostile, GID: hostile})
-	b.campaign(1200, b.attackFiles)
+	b := newAttackedHome(t, 0, &store.IDs{UID: attacker, GID: attacker})
+	b.run(1200, b.attackFiles)
 }
 
 // TestAHomesUserGainsNothingFromRoot: the whole home is the attacker's, who exchanges
 // slots as well (root with AGENTKEYS_HOME=/home/pi/.agentkeys).
 func TestAHomesUserGainsNothingFromRoot(t *testing.T) {
 	t.Parallel()
-	b := fight(t, hostile, nil)
+	b := newAttackedHome(t, attacker, nil)
 	secret := filepath.Join(filepath.Dir(b.root.Home()), "secret")
 	must(t, os.Mkdir(secret, 0o700), os.WriteFile(filepath.Join(secret, "session.json"), []byte("root's own"), 0o600))
 	slot, aside := b.root.Dir(b.id), b.root.Dir(b.id)+".aside"
-	b.campaign(600, func(stop <-chan struct{}) {
+	b.run(600, func(stop <-chan struct{}) {
 		for {
 			select {
 			case <-stop:

@@ -67,7 +67,7 @@ func TestCorruptHeadsAreSetAsideAndNeverAbsent(t *testing.T) {
 
 func TestSaveOverACorruptHeadLeavesTheKeychainAlone(t *testing.T) {
 	t.Parallel()
-	ring := storetest.NewRing()
+	ring := storetest.NewKeyring()
 	s, id := open(t, store.Config{Keychain: ring.Client(nil)}), session.Master()
 	save(t, s, id, newSession(wallet.New()))
 	must(t, os.WriteFile(filepath.Join(s.Dir(id), "session.json"), nil, 0o600))

@@ -39,7 +39,7 @@ func TestInvariant07EveryCallReturnsByItsDeadline(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				ring, disk := storetest.NewRing(), storetest.NewDisk(nil)
+				ring, disk := storetest.NewKeyring(), storetest.NewDisk(nil)
 				s := open(t, store.Config{Home: "/h", Keychain: ring.Client(nil), FS: disk.Process()})
 				save(s)
 				ring.WaitForDeadlines()

@@ -12,8 +12,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// A head that somebody made near the end of the numbers never comes to a lower generation:
-// one more save works, or is an error that changes nothing.
+// A head with a generation near the end of the numbers never comes to a lower one: one more
+// save works, or is an error that changes nothing.
 func TestAGenerationDoesNotWrapAround(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

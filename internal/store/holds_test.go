@@ -13,7 +13,7 @@ import (
 
 func TestHoldsKnowsTheSessionWithoutTheKeychain(t *testing.T) {
 	t.Parallel()
-	ctx, ring, w := context.Background(), storetest.NewRing(), wallet.New()
+	ctx, ring, w := context.Background(), storetest.NewKeyring(), wallet.New()
 	s, err := store.New(store.Config{Home: t.TempDir() + "/home", Keychain: ring.Client(nil)})
 	if err != nil {
 		t.Fatal(err)

@@ -113,11 +113,11 @@ func TestInspectOfNothing(t *testing.T) {
 	}
 }
 
-// A look does not take over what a Load would: what lies in the keychain of a slot
-// without a head, or of a first save that was cut off, stays as it is.
+// Peek does not adopt what Load would: an entry in the keychain of a slot without a head
+// stays as it is.
 func TestPeekAdoptsAndCommitsNothing(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, store.ModeAuto)
+	b := newFixture(t, store.ModeAuto)
 	v := newSession(wallet.New())
 	payload, err := v.Encode()
 	must(t, err)
@@ -137,7 +137,7 @@ func TestPeekAdoptsAndCommitsNothing(t *testing.T) {
 func TestInspectTellsAFenceThatIsOver(t *testing.T) {
 	t.Parallel()
 	at := time.Unix(1_767_225_600, 0)
-	ring := storetest.NewRing()
+	ring := storetest.NewKeyring()
 	client := ring.Client(nil)
 	s := open(t, store.Config{Keychain: client, BootID: func() string { return "boot-1" }, Now: func() time.Time { return at }})
 	id := session.Master()
@@ -155,13 +155,13 @@ func TestInspectTellsAFenceThatIsOver(t *testing.T) {
 		t.Errorf("another provider: %+v", f.Doubt)
 	}
 	if f, _, _ := look(t, s, id, store.Probe{}); f.Doubt == nil || f.Doubt.Over {
-		t.Errorf("no look at the keychain proves nothing: %+v", f.Doubt)
+		t.Errorf("without a probe nothing is proved: %+v", f.Doubt)
 	}
 }
 
 func TestPeekSeesThatHeadAndKeychainDisagree(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, store.ModeAuto)
+	b := newFixture(t, store.ModeAuto)
 	v := newSession(wallet.New())
 	save(t, b.Store, b.id, v)
 	if got, _, err := b.Peek(t.Context(), b.id); err != nil || !got.Token.Equal(v.Token) {

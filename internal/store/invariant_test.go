@@ -28,18 +28,18 @@ func TestInvariant02NoSessionOnlyBeforeSaveOrAfterDelete(t *testing.T) {
 
 func TestInvariant03GenerationsNeverGoDown(t *testing.T) {
 	t.Parallel()
-	histories(t, allSteps(stepLoad, stepLoad, stepLand, stepReconcile, stepRestart))
+	histories(t, allSteps(stepLoad, stepLoad, stepLate, stepReconcile, stepRestart))
 }
 
 func TestInvariant04NothingDeletedComesBack(t *testing.T) {
 	t.Parallel()
-	histories(t, allSteps(stepDelete, stepDelete, stepDelete, stepPromote, stepFaults, stepLand, stepLand, stepReconcile))
+	histories(t, allSteps(stepDelete, stepDelete, stepDelete, stepPromote, stepFaults, stepLate, stepLate, stepReconcile))
 }
 
-// The measured case: a Set timed out at 2 s and landed at 5 s.
+// The case that was measured: a put timed out after 2 s and was done after 5 s.
 func TestInvariant05LateWritesChangeNothing(t *testing.T) {
 	t.Parallel()
-	t.Run("a put that timed out lands after the save went to the file", func(t *testing.T) {
+	t.Run("a put that timed out is done after the save went to the file", func(t *testing.T) {
 		t.Parallel()
 		m := newMachine(store.ModeAuto, storeMaker)
 		m.ring.SetFault(inTurn(0, []storetest.Fault{storetest.FaultHang}))
@@ -49,7 +49,7 @@ func TestInvariant05LateWritesChangeNothing(t *testing.T) {
 			}
 		}
 		for m.ring.Late() > 0 {
-			m.ring.Land(0)
+			m.ring.ApplyLate(0)
 			if err := m.load(t, 1); err != nil {
 				t.Fatal(err)
 			}
@@ -57,14 +57,14 @@ func TestInvariant05LateWritesChangeNothing(t *testing.T) {
 		m.ring.SetFault(nil)
 		m.reconcile(0)
 		if items := m.ring.Items(); len(items) != 0 {
-			t.Fatalf("the burnt generation is still there: %d items", len(items))
+			t.Fatalf("the abandoned generation is still there: %d items", len(items))
 		}
 		m.heal(t)
 	})
-	histories(t, allSteps(stepFaults, stepFaults, stepLand, stepLand, stepLand, stepSave))
+	histories(t, allSteps(stepFaults, stepFaults, stepLate, stepLate, stepLate, stepSave))
 }
 
-func TestInvariant06AHealthyKeychainMendsTheSlot(t *testing.T) {
+func TestInvariant06AHealthyKeychainRestoresTheSlot(t *testing.T) {
 	t.Parallel()
 	histories(t, allSteps(stepHeal, stepHeal, stepHeal, stepState, stepFaults, stepCrash))
 }
@@ -108,7 +108,7 @@ func crashAt(t *testing.T, mode store.Mode, fault storetest.Fault, at int, power
 		m.powerCut(random.IntN)
 	}
 	for m.ring.Late() > 0 {
-		m.ring.Land(0)
+		m.ring.ApplyLate(0)
 		_ = m.load(t, 1)
 	}
 	_ = m.load(t, 1)
@@ -120,7 +120,7 @@ func TestInvariant10TwoProcessesLoseNoUpdate(t *testing.T) {
 	t.Parallel()
 	const savers, saves = 4, 25
 	home, id := filepath.Join(t.TempDir(), "home"), session.Master()
-	ring := storetest.NewRing()
+	ring := storetest.NewKeyring()
 	for name, mode := range map[string]store.Mode{"file": store.ModeFile, "auto": store.ModeAuto} {
 		t.Run(name, func(t *testing.T) {
 			var mu sync.Mutex
@@ -157,10 +157,10 @@ func TestInvariant10TwoProcessesLoseNoUpdate(t *testing.T) {
 			}
 		})
 	}
-	histories(t, allSteps(stepSave, stepOver, stepOver, stepBeside, stepBeside, stepLoad))
+	histories(t, allSteps(stepSave, stepOver, stepOver, stepInterrupt, stepInterrupt, stepLoad))
 }
 
-// The secret's bytes stand in one place, and in no error.
+// The bytes of a secret are in one place, and in no error.
 func TestInvariant11SecretsAreWhereTheyBelong(t *testing.T) {
 	t.Parallel()
 	m := newMachine(store.ModeAuto, storeMaker)
@@ -183,7 +183,7 @@ func TestInvariant11SecretsAreWhereTheyBelong(t *testing.T) {
 
 func TestInvariant12FileModeNeverTouchesTheKeychain(t *testing.T) {
 	t.Parallel()
-	ring := storetest.NewRing()
+	ring := storetest.NewKeyring()
 	s := open(t, store.Config{Mode: store.ModeFile, Keychain: ring.Client(nil)})
 	for _, id := range []session.ID{session.Master(), session.DaemonID(wallet.New()), session.NewPendingID()} {
 		_, _, _ = s.Load(t.Context(), id) // nothing there yet

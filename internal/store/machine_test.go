@@ -33,10 +33,10 @@ type machine struct {
 	make   maker
 	mode   store.Mode
 	disk   *storetest.Disk
-	ring   *storetest.Ring
+	ring   *storetest.Keyring
 	procs  [2]*storetest.Process
 	subs   [2]subject
-	held   [2]*held // what each process goes on working with
+	held   [2]*held // what each process has loaded and works with
 	id     session.ID
 	wallet wallet.Wallet
 	clock  time.Time
@@ -62,7 +62,7 @@ type held struct {
 func newMachine(mode store.Mode, make maker) *machine {
 	w := wallet.New()
 	m := &machine{
-		make: make, mode: mode, ring: storetest.NewRing(), wallet: w, id: session.DaemonID(w),
+		make: make, mode: mode, ring: storetest.NewKeyring(), wallet: w, id: session.DaemonID(w),
 		clock: time.Unix(1_700_000_000, 0), slot: storetest.NewLedger(),
 	}
 	m.disk = storetest.NewDisk(func() time.Time { return m.clock })
@@ -126,14 +126,14 @@ func (m *machine) save(t fatal, i int) error {
 	return err
 }
 
-// ended judges a save of the wallet's slot.
+// ended records the end of a save of the wallet's slot.
 func (m *machine) ended(t fatal, a *storetest.Attempt, over bool, info store.Info, err error) {
 	if err != nil {
 		m.slot.Fail(a) // one more attempt that may show
 		return
 	}
 	check(t, m.slot.AckSave(a, info.Generation))
-	m.settlePairings(a, over)
+	m.notePairings(a, over)
 }
 
 // check stops at a violation.
@@ -154,7 +154,7 @@ func (m *machine) over(t fatal, i int) {
 	}
 	v := mine.session
 	v.Token = session.NewToken()
-	m.unsightOthers(mine.from)
+	m.forgetSeen(mine.from)
 	a := m.slot.Begin(keyOf(v), mine.from)
 	var info store.Info
 	var err error
@@ -181,7 +181,7 @@ func (m *machine) remove(i int) {
 		return
 	}
 	m.slot.AckDelete(a)
-	m.settlePairings(a, false)
+	m.notePairings(a, false)
 }
 
 func (m *machine) load(t fatal, i int) error {
@@ -196,7 +196,7 @@ func (m *machine) load(t fatal, i int) error {
 	case err == nil:
 		x, err := m.slot.SawSession(keyOf(v), info.Generation, before)
 		check(t, err)
-		m.sight(x.From)
+		m.noteSeen(x.From)
 		if m.held[i] == nil {
 			m.held[i] = &held{v, info.Generation, x.From, m.slot.Now()}
 		}
@@ -220,7 +220,7 @@ func (m *machine) powerCut(choose func(int) int) {
 	m.slot.PowerCut()
 	for _, p := range m.pairs {
 		p.slot.PowerCut()
-		p.sighted = 0
+		p.seenAt = 0
 	}
 	m.start(0)
 	m.start(1)
@@ -232,7 +232,7 @@ func (m *machine) heal(t fatal) {
 	m.ring.SetState(store.StateUnlocked)
 	m.ring.SetFault(nil)
 	m.ring.Restart()
-	if m.unnamed { // only the end of the bus ends a write that nobody can be named for
+	if m.unnamed { // an operation whose provider is not known ends with the bus only
 		m.ring.RestartBus()
 		m.unnamed = false
 	}
@@ -240,22 +240,22 @@ func (m *machine) heal(t fatal) {
 	for range 8 {
 		m.clock = m.clock.Add(11 * time.Minute)
 		if err := m.subs[0].ReconcileSlot(context.Background(), m.id); err != nil {
-			t.Fatalf("NOT MENDED: reconcile on a healthy keychain: %v", err)
+			t.Fatalf("NOT RESTORED: reconcile on a healthy keychain: %v", err)
 		}
 	}
 	if err := m.load(t, 0); err != nil && !errors.Is(err, store.ErrNoSession) {
-		t.Fatalf("NOT MENDED: load on a healthy keychain: %v", err)
+		t.Fatalf("NOT RESTORED: load on a healthy keychain: %v", err)
 	}
 	for _, p := range m.pairs {
 		m.loadPairing(t, 0, p)
 	}
 	m.checkOneCopy(t)
 	if err := m.save(t, 0); err != nil { // a store that refuses everything loses nothing
-		t.Fatalf("NOT MENDED: save on a healthy keychain: %v", err)
+		t.Fatalf("NOT RESTORED: save on a healthy keychain: %v", err)
 	}
 }
 
-// checkOneCopy: settled means one copy, where the mode wants it, and no left-overs.
+// checkOneCopy: after all work there is one copy, where the mode wants it, and no left-overs.
 func (m *machine) checkOneCopy(t fatal) {
 	if m.slot.Present().Begin() == 0 {
 		return
@@ -273,7 +273,7 @@ func (m *machine) checkOneCopy(t fatal) {
 		}
 	}
 	// A delete cannot remove what the keychain denied to have.
-	if m.mode != store.ModeFile && (key != "" || m.ring.Calls("lie") == 0) {
+	if m.mode != store.ModeFile && (key != "" || m.ring.Calls("false_reply") == 0) {
 		copies += len(m.ring.Items())
 	}
 	if want := len(key) / session.TokenLength; copies != want {

@@ -22,8 +22,8 @@ const (
 	historySteps = 40
 	// failedSeeds lists the seeds that once failed: a mode and a number in each line.
 	failedSeeds = "testdata/failed-histories"
-	// plainPrefix marks those of histories of plainSteps.
-	plainPrefix = "plain-"
+	// slotPrefix marks the seeds of histories of slotSteps.
+	slotPrefix = "slot-"
 )
 
 // TestModel checks invariants 1 to 6, 9, 10 and 13 on many histories of 40 steps, other
@@ -32,10 +32,10 @@ const (
 func TestModel(t *testing.T) {
 	t.Parallel()
 	for mode, seed := range seedsOf(t) {
-		mode, plain := strings.CutPrefix(mode, plainPrefix)
+		mode, slotOnly := strings.CutPrefix(mode, slotPrefix)
 		mixture := allSteps()
-		if plain {
-			mixture = plainSteps()
+		if slotOnly {
+			mixture = slotSteps()
 		}
 		modelHistory(named{t, seed}, store.Mode(mode), mixture, seed)
 	}

@@ -34,9 +34,9 @@ func wantNoFiles(t *testing.T, disk *storetest.Disk, of session.ID) {
 	}
 }
 
-// The owner has approved: what cannot be removed yet is no error, and goes with the
-// pairing's own lock.
-func TestAPairingOnNFSEndsWell(t *testing.T) {
+// The owner has approved the pairing: what cannot be removed yet is no error, and is removed
+// when the pairing's own lock ends.
+func TestAPairingOnNFSIsNoFault(t *testing.T) {
 	t.Parallel()
 	s, disk := onNFS(t, time.Now)
 	pending, id := session.NewPendingID(), session.DaemonID(wallet.New())
@@ -63,7 +63,7 @@ func TestAPairingOnNFSEndsWell(t *testing.T) {
 	wantNoFiles(t, disk, pending)
 }
 
-func TestADeadPairingOnNFSIsCollected(t *testing.T) {
+func TestAnExpiredPairingOnNFSIsRemoved(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	s, disk := onNFS(t, func() time.Time { return now })
@@ -99,7 +99,7 @@ func TestADeniedPairingOnNFSIsRemoved(t *testing.T) {
 	wantNoFiles(t, disk, pending)
 }
 
-// Somebody reads the head at the moment of its removal, and closes it at last.
+// A process has the head open while it is removed, and closes it afterwards.
 func TestAReaderOfARemovedPairingOnNFSKeepsOnlyTheDirectory(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

@@ -42,7 +42,7 @@ func (r *record) Write() {
 
 func TestObserverHearsEachOperationOnce(t *testing.T) {
 	t.Parallel()
-	seen, ring, id := &record{}, storetest.NewRing(), session.Master()
+	seen, ring, id := &record{}, storetest.NewKeyring(), session.Master()
 	s := open(t, store.Config{Keychain: ring.Client(nil), Observer: seen})
 	wantLoadError(t, s, id, store.ErrNoSession)
 	v := newSession(wallet.New())
@@ -59,7 +59,7 @@ func TestObserverHearsEachOperationOnce(t *testing.T) {
 	want := []string{
 		"load none no_session", "save keychain ok", "load keychain ok", "load none unavailable",
 		"fallback locked", "save file ok", "delete file in_doubt",
-		"reconcile file ok", "reconcile file ok", // deletes; looks another time; then all is done
+		"reconcile file ok", "reconcile file ok", // deletes; checks once more; then nothing is left to do
 	}
 	if diff := cmp.Diff(want, seen.lines); diff != "" {
 		t.Error(diff)

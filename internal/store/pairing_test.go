@@ -30,11 +30,11 @@ type pairing struct {
 	savedAt time.Time
 
 	saved   bool // its save was acknowledged
-	dropped bool // somebody began to delete or collect it
+	dropped bool // its removal was begun
 	gone    bool // its removal was acknowledged
 	first   int  // moment of the wallet's ledger at which its first promotion began; 0 = none
 	calls   int  // how many promotions began
-	sighted int  // since when its session was seen in the wallet's slot; until the power fails
+	seenAt  int  // since when its session was seen in the wallet's slot, until the power fails; 0 = not seen
 	taken   bool // the wallet's slot has taken it for good: from now on a promotion saves nothing
 }
 
@@ -46,28 +46,29 @@ func keyOf(v session.Session) string {
 	return v.Token.Reveal()
 }
 
-func (m *machine) sight(id string) {
+func (m *machine) noteSeen(id string) {
 	for _, p := range m.pairs {
-		if p.id.String() == id && p.sighted == 0 {
-			p.sighted = m.slot.Now()
+		if p.id.String() == id && p.seenAt == 0 {
+			p.seenAt = m.slot.Now()
 		}
 	}
 }
 
-// unsightOthers: who saves over what was before a promotion may undo one that was
-// seen and not acknowledged; that one is still to come.
-func (m *machine) unsightOthers(mine string) {
+// forgetSeen: a save over what was there before a promotion may undo one that was seen and
+// not acknowledged; that promotion is still to come.
+func (m *machine) forgetSeen(mine string) {
 	for _, p := range m.pairs {
 		if p.id.String() != mine {
-			p.sighted = 0
+			p.seenAt = 0
 		}
 	}
 }
 
-// settlePairings: an acknowledged change keeps what was seen before it, or follows it.
-func (m *machine) settlePairings(a *storetest.Attempt, over bool) {
+// notePairings: after an acknowledged change, a pairing that was seen before it counts as
+// taken, because the change keeps it or follows it.
+func (m *machine) notePairings(a *storetest.Attempt, over bool) {
 	for _, p := range m.pairs {
-		if p.sighted != 0 && p.sighted < a.Begin() && (!over || a.From == p.id.String()) {
+		if p.seenAt != 0 && p.seenAt < a.Begin() && (!over || a.From == p.id.String()) {
 			p.taken = true
 		}
 	}
@@ -84,7 +85,7 @@ func (m *machine) pair(t fatal, i int) {
 // savePending draws a code and saves the pending slot, for the first time or again.
 func (m *machine) savePending(t fatal, i int, p *pairing) {
 	if p.first != 0 || p.dropped {
-		return // nobody goes on with a code that was approved
+		return // a code that was approved is not used again
 	}
 	v := p.v
 	m.codes++
@@ -103,8 +104,8 @@ func (m *machine) savePending(t fatal, i int, p *pairing) {
 	p.saved, p.savedAt = true, m.clock
 }
 
-// promote fills the wallet's slot with the pairing's session, once: who repeats it
-// after that changes nothing.
+// promote fills the wallet's slot with the pairing's session, once: a repetition after that
+// changes nothing.
 func (m *machine) promote(t fatal, i int, p *pairing) {
 	p.calls++
 	first, known := p.first == 0, p.taken
@@ -159,7 +160,7 @@ func (m *machine) drop(i int, p *pairing) {
 	m.removed(p, gone, err == nil)
 }
 
-// collect: a day later nobody has gone on with the pairing.
+// collect: the pairing was not used for a day.
 func (m *machine) collect(t fatal, i int, p *pairing) {
 	m.clock = m.clock.Add(pairingLife + time.Hour)
 	p.dropped = true
@@ -184,7 +185,7 @@ func (m *machine) reconcilePairing(i int, p *pairing) {
 	}
 }
 
-// loadPairing reads a pending slot. When it is gone although nobody dropped it, the
+// loadPairing reads a pending slot. When it is gone although it was not dropped, the
 // wallet's slot must have its session for good.
 func (m *machine) loadPairing(t fatal, i int, p *pairing) {
 	before := p.slot.Look()
@@ -210,7 +211,7 @@ func (m *machine) loadPairing(t fatal, i int, p *pairing) {
 	}
 }
 
-// inPending: a file of a pending slot that nobody has removed yet.
+// inPending: a file of a pending slot that was not removed yet.
 func (m *machine) inPending(path string) bool {
 	return slices.ContainsFunc(m.pairs, func(p *pairing) bool { return !p.gone && strings.Contains(path, p.id.String()) })
 }

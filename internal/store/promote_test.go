@@ -25,7 +25,7 @@ func TestInvariant13PromoteMayStopAnywhereAndBeRepeated(t *testing.T) {
 			})
 		}
 	}
-	histories(t, allSteps(stepPair, stepPromote, stepPromote, stepPromote, stepBeside, stepBeside, stepDelete, stepPowerCut))
+	histories(t, allSteps(stepPair, stepPromote, stepPromote, stepPromote, stepInterrupt, stepInterrupt, stepDelete, stepPowerCut))
 }
 
 // promoteAt dies at the at-th operation of Promote, then repeats it.

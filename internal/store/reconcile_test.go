@@ -11,25 +11,25 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// bench is one store on a disk and a keychain of its own, with a clock.
-type bench struct {
+// fixture is one store on a disk and a keychain of its own, with a clock.
+type fixture struct {
 	*store.Store
-	ring  *storetest.Ring
+	ring  *storetest.Keyring
 	disk  *storetest.Disk
 	clock time.Time
 	id    session.ID
 }
 
-func newBench(t *testing.T, mode store.Mode) *bench {
+func newFixture(t *testing.T, mode store.Mode) *fixture {
 	t.Helper()
-	b := &bench{ring: storetest.NewRing(), clock: time.Unix(1_700_000_000, 0), id: session.Master()}
+	b := &fixture{ring: storetest.NewKeyring(), clock: time.Unix(1_700_000_000, 0), id: session.Master()}
 	b.disk = storetest.NewDisk(func() time.Time { return b.clock })
 	b.start(t, mode)
 	return b
 }
 
 // start starts the store in a new process.
-func (b *bench) start(t *testing.T, mode store.Mode) *storetest.Process {
+func (b *fixture) start(t *testing.T, mode store.Mode) *storetest.Process {
 	t.Helper()
 	process := b.disk.Process()
 	b.Store = open(t, store.Config{
@@ -39,7 +39,7 @@ func (b *bench) start(t *testing.T, mode store.Mode) *storetest.Process {
 	return process
 }
 
-func (b *bench) after(t *testing.T, d time.Duration, want store.Backend) {
+func (b *fixture) after(t *testing.T, d time.Duration, want store.Backend) {
 	t.Helper()
 	b.clock = b.clock.Add(d)
 	must(t, b.ReconcileSlot(t.Context(), b.id))
@@ -53,14 +53,14 @@ func TestASessionMovesToAHealthyKeychain(t *testing.T) {
 	t.Parallel()
 	t.Run("at once at start", func(t *testing.T) {
 		t.Parallel()
-		b := newBench(t, store.ModeFile)
+		b := newFixture(t, store.ModeFile)
 		save(t, b.Store, b.id, newSession(wallet.New()))
 		b.start(t, store.ModeAuto)
 		b.after(t, 0, store.BackendKeychain)
 	})
 	t.Run("later after three healthy probes over 60 s", func(t *testing.T) {
 		t.Parallel()
-		b := newBench(t, store.ModeAuto)
+		b := newFixture(t, store.ModeAuto)
 		b.ring.SetState(store.StateLocked)
 		save(t, b.Store, b.id, newSession(wallet.New()))
 		b.after(t, 0, store.BackendFile)
@@ -77,7 +77,7 @@ func TestASessionMovesToAHealthyKeychain(t *testing.T) {
 	})
 	t.Run("not for 10 min after a failure", func(t *testing.T) {
 		t.Parallel()
-		b := newBench(t, store.ModeFile)
+		b := newFixture(t, store.ModeFile)
 		save(t, b.Store, b.id, newSession(wallet.New()))
 		b.start(t, store.ModeAuto)
 		b.ring.SetFault(inTurn(0, []storetest.Fault{storetest.FaultLost}))
@@ -104,22 +104,22 @@ func TestASessionMovesToAHealthyKeychain(t *testing.T) {
 func TestAFenceStandsUntilItsProviderIsGone(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		happen func(*bench)
+		happen func(*fixture)
 		over   bool
 	}{
-		"time goes by":                 {func(b *bench) { b.clock = b.clock.Add(24 * time.Hour) }, false},
-		"the provider is replaced":     {func(b *bench) { b.ring.Restart() }, true},
-		"the bus is replaced":          {func(b *bench) { b.ring.RestartBus() }, true},
-		"the late write lands":         {func(b *bench) { b.ring.Land(0) }, false},
-		"the keychain locks and opens": {func(b *bench) { b.ring.SetState(store.StateLocked); b.ring.SetState(store.StateUnlocked) }, false},
-		"a newer value shows": {func(b *bench) {
+		"time goes by":                 {func(b *fixture) { b.clock = b.clock.Add(24 * time.Hour) }, false},
+		"the provider is replaced":     {func(b *fixture) { b.ring.Restart() }, true},
+		"the bus is replaced":          {func(b *fixture) { b.ring.RestartBus() }, true},
+		"the put is done late":         {func(b *fixture) { b.ring.ApplyLate(0) }, false},
+		"the keychain locks and opens": {func(b *fixture) { b.ring.SetState(store.StateLocked); b.ring.SetState(store.StateUnlocked) }, false},
+		"a newer value shows": {func(b *fixture) {
 			b.ring.Restart()
 			b.ring.Set("master", "ak1.99.e30")
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, store.ModeAuto)
+			b := newFixture(t, store.ModeAuto)
 			b.ring.SetFault(inTurn(0, []storetest.Fault{storetest.FaultHang}))
 			v := newSession(wallet.New())
 			info := save(t, b.Store, b.id, v)
@@ -140,11 +140,11 @@ func TestAFenceStandsUntilItsProviderIsGone(t *testing.T) {
 	}
 }
 
-// The provider was replaced between the probe and a put that then hung: the fence
-// must not be taken down because the first provider is gone.
+// The provider was replaced between the probe and a put that then hung: the fence must not be
+// removed because the first provider has ended.
 func TestAFenceNamesTheProviderThatHasTheWrite(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, store.ModeAuto)
+	b := newFixture(t, store.ModeAuto)
 	b.ring.SetFault(func(op storetest.Operation) storetest.Fault {
 		if op == storetest.OperationPut {
 			b.ring.ReplaceDuringCall()
@@ -157,26 +157,26 @@ func TestAFenceNamesTheProviderThatHasTheWrite(t *testing.T) {
 	b.ring.SetFault(nil)
 	must(t, b.ReconcileSlot(t.Context(), b.id))
 	if info := wantToken(t, b.Store, b.id, v); !info.InDoubt {
-		t.Fatal("the fence is down though the write can still land")
+		t.Fatal("the fence is gone though the put can still be done")
 	}
 }
 
 func TestKeychainModeKeepsTheOldSessionOnFailure(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		breakIt func(*storetest.Ring)
+		breakIt func(*storetest.Keyring)
 		want    error
 	}{
-		"locked":            {func(r *storetest.Ring) { r.SetState(store.StateLocked) }, store.ErrUnavailable},
-		"asks at writes":    {func(r *storetest.Ring) { r.SetState(store.StatePromptsOnWrite) }, store.ErrUnavailable},
-		"too small":         {func(r *storetest.Ring) { r.SetMax(100) }, store.ErrTooBig},
-		"hangs":             {func(r *storetest.Ring) { r.SetFault(inTurn(0, []storetest.Fault{storetest.FaultLost})) }, store.ErrInDoubt},
-		"says it did":       {func(r *storetest.Ring) { r.SetFault(inTurn(0, []storetest.Fault{storetest.FaultLie})) }, store.ErrInDoubt},
-		"cannot be re-read": {func(r *storetest.Ring) { r.SetFault(inTurn(1, []storetest.Fault{storetest.FaultError})) }, store.ErrInDoubt},
+		"locked":            {func(r *storetest.Keyring) { r.SetState(store.StateLocked) }, store.ErrUnavailable},
+		"asks at writes":    {func(r *storetest.Keyring) { r.SetState(store.StatePromptsOnWrite) }, store.ErrUnavailable},
+		"too small":         {func(r *storetest.Keyring) { r.SetMax(100) }, store.ErrTooBig},
+		"hangs":             {func(r *storetest.Keyring) { r.SetFault(inTurn(0, []storetest.Fault{storetest.FaultLost})) }, store.ErrInDoubt},
+		"says it did":       {func(r *storetest.Keyring) { r.SetFault(inTurn(0, []storetest.Fault{storetest.FaultFalseReply})) }, store.ErrInDoubt},
+		"cannot be re-read": {func(r *storetest.Keyring) { r.SetFault(inTurn(1, []storetest.Fault{storetest.FaultError})) }, store.ErrInDoubt},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, store.ModeKeychain)
+			b := newFixture(t, store.ModeKeychain)
 			old, next := newSession(wallet.New()), newSession(wallet.New())
 			save(t, b.Store, b.id, old)
 			c.breakIt(b.ring)
@@ -195,12 +195,11 @@ func TestKeychainModeKeepsTheOldSessionOnFailure(t *testing.T) {
 	}
 }
 
-// Two processes may collect one pairing: whoever comes later finds it gone, and that is
-// no fault.
-func TestADeadPairingThatGoesMeanwhileIsCollected(t *testing.T) {
+// Two processes may remove one expired pairing: the second finds it gone, which is no fault.
+func TestAnExpiredPairingThatIsRemovedInBetweenIsNoFault(t *testing.T) {
 	t.Parallel()
 	for at := range 40 {
-		b := newBench(t, store.ModeFile)
+		b := newFixture(t, store.ModeFile)
 		dead := session.NewPendingID()
 		save(t, b.Store, dead, newPending())
 		other := b.Store
@@ -215,9 +214,9 @@ func TestADeadPairingThatGoesMeanwhileIsCollected(t *testing.T) {
 	}
 }
 
-func TestDeadPairingsAreCollected(t *testing.T) {
+func TestExpiredPairingsAreRemoved(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, store.ModeFile)
+	b := newFixture(t, store.ModeFile)
 	dead, held, recovering := session.NewPendingID(), session.NewPendingID(), session.NewPendingID()
 	save(t, b.Store, dead, newPending())
 	save(t, b.Store, held, newPending())

@@ -9,7 +9,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// repeated lets one process crash at each operation of a call, another one repeat
+// repeated lets one process crash at each operation of a call, a second process repeat
 // the call, and the power fail after that was acknowledged.
 func repeated(t *testing.T, prepare func(*machine) error, call func(*store.Store, *machine) error, check func(*store.Store, *machine) error) {
 	t.Helper()

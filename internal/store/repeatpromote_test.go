@@ -57,8 +57,8 @@ func renew(t *testing.T, s *store.Store, id session.ID) session.Session {
 	return v
 }
 
-// The token that was promoted is dead at the broker: a keychain that cannot be read
-// while the promote is repeated must not bring it back.
+// The broker does not accept the token that was promoted any more: a keychain that cannot be
+// read while the promote is repeated must not bring it back.
 func TestAPromoteThatIsRepeatedDoesNotUndoARenewal(t *testing.T) {
 	t.Parallel()
 	cutPromote(t, store.ModeAuto, func(t *testing.T, m *machine, again func() error, _ session.Session) {
@@ -96,7 +96,7 @@ func TestAPromoteThatIsRepeatedDoesNotUndoADelete(t *testing.T) {
 	}
 }
 
-// Somebody else's pairing of the same wallet was completed after the cut.
+// Another pairing of the same wallet was completed after the cut.
 func TestAPromoteThatIsRepeatedDoesNotReplaceANewerPairing(t *testing.T) {
 	t.Parallel()
 	cutPromote(t, store.ModeFile, func(t *testing.T, m *machine, again func() error, _ session.Session) {
@@ -108,8 +108,8 @@ func TestAPromoteThatIsRepeatedDoesNotReplaceANewerPairing(t *testing.T) {
 	})
 }
 
-// A cut-off promote that came to nothing is made up for, whatever was saved since.
-func TestAPromoteThatCameToNothingIsMadeUpFor(t *testing.T) {
+// A promote that was cut off before it saved anything is repeated, whatever was saved since.
+func TestAPromoteThatSavedNothingIsRepeated(t *testing.T) {
 	t.Parallel()
 	for at := range 100 {
 		m := newMachine(store.ModeAuto, storeMaker)
@@ -131,8 +131,8 @@ func TestAPromoteThatCameToNothingIsMadeUpFor(t *testing.T) {
 	}
 }
 
-// A head forgets what it took long ago; whoever repeats that promote finds no pending
-// slot, and changes nothing. So does the one whose pairing was dropped meanwhile.
+// A head does not remember what it took long ago. A promote that is repeated then finds no
+// pending slot and changes nothing, and so does one whose pairing was dropped.
 func TestAPromoteOfASlotThatIsGoneSavesNothing(t *testing.T) {
 	t.Parallel()
 	for _, mode := range modes() {
@@ -174,8 +174,8 @@ func TestAPromoteOfASlotThatIsGoneSavesNothing(t *testing.T) {
 	}
 }
 
-// The pending slot went after the cut: what the keychain took is found and said, and
-// while nobody can look, neither "there is none" nor "it is there" is.
+// The pending slot was removed after the cut. What the keychain took is found; while the
+// keychain cannot be read, the answer is neither that there is none nor that there is one.
 func TestAPromoteThatWasCutOffAndLostItsSlot(t *testing.T) {
 	t.Parallel()
 	cutPromote(t, store.ModeAuto, func(t *testing.T, m *machine, again func() error, v session.Session) {
@@ -201,9 +201,9 @@ func TestAPromoteThatWasCutOffAndLostItsSlot(t *testing.T) {
 	})
 }
 
-// Two processes promote the same slot, and a daemon renews in between: the second
-// one looked before the first one wrote.
-func TestAPromoteBesideAnotherDoesNotUndoARenewal(t *testing.T) {
+// Two processes promote the same slot, and a daemon renews in between: the second process
+// read the head before the first one wrote it.
+func TestAPromoteDuringAnotherDoesNotUndoARenewal(t *testing.T) {
 	t.Parallel()
 	for at := range 100 {
 		m := newMachine(store.ModeFile, storeMaker)
@@ -213,7 +213,7 @@ func TestAPromoteBesideAnotherDoesNotUndoARenewal(t *testing.T) {
 		var renewed session.Session
 		interrupted := false
 		m.procs[0].Interrupt(at, func() {
-			ctx, cancel := busyless(t, m, 1)
+			ctx, cancel := untilBusy(t, m, 1)
 			defer cancel()
 			if _, err := storeOf(m, 1).Promote(ctx, pending, m.id, v); err != nil {
 				return
@@ -228,9 +228,9 @@ func TestAPromoteBesideAnotherDoesNotUndoARenewal(t *testing.T) {
 	}
 }
 
-// busyless is a context for a call of process i that ends as soon as it finds a lock
+// untilBusy is a context for a call of process i that ends as soon as it finds a lock
 // taken: its holder is the process that was interrupted.
-func busyless(t *testing.T, m *machine, i int) (context.Context, context.CancelFunc) {
+func untilBusy(t *testing.T, m *machine, i int) (context.Context, context.CancelFunc) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	m.procs[i].WhenBusy(cancel)

@@ -19,38 +19,38 @@ const (
 	stepPowerCut  = "power cut"
 	stepState     = "keychain state"
 	stepFaults    = "keychain faults"
-	stepLand      = "late write lands"
+	stepLate      = "late operation is done"
 	stepRestart   = "provider restarts"
 	stepHeal      = "heal"
 
-	stepOver    = "over"
-	stepPair    = "pair"
-	stepAgain   = "pair again"
-	stepPromote = "promote"
-	stepDrop    = "drop pairing"
-	stepCollect = "collect pairing"
-	stepBeside  = "beside" // one step of a process in the middle of a call of the other
+	stepOver      = "over"
+	stepPair      = "pair"
+	stepAgain     = "pair again"
+	stepPromote   = "promote"
+	stepDrop      = "drop pairing"
+	stepCollect   = "collect pairing"
+	stepInterrupt = "interrupted call" // one step of a process during a call of the other
 )
 
-// plainSteps know the slot of one wallet alone; a step twice is drawn twice as often.
+// slotSteps are about the slot of one wallet alone. A step that is there twice is drawn twice as often.
 // The seeds of earlier failures are of this mixture: it stays as it is.
-func plainSteps() []string {
+func slotSteps() []string {
 	return []string{
 		stepSave, stepSave, stepSave, stepLoad, stepLoad, stepDelete, stepReconcile, stepReconcile, stepCrash, stepKill,
-		stepPowerCut, stepState, stepFaults, stepFaults, stepLand, stepLand, stepRestart, stepHeal,
+		stepPowerCut, stepState, stepFaults, stepFaults, stepLate, stepLate, stepRestart, stepHeal,
 	}
 }
 
 // allSteps is the mixture of a history.
 func allSteps(more ...string) []string {
-	return slices.Concat(plainSteps(), []string{
+	return slices.Concat(slotSteps(), []string{
 		stepOver, stepOver, stepPair, stepPair, stepAgain, stepPromote, stepPromote, stepPromote, stepDrop, stepCollect,
-		stepCrash, stepBeside, stepBeside, stepBeside,
+		stepCrash, stepInterrupt, stepInterrupt, stepInterrupt,
 	}, more)
 }
 
 // interrupted are the calls that another process's step may interrupt, and
-// interruptions those steps. What is no call happens to the keychain meanwhile.
+// interruptions those steps. The ones that are no calls happen to the keychain.
 func interrupted() []string {
 	return []string{stepSave, stepOver, stepLoad, stepDelete, stepReconcile, stepPair, stepAgain, stepPromote, stepPromote, stepPromote}
 }
@@ -58,14 +58,14 @@ func interrupted() []string {
 func interruptions() []string {
 	return []string{
 		stepSave, stepOver, stepLoad, stepDelete, stepDelete, stepReconcile, stepPair, stepPromote, stepPromote, stepPromote,
-		stepDrop, stepState, stepLand, stepRestart,
+		stepDrop, stepState, stepLate, stepRestart,
 	}
 }
 
 // drawer gives a number below n; rapid shows the label of what it drew.
 type drawer func(label string, n int) int
 
-// run takes steps of the mixture, and looks after each.
+// run takes steps of the mixture, and loads after each.
 func (m *machine) run(t fatal, steps int, mixture []string, draw drawer) {
 	for range steps {
 		m.act(t, mixture[draw("step", len(mixture))], draw)
@@ -111,16 +111,16 @@ func (m *machine) act(t fatal, step string, draw drawer) {
 			script[i] = faults[draw("fault", len(faults))]
 		}
 		m.ring.SetFault(inTurn(draw("after calls", 3), script))
-	case stepLand:
+	case stepLate:
 		if n := m.ring.Late(); n > 0 {
-			m.ring.Land(draw("which", n))
+			m.ring.ApplyLate(draw("which", n))
 		}
 	case stepRestart:
 		m.ring.Restart()
 	case stepHeal:
 		m.heal(t)
-	case stepBeside:
-		m.beside(t, process(), draw)
+	case stepInterrupt:
+		m.interruptCall(t, process(), draw)
 	default:
 		m.actPairing(t, step, process(), draw)
 	}
@@ -150,8 +150,8 @@ func (m *machine) actPairing(t fatal, step string, i int, draw drawer) {
 	}
 }
 
-// beside lets the other process take a step in the middle of a call of process i.
-func (m *machine) beside(t fatal, i int, draw drawer) {
+// interruptCall lets the other process take a step in the middle of a call of process i.
+func (m *machine) interruptCall(t fatal, i int, draw drawer) {
 	process := m.procs[i]
 	process.Interrupt(draw("operations", 60), func() {
 		m.inside, m.other = true, 1-i

@@ -28,7 +28,7 @@ func must(t *testing.T, errs ...error) {
 // insecurity breaks one thing of a slot.
 type insecurity struct {
 	breakIt func(t *testing.T, dir, file string)
-	fix     string // beginning of the mending command
+	fix     string // beginning of the command that mends it
 	root    bool   // can only be set up by root
 }
 
@@ -132,7 +132,7 @@ func snapshot(t *testing.T, home string) string {
 	return b.String()
 }
 
-// Root gives a slot, and every file in it, to its user before anybody sees it.
+// Root gives a slot, and every file in it, to its user.
 func TestRootGivesSlotsToTheirUser(t *testing.T) {
 	t.Parallel()
 	needs.Root(t)

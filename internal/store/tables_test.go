@@ -78,21 +78,21 @@ func merge(t *testing.T, states table, tables []table) table {
 	return all
 }
 
-// stateBench is one slot whose state a test reads from its head file.
-type stateBench struct {
-	*bench
+// stateFixture is one slot whose state a test reads from its head file.
+type stateFixture struct {
+	*fixture
 	states table
 }
 
-func newStateBench(t *testing.T, states table) *stateBench {
+func newStateFixture(t *testing.T, states table) *stateFixture {
 	t.Helper()
-	b := &stateBench{newBench(t, store.ModeAuto), states}
+	b := &stateFixture{newFixture(t, store.ModeAuto), states}
 	b.id = session.DaemonID(wallet.New())
 	return b
 }
 
 // state is the state of the head file, by the columns of the table of states.
-func (b *stateBench) state(t *testing.T) string {
+func (b *stateFixture) state(t *testing.T) string {
 	t.Helper()
 	files, dir := b.disk.Files(), b.Dir(b.id)
 	text, saved := files[path.Join(dir, "session.json")]
@@ -159,7 +159,7 @@ func TestEveryHeadIsInTheTable(t *testing.T) {
 		for seed := range uint64(20) {
 			random := rand.New(rand.NewPCG(seed, 1))
 			m := newMachine(mode, storeMaker)
-			b := &stateBench{&bench{Store: storeOf(m, 0), disk: m.disk, id: m.id}, states}
+			b := &stateFixture{&fixture{Store: storeOf(m, 0), disk: m.disk, id: m.id}, states}
 			for range historySteps {
 				m.run(named{t, seed}, 1, allSteps(), func(_ string, n int) int { return random.IntN(n) })
 				seen[b.state(t)] = true

@@ -14,7 +14,7 @@ import (
 )
 
 // whileLocked does something while the keychain is locked.
-func (b *stateBench) whileLocked(do func()) {
+func (b *stateFixture) whileLocked(do func()) {
 	b.ring.SetState(store.StateLocked)
 	do()
 	b.ring.SetState(store.StateUnlocked)
@@ -22,7 +22,7 @@ func (b *stateBench) whileLocked(do func()) {
 
 // whileHung does something while the keychain does not answer one kind of operation, which
 // it may do later.
-func (b *stateBench) whileHung(op storetest.Operation, do func()) {
+func (b *stateFixture) whileHung(op storetest.Operation, do func()) {
 	b.ring.SetFault(func(o storetest.Operation) storetest.Fault {
 		if o == op {
 			return storetest.FaultHang
@@ -33,12 +33,12 @@ func (b *stateBench) whileHung(op storetest.Operation, do func()) {
 	b.ring.SetFault(nil)
 }
 
-func (b *stateBench) save() { _, _ = b.Save(context.Background(), b.id, newSession(wallet.New())) }
-func (b *stateBench) del()  { _ = b.Delete(context.Background(), b.id) }
-func (b *stateBench) load() { _, _, _ = b.Load(context.Background(), b.id) }
+func (b *stateFixture) save() { _, _ = b.Save(context.Background(), b.id, newSession(wallet.New())) }
+func (b *stateFixture) del()  { _ = b.Delete(context.Background(), b.id) }
+func (b *stateFixture) load() { _, _, _ = b.Load(context.Background(), b.id) }
 
 // saveCut is a save whose process ends at the put.
-func (b *stateBench) saveCut(t *testing.T) {
+func (b *stateFixture) saveCut(t *testing.T) {
 	t.Helper()
 	process := b.start(t, store.ModeAuto)
 	b.ring.SetFault(func(op storetest.Operation) storetest.Fault {
@@ -54,7 +54,7 @@ func (b *stateBench) saveCut(t *testing.T) {
 }
 
 // reconcile is the first one of a process: a session may be moved at once.
-func (b *stateBench) reconcile(t *testing.T) {
+func (b *stateFixture) reconcile(t *testing.T) {
 	t.Helper()
 	b.clock = b.clock.Add(11 * time.Minute)
 	b.start(t, store.ModeAuto)
@@ -62,27 +62,27 @@ func (b *stateBench) reconcile(t *testing.T) {
 }
 
 // late lets the operation in doubt be done.
-func (b *stateBench) late() { b.ring.Land(0) }
+func (b *stateFixture) late() { b.ring.ApplyLate(0) }
 
 // recipes bring an empty slot into each state.
-func recipes() map[string]func(*testing.T, *stateBench) {
-	filed := func(b *stateBench) { b.whileLocked(b.save) }
-	return map[string]func(*testing.T, *stateBench){
-		"absent":          func(*testing.T, *stateBench) {},
-		"first":           func(t *testing.T, b *stateBench) { b.saveCut(t) },
-		"keychain":        func(_ *testing.T, b *stateBench) { b.save() },
-		"keychain-new":    func(t *testing.T, b *stateBench) { b.save(); b.saveCut(t) },
-		"keychain-fenced": func(t *testing.T, b *stateBench) { b.saveCut(t); b.late(); b.load() },
-		"file":            func(_ *testing.T, b *stateBench) { filed(b) },
-		"file-old":        func(_ *testing.T, b *stateBench) { b.save(); filed(b) },
-		"file-new":        func(t *testing.T, b *stateBench) { filed(b); b.saveCut(t) },
-		"file-fenced":     func(_ *testing.T, b *stateBench) { b.whileHung(storetest.OperationPut, b.save) },
-		"deleted":         func(_ *testing.T, b *stateBench) { filed(b); b.del() },
-		"deleted-old":     func(_ *testing.T, b *stateBench) { b.save(); b.whileLocked(b.del) },
-		"deleted-once":    func(_ *testing.T, b *stateBench) { b.save(); b.del() },
-		"deleted-new":     func(t *testing.T, b *stateBench) { filed(b); b.del(); b.saveCut(t) },
-		"deleted-fenced":  func(_ *testing.T, b *stateBench) { b.save(); b.whileHung(storetest.OperationDelete, b.del) },
-		"corrupt": func(t *testing.T, b *stateBench) {
+func recipes() map[string]func(*testing.T, *stateFixture) {
+	filed := func(b *stateFixture) { b.whileLocked(b.save) }
+	return map[string]func(*testing.T, *stateFixture){
+		"absent":          func(*testing.T, *stateFixture) {},
+		"first":           func(t *testing.T, b *stateFixture) { b.saveCut(t) },
+		"keychain":        func(_ *testing.T, b *stateFixture) { b.save() },
+		"keychain-new":    func(t *testing.T, b *stateFixture) { b.save(); b.saveCut(t) },
+		"keychain-fenced": func(t *testing.T, b *stateFixture) { b.saveCut(t); b.late(); b.load() },
+		"file":            func(_ *testing.T, b *stateFixture) { filed(b) },
+		"file-old":        func(_ *testing.T, b *stateFixture) { b.save(); filed(b) },
+		"file-new":        func(t *testing.T, b *stateFixture) { filed(b); b.saveCut(t) },
+		"file-fenced":     func(_ *testing.T, b *stateFixture) { b.whileHung(storetest.OperationPut, b.save) },
+		"deleted":         func(_ *testing.T, b *stateFixture) { filed(b); b.del() },
+		"deleted-old":     func(_ *testing.T, b *stateFixture) { b.save(); b.whileLocked(b.del) },
+		"deleted-once":    func(_ *testing.T, b *stateFixture) { b.save(); b.del() },
+		"deleted-new":     func(t *testing.T, b *stateFixture) { filed(b); b.del(); b.saveCut(t) },
+		"deleted-fenced":  func(_ *testing.T, b *stateFixture) { b.save(); b.whileHung(storetest.OperationDelete, b.del) },
+		"corrupt": func(t *testing.T, b *stateFixture) {
 			filed(b)
 			b.overwriteHead(t, "not a head")
 			b.load()
@@ -90,7 +90,7 @@ func recipes() map[string]func(*testing.T, *stateBench) {
 	}
 }
 
-func (b *stateBench) overwriteHead(t *testing.T, text string) {
+func (b *stateFixture) overwriteHead(t *testing.T, text string) {
 	t.Helper()
 	dir, err := b.disk.Process().OpenDir(b.Dir(b.id))
 	must(t, err)
@@ -98,29 +98,29 @@ func (b *stateBench) overwriteHead(t *testing.T, text string) {
 }
 
 // events are the columns of the tables of transitions.
-func events() map[string]func(*testing.T, *stateBench) {
-	only := func(do func(*stateBench)) func(*testing.T, *stateBench) {
-		return func(t *testing.T, b *stateBench) { b.start(t, store.ModeKeychain); do(b) }
+func events() map[string]func(*testing.T, *stateFixture) {
+	only := func(do func(*stateFixture)) func(*testing.T, *stateFixture) {
+		return func(t *testing.T, b *stateFixture) { b.start(t, store.ModeKeychain); do(b) }
 	}
-	return map[string]func(*testing.T, *stateBench){
-		"save":        func(_ *testing.T, b *stateBench) { b.save() },
-		"save-locked": func(_ *testing.T, b *stateBench) { b.whileLocked(b.save) },
-		"save-hung":   func(_ *testing.T, b *stateBench) { b.whileHung(storetest.OperationPut, b.save) },
-		"save-cut":    func(t *testing.T, b *stateBench) { b.saveCut(t) },
-		"only-save":   only(func(b *stateBench) { b.save() }),
-		"only-locked": only(func(b *stateBench) { b.whileLocked(b.save) }),
-		"only-hung":   only(func(b *stateBench) { b.whileHung(storetest.OperationPut, b.save) }),
+	return map[string]func(*testing.T, *stateFixture){
+		"save":        func(_ *testing.T, b *stateFixture) { b.save() },
+		"save-locked": func(_ *testing.T, b *stateFixture) { b.whileLocked(b.save) },
+		"save-hung":   func(_ *testing.T, b *stateFixture) { b.whileHung(storetest.OperationPut, b.save) },
+		"save-cut":    func(t *testing.T, b *stateFixture) { b.saveCut(t) },
+		"only-save":   only(func(b *stateFixture) { b.save() }),
+		"only-locked": only(func(b *stateFixture) { b.whileLocked(b.save) }),
+		"only-hung":   only(func(b *stateFixture) { b.whileHung(storetest.OperationPut, b.save) }),
 
-		"delete":        func(_ *testing.T, b *stateBench) { b.del() },
-		"delete-locked": func(_ *testing.T, b *stateBench) { b.whileLocked(b.del) },
-		"delete-hung":   func(_ *testing.T, b *stateBench) { b.whileHung(storetest.OperationDelete, b.del) },
+		"delete":        func(_ *testing.T, b *stateFixture) { b.del() },
+		"delete-locked": func(_ *testing.T, b *stateFixture) { b.whileLocked(b.del) },
+		"delete-hung":   func(_ *testing.T, b *stateFixture) { b.whileHung(storetest.OperationDelete, b.del) },
 
-		"load":           func(_ *testing.T, b *stateBench) { b.load() },
-		"load-late":      func(_ *testing.T, b *stateBench) { b.late(); b.load() },
-		"reconcile":      func(t *testing.T, b *stateBench) { b.reconcile(t) },
-		"reconcile-late": func(t *testing.T, b *stateBench) { b.late(); b.reconcile(t) },
-		"replaced":       func(t *testing.T, b *stateBench) { b.ring.Restart(); b.reconcile(t) },
-		"replaced-late":  func(t *testing.T, b *stateBench) { b.late(); b.ring.Restart(); b.reconcile(t) },
+		"load":           func(_ *testing.T, b *stateFixture) { b.load() },
+		"load-late":      func(_ *testing.T, b *stateFixture) { b.late(); b.load() },
+		"reconcile":      func(t *testing.T, b *stateFixture) { b.reconcile(t) },
+		"reconcile-late": func(t *testing.T, b *stateFixture) { b.late(); b.reconcile(t) },
+		"replaced":       func(t *testing.T, b *stateFixture) { b.ring.Restart(); b.reconcile(t) },
+		"replaced-late":  func(t *testing.T, b *stateFixture) { b.late(); b.ring.Restart(); b.reconcile(t) },
 	}
 }
 
@@ -133,7 +133,7 @@ func TestTransitions(t *testing.T) {
 		for event, to := range cells {
 			t.Run(from+" "+event, func(t *testing.T) {
 				t.Parallel()
-				b := newStateBench(t, states)
+				b := newStateFixture(t, states)
 				enter(t, b, from)
 				if late := b.ring.Late() > 0; strings.HasSuffix(event, "-late") && late != (to != "-") {
 					t.Fatalf("an operation may be done late: %v, the table says %q", late, to)
@@ -163,7 +163,7 @@ func TestTransitions(t *testing.T) {
 }
 
 // enter brings a slot into a state.
-func enter(t *testing.T, b *stateBench, state string) {
+func enter(t *testing.T, b *stateFixture, state string) {
 	t.Helper()
 	recipe := recipes()[state]
 	if recipe == nil {
@@ -182,7 +182,7 @@ func TestLoadInEachState(t *testing.T) {
 	for state, row := range states {
 		t.Run(state, func(t *testing.T) {
 			t.Parallel()
-			b := newStateBench(t, states)
+			b := newStateFixture(t, states)
 			enter(t, b, state)
 			b.whileLocked(func() { b.wantAnswer(t, "locked", row["locked"]) })
 			b.wantAnswer(t, "healthy", row["Load"])
@@ -190,7 +190,7 @@ func TestLoadInEachState(t *testing.T) {
 	}
 }
 
-func (b *stateBench) wantAnswer(t *testing.T, keychain, want string) {
+func (b *stateFixture) wantAnswer(t *testing.T, keychain, want string) {
 	t.Helper()
 	_, _, err := b.Load(t.Context(), b.id)
 	answers := map[string]error{

@@ -9,15 +9,15 @@ import (
 
 var errRefused = errors.New("the keychain refused")
 
-// Client is one process's way to a Ring. It is a store.Keychain.
+// Client is one process's way to a Keyring. It is a store.Keychain.
 type Client struct {
-	ring    *Ring
+	ring    *Keyring
 	process *Process // nil = never dies
 }
 
 // Client connects a process; its CrashAfter counts keychain calls too: before a
 // call and between what it does and its answer.
-func (r *Ring) Client(p *Process) *Client { return &Client{ring: r, process: p} }
+func (r *Keyring) Client(p *Process) *Client { return &Client{ring: r, process: p} }
 
 func (c *Client) alive() error {
 	if c.process == nil {
@@ -45,7 +45,7 @@ func (c *Client) MaxValue() (n int) { c.ring.locked(func() { n = c.ring.max }); 
 func (c *Client) Get(ctx context.Context, account string) (value string, err error) {
 	err = c.call(ctx, OperationGet, account, func(f Fault) error {
 		text, ok := c.ring.items[account]
-		if ok && (f == FaultLie || f == FaultLieLate) {
+		if ok && (f == FaultFalseReply || f == FaultFalseReplyLate) {
 			c.ring.deny(account)
 			ok = false
 		}
@@ -74,8 +74,8 @@ func (c *Client) Delete(ctx context.Context, account string) error {
 func (c *Client) write(ctx context.Context, op Operation, w lateWrite) error {
 	return c.call(ctx, op, w.account, func(f Fault) error {
 		switch f {
-		case FaultHang, FaultLieLate:
-			w.done = f == FaultLieLate
+		case FaultHang, FaultFalseReplyLate:
+			w.done = f == FaultFalseReplyLate
 			c.ring.late = append(c.ring.late, w)
 		case FaultNone, FaultDone, FaultDoneHang:
 			c.ring.apply(w)

@@ -1,6 +1,7 @@
-// Package storetest has what proves a session store: a disk that loses power, a
-// keychain that hangs, lies and writes late, and the suite that every keychain
-// adapter passes.
+// Package storetest has what session stores are tested with: a disk in memory that loses
+// power (Disk, Process), a keychain that hangs, gives false replies and does operations late
+// (Keyring, Client), the model of what a reader of a slot may see (Ledger), and the suite
+// that every keychain adapter passes (RunKeychain).
 package storetest
 
 import (
@@ -24,7 +25,7 @@ type Disk struct {
 	now   func() time.Time
 	locks map[*node]*Process
 
-	silly int // names given so far to files that were removed while open; -1: as on a local disk
+	kept int // names given so far to files that were removed while open; -1: as on a local disk
 }
 
 // NewDisk makes an empty disk; nil means time.Now. Files get the real user's id.
@@ -32,7 +33,7 @@ func NewDisk(now func() time.Time) *Disk {
 	if now == nil {
 		now = time.Now
 	}
-	d := &Disk{now: now, locks: map[*node]*Process{}, silly: -1}
+	d := &Disk{now: now, locks: map[*node]*Process{}, kept: -1}
 	d.root = d.newNode(fs.ModeDir | 0o700)
 	return d
 }
@@ -42,7 +43,7 @@ type node struct {
 	mode     fs.FileMode
 	uid, gid int
 	mod      time.Time
-	gone     bool // removed while somebody has it open
+	gone     bool // removed while it is open
 	opened   int  // how often it is open
 
 	data, durable []byte

@@ -117,7 +117,7 @@ func (d *memDir) Remove(name string) error {
 		if len(n.entries) > 0 {
 			return fmt.Errorf("%s is not empty: %w", name, fs.ErrExist)
 		}
-		if d.p.disk.silly >= 0 && atomicfile.IsSilly(name) && n.opened > 0 {
+		if d.p.disk.kept >= 0 && atomicfile.IsSilly(name) && n.opened > 0 {
 			return syscall.EBUSY
 		}
 		n.gone = true

@@ -36,7 +36,7 @@ type View struct {
 }
 
 // Ledger is the model of one slot. A reader may see any attempt that nothing follows:
-// a change follows another one that had ended before it began. So calls of several
+// a change follows one that had ended before it began. So calls of several
 // processes may overlap, and one that failed or crashed may show, but not after a
 // later one was acknowledged or seen. Every error names a violation. Not safe for
 // concurrent use.
@@ -67,7 +67,7 @@ func (l *Ledger) Now() int { l.now++; return l.now }
 // Present is the attempt that was acknowledged or seen last.
 func (l *Ledger) Present() *Attempt { return l.present }
 
-// Highest is the highest generation that anybody was told.
+// Highest is the highest generation that a caller was told.
 func (l *Ledger) Highest() uint64 { return l.highest }
 
 // Look begins a load.

@@ -7,7 +7,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store/storetest"
 )
 
-// TestLedger: what a reader may see, and the word for what he may not.
+// TestLedger: what a reader may see, and the word for what it may not.
 func TestLedger(t *testing.T) {
 	t.Parallel()
 	saved := func(l *storetest.Ledger, key string, generation uint64) error {

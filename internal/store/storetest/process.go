@@ -24,7 +24,7 @@ type Process struct {
 // Process starts a process.
 func (d *Disk) Process() *Process { return &Process{disk: d} }
 
-// CrashAfter lets n more operations happen, on this disk and on the Ring's clients
+// CrashAfter lets n more operations happen, on this disk and on the Keyring's clients
 // of this process, and kills the process at the next one; -1 takes that back.
 func (p *Process) CrashAfter(n int) { p.locked(func() { p.crashIn = n + 1 }) }
 

@@ -22,27 +22,27 @@ const (
 // Fault is how a keychain fails one call; every one of them was seen on a real one.
 type Fault string
 
-// The faults. Late means: not done now, but Ring.Land may do it as long as the
-// provider lives.
+// The faults. Late means: not done now, but Keyring.ApplyLate may do it as long as the provider
+// runs.
 const (
-	FaultNone     Fault = ""
-	FaultError    Fault = "error"     // refused at once, not done
-	FaultDone     Fault = "done"      // done, but reported as an error
-	FaultHang     Fault = "hang"      // no answer before the deadline; late
-	FaultLost     Fault = "lost"      // no answer before the deadline; never done
-	FaultLie      Fault = "lie"       // reported as done, never done (a get: "absent")
-	FaultLieLate  Fault = "lie_late"  // reported as done; late (a get: "absent")
-	FaultDoneHang Fault = "done_hang" // done, but no answer before the deadline
+	FaultNone           Fault = ""
+	FaultError          Fault = "error"            // refused at once, not done
+	FaultDone           Fault = "done"             // done, but reported as an error
+	FaultHang           Fault = "hang"             // no answer before the deadline; late
+	FaultLost           Fault = "lost"             // no answer before the deadline; never done
+	FaultFalseReply     Fault = "false_reply"      // reported as done, never done (a get: "absent")
+	FaultFalseReplyLate Fault = "false_reply_late" // reported as done; late (a get: "absent")
+	FaultDoneHang       Fault = "done_hang"        // done, but no answer before the deadline
 )
 
 // Faults lists every fault.
 func Faults() []Fault {
-	return []Fault{FaultError, FaultDone, FaultHang, FaultLost, FaultLie, FaultLieLate, FaultDoneHang}
+	return []Fault{FaultError, FaultDone, FaultHang, FaultLost, FaultFalseReply, FaultFalseReplyLate, FaultDoneHang}
 }
 
-// Ring is a keychain that several processes share. Calls are counted, faults are
-// chosen by a script, and late writes land when the test says so.
-type Ring struct {
+// Keyring is a keychain that several processes share. Calls are counted, faults are
+// chosen by a script, and late operations are done when the test says so.
+type Keyring struct {
 	mu    sync.Mutex
 	items map[string]string
 	late  []lateWrite
@@ -62,20 +62,20 @@ type lateWrite struct {
 	denied         int  // how often a get denied what it removes
 }
 
-// deniedOften ends a late delete: a keychain that says that an entry is removed, denies it
-// at several looks apart and removes the next one of its name cannot be told from one that
+// deniedOften ends a late delete: a keychain that confirms a delete, denies the entry at
+// several reads, and removes the next entry of that name later cannot be told from one that
 // has removed it.
 const deniedOften = 2
 
-// NewRing makes a healthy, empty keychain.
-func NewRing() *Ring {
-	return &Ring{
+// NewKeyring makes a healthy, empty keychain.
+func NewKeyring() *Keyring {
+	return &Keyring{
 		items: map[string]string{}, state: store.StateUnlocked, bus: 1, owner: 1,
 		calls: map[string]int{},
 	}
 }
 
-func (r *Ring) locked(f func()) {
+func (r *Keyring) locked(f func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f()
@@ -83,61 +83,61 @@ func (r *Ring) locked(f func()) {
 
 // SetState is what probes say from now on. A keychain that is not readable also
 // leaves every call unanswered.
-func (r *Ring) SetState(s store.KeychainState) { r.locked(func() { r.state = s }) }
+func (r *Keyring) SetState(s store.KeychainState) { r.locked(func() { r.state = s }) }
 
 // SetFault chooses the fault of each call; nil = none.
-func (r *Ring) SetFault(choose func(Operation) Fault) { r.locked(func() { r.fault = choose }) }
+func (r *Keyring) SetFault(choose func(Operation) Fault) { r.locked(func() { r.fault = choose }) }
 
 // SetMax limits the size of a value; 0 = no limit.
-func (r *Ring) SetMax(n int) { r.locked(func() { r.max = n }) }
+func (r *Keyring) SetMax(n int) { r.locked(func() { r.max = n }) }
 
 // WaitForDeadlines makes calls without an answer last until their context ends;
 // otherwise they return the context's error at once.
-func (r *Ring) WaitForDeadlines() { r.locked(func() { r.wait = true }) }
+func (r *Keyring) WaitForDeadlines() { r.locked(func() { r.wait = true }) }
 
 // Set stores an entry as another program would.
-func (r *Ring) Set(account, value string) { r.locked(func() { r.items[account] = value }) }
+func (r *Keyring) Set(account, value string) { r.locked(func() { r.items[account] = value }) }
 
 // Items is a copy of all entries.
-func (r *Ring) Items() (items map[string]string) {
+func (r *Keyring) Items() (items map[string]string) {
 	r.locked(func() { items = maps.Clone(r.items) })
 	return items
 }
 
-// Calls counts the calls of one kind: get, put, delete, probe; lie: a get that denied
+// Calls counts the calls of one kind: get, put, delete, probe; false_reply: a get that denied
 // what is there; and those for one account, by its name.
-func (r *Ring) Calls(kind string) (n int) { r.locked(func() { n = r.calls[kind] }); return n }
+func (r *Keyring) Calls(kind string) (n int) { r.locked(func() { n = r.calls[kind] }); return n }
 
 // Healthy reports whether every call will be done and answered truly.
-func (r *Ring) Healthy() (healthy bool) {
+func (r *Keyring) Healthy() (healthy bool) {
 	r.locked(func() { healthy = r.fault == nil && r.state == store.StateUnlocked })
 	return healthy
 }
 
-// Late is how many writes may still land.
-func (r *Ring) Late() (n int) { r.locked(func() { n = len(r.late) }); return n }
+// Late is how many operations may still be done.
+func (r *Keyring) Late() (n int) { r.locked(func() { n = len(r.late) }); return n }
 
-// Land lets the i-th late write land.
-func (r *Ring) Land(i int) {
+// ApplyLate does the i-th late operation.
+func (r *Keyring) ApplyLate(i int) {
 	r.locked(func() {
 		r.apply(r.late[i])
 		r.late = append(r.late[:i:i], r.late[i+1:]...)
 	})
 }
 
-// Restart replaces the provider: late writes die with the old one.
-func (r *Ring) Restart() { r.locked(func() { r.owner++; r.late = nil }) }
+// Restart replaces the provider: late operations end with the old one.
+func (r *Keyring) Restart() { r.locked(func() { r.owner++; r.late = nil }) }
 
 // ReplaceDuringCall is Restart for a fault's script: the provider that the call was
 // meant for is replaced before the call is done.
-func (r *Ring) ReplaceDuringCall() { r.owner++; r.late = nil }
+func (r *Keyring) ReplaceDuringCall() { r.owner++; r.late = nil }
 
 // RestartBus replaces the bus, and the provider with it.
-func (r *Ring) RestartBus() { r.locked(func() { r.bus++; r.owner++; r.late = nil }) }
+func (r *Keyring) RestartBus() { r.locked(func() { r.bus++; r.owner++; r.late = nil }) }
 
 // deny is a get that says that an account has no entry.
-func (r *Ring) deny(account string) {
-	r.calls["lie"]++
+func (r *Keyring) deny(account string) {
+	r.calls["false_reply"]++
 	for i := range r.late {
 		if w := &r.late[i]; w.remove && w.done && w.account == account {
 			w.denied++
@@ -146,7 +146,7 @@ func (r *Ring) deny(account string) {
 	r.late = slices.DeleteFunc(r.late, func(w lateWrite) bool { return w.denied >= deniedOften })
 }
 
-func (r *Ring) apply(w lateWrite) {
+func (r *Keyring) apply(w lateWrite) {
 	if w.remove {
 		delete(r.items, w.account)
 	} else {
@@ -154,7 +154,7 @@ func (r *Ring) apply(w lateWrite) {
 	}
 }
 
-func (r *Ring) probe() store.Probe {
+func (r *Keyring) probe() store.Probe {
 	p := store.Probe{State: r.state, Provider: "storetest", BusID: fmt.Sprintf("bus-%d", r.bus), Owner: fmt.Sprintf(":1.%d", r.owner)}
 	switch r.state {
 	case store.StateNoBus:
@@ -166,7 +166,7 @@ func (r *Ring) probe() store.Probe {
 }
 
 // next decides the fault of a call.
-func (r *Ring) next(op Operation, account string) Fault {
+func (r *Keyring) next(op Operation, account string) Fault {
 	r.calls[string(op)]++
 	r.calls[account]++
 	if r.fault != nil {

@@ -9,9 +9,9 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// On the machine's own disk: whoever loads while another process saves gets a
-// session, and is not told that the file is insecure because it was just replaced.
-func TestALoadBesideASaveGivesASession(t *testing.T) {
+// On the machine's own disk: a load during the saves of another process gives a session, and
+// does not say that the file is insecure because it was just replaced.
+func TestALoadDuringASaveGivesASession(t *testing.T) {
 	t.Parallel()
 	s := open(t, store.Config{Mode: store.ModeFile})
 	id, v := session.Master(), newSession(wallet.New())
@@ -45,9 +45,9 @@ func TestALoadBesideASaveGivesASession(t *testing.T) {
 	}
 }
 
-// A load that finds no head looks for what other programs left. If a first save to the
-// keychain happens meanwhile, what it finds is ours, and not of a head that was lost.
-func TestALoadBesideAFirstSaveIsNotInconsistent(t *testing.T) {
+// A load that finds no head looks for what other programs left. If the first save happens at
+// this moment, the entry that it finds belongs to that save, and not to a head that was lost.
+func TestALoadDuringAFirstSaveIsNotInconsistent(t *testing.T) {
 	t.Parallel()
 	for _, call := range []string{"load", "delete"} {
 		for at := range 30 {
@@ -64,7 +64,7 @@ func TestALoadBesideAFirstSaveIsNotInconsistent(t *testing.T) {
 				err = storeOf(m, 0).Delete(t.Context(), m.id)
 			}
 			if err != nil && !errors.Is(err, store.ErrNoSession) {
-				t.Errorf("%s beside a first save at operation %d: %v", call, at, err)
+				t.Errorf("%s during a first save at operation %d: %v", call, at, err)
 			}
 		}
 	}

@@ -15,11 +15,11 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// A pending slot where slots have users is root's: its keys are known to nobody else,
-// and one that somebody else owns is not gone on with.
+// Where slots have users, a pending slot belongs to root, so that no other user knows its
+// keys; one that belongs to another user is refused.
 func TestAPendingSlotOfTheUnitsHomeIsRoots(t *testing.T) {
 	t.Parallel()
-	b := fight(t, 0, &store.IDs{UID: hostile, GID: hostile})
+	b := newAttackedHome(t, 0, &store.IDs{UID: attacker, GID: attacker})
 	id := session.NewPendingID()
 	v := newSession(wallet.New())
 	save(t, b.root, id, v)
@@ -31,13 +31,13 @@ func TestAPendingSlotOfTheUnitsHomeIsRoots(t *testing.T) {
 	if _, err := b.root.Promote(t.Context(), id, session.DaemonID(v.Wallet), v); err != nil {
 		t.Fatal(err)
 	}
-	if uid := owner(t, b.root.Dir(session.DaemonID(v.Wallet))); uid != hostile {
+	if uid := owner(t, b.root.Dir(session.DaemonID(v.Wallet))); uid != attacker {
 		t.Errorf("the promoted slot belongs to uid %d", uid)
 	}
-	planted := session.NewPendingID()
-	save(t, b.root, planted, v)
-	must(t, os.Chown(b.root.Dir(planted), hostile, hostile), os.Chown(filepath.Join(b.root.Dir(planted), "session.json"), hostile, hostile))
-	if _, _, err := b.root.Load(t.Context(), planted); !errors.Is(err, store.ErrInsecure) {
+	foreign := session.NewPendingID()
+	save(t, b.root, foreign, v)
+	must(t, os.Chown(b.root.Dir(foreign), attacker, attacker), os.Chown(filepath.Join(b.root.Dir(foreign), "session.json"), attacker, attacker))
+	if _, _, err := b.root.Load(t.Context(), foreign); !errors.Is(err, store.ErrInsecure) {
 		t.Errorf("a pending slot of another user: %v", err)
 	}
 }
@@ -49,7 +49,7 @@ func owner(t *testing.T, path string) int {
 	return int(st.Uid)
 }
 
-// What root is told to type has the slot's owner's rights: he may exchange the file
+// What root is told to type runs with the rights of the slot's owner, who may exchange the file
 // between the check and the command.
 func TestRootMendsAnotherUsersSlotWithThatUsersRights(t *testing.T) {
 	t.Parallel()
@@ -64,11 +64,11 @@ func TestRootMendsAnotherUsersSlotWithThatUsersRights(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := fight(t, 0, &store.IDs{UID: hostile, GID: hostile})
+			b := newAttackedHome(t, 0, &store.IDs{UID: attacker, GID: attacker})
 			c.spoil(t, filepath.Join(b.root.Dir(b.id), "session.json"))
 			_, _, err := b.root.Load(t.Context(), b.id)
 			var insecure *store.InsecureError
-			want := fmt.Sprintf("setpriv --reuid=%d --regid=%d --clear-groups %s", hostile, hostile, c.fix)
+			want := fmt.Sprintf("setpriv --reuid=%d --regid=%d --clear-groups %s", attacker, attacker, c.fix)
 			if !errors.As(err, &insecure) || !strings.HasPrefix(insecure.Fix, want) {
 				t.Errorf("%v, %+v", err, insecure)
 			}

@@ -11,13 +11,13 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// A delete that timed out lands after the slot was saved again.
+// A delete that timed out is done after the slot was saved again.
 func TestALateDeleteDoesNotHitTheNextSession(t *testing.T) {
 	t.Parallel()
-	for _, fault := range []storetest.Fault{storetest.FaultHang, storetest.FaultLieLate} {
+	for _, fault := range []storetest.Fault{storetest.FaultHang, storetest.FaultFalseReplyLate} {
 		t.Run(string(fault), func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, store.ModeAuto)
+			b := newFixture(t, store.ModeAuto)
 			save(t, b.Store, b.id, newSession(wallet.New()))
 			b.ring.SetFault(func(op storetest.Operation) storetest.Fault {
 				if op == storetest.OperationDelete {
@@ -32,22 +32,22 @@ func TestALateDeleteDoesNotHitTheNextSession(t *testing.T) {
 			b.ring.SetFault(nil)
 			v := newSession(wallet.New())
 			save(t, b.Store, b.id, v)
-			b.ring.Land(0)
+			b.ring.ApplyLate(0)
 			wantToken(t, b.Store, b.id, v)
 		})
 	}
 }
 
-// Once a reader has seen the session of a first save that was cut off, a keychain
-// that denies the entry must not make the slot look empty.
-func TestASessionThatWasSeenIsNeverAbsentAgain(t *testing.T) {
+// Once a caller has loaded the session of a first save that was cut off, a keychain that
+// denies the entry must not make the slot look empty.
+func TestASessionThatWasLoadedIsNeverAbsentAgain(t *testing.T) {
 	t.Parallel()
 	for at := range 60 {
 		m := newMachine(store.ModeAuto, storeMaker)
 		m.procs[0].CrashAfter(at)
 		_ = m.save(t, 0)
 		_ = m.load(t, 1)
-		m.ring.SetFault(func(storetest.Operation) storetest.Fault { return storetest.FaultLie })
+		m.ring.SetFault(func(storetest.Operation) storetest.Fault { return storetest.FaultFalseReply })
 		_ = m.load(t, 1)
 	}
 }
@@ -56,7 +56,7 @@ func TestASessionThatWasSeenIsNeverAbsentAgain(t *testing.T) {
 // the intent announced.
 func TestAPendingGenerationIsBelievedByItsDigestOnly(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, store.ModeKeychain)
+	b := newFixture(t, store.ModeKeychain)
 	save(t, b.Store, b.id, newSession(wallet.New()))
 	b.ring.SetFault(inTurn(0, []storetest.Fault{storetest.FaultLost}))
 	next := newSession(wallet.New())

@@ -11,14 +11,14 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// lyingDelete deletes the slot's session in a keychain that says it is gone, does not
-// show it, and has it still: until the late delete lands.
-func lyingDelete(t *testing.T, b *bench) {
+// falselyDeleted deletes the slot's session in a keychain that confirms the delete, does not
+// show the entry, and has it still, until the delete is done late.
+func falselyDeleted(t *testing.T, b *fixture) {
 	t.Helper()
 	deleted := false
 	b.ring.SetFault(func(op storetest.Operation) storetest.Fault {
 		if deleted = deleted || op == storetest.OperationDelete; deleted {
-			return storetest.FaultLieLate
+			return storetest.FaultFalseReplyLate
 		}
 		return storetest.FaultNone
 	})
@@ -29,18 +29,18 @@ func lyingDelete(t *testing.T, b *bench) {
 	}
 }
 
-// What a keychain said in the same breath as a delete is not believed by the next save.
-func TestADeleteIsLookedAtAgainBeforeTheNextSave(t *testing.T) {
+// What a keychain shows right after a delete proves little: the next save checks again.
+func TestADeleteIsCheckedAgainBeforeTheNextSave(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, store.ModeAuto)
+	b := newFixture(t, store.ModeAuto)
 	save(t, b.Store, b.id, newSession(wallet.New()))
-	lyingDelete(t, b)
+	falselyDeleted(t, b)
 	wantLoadError(t, b.Store, b.id, store.ErrNoSession)
 	v := newSession(wallet.New())
 	if info := save(t, b.Store, b.id, v); info.Backend != store.BackendFile || info.Fallback != "in_doubt" || !info.InDoubt {
 		t.Fatalf("%+v", info)
 	}
-	b.ring.Land(0)
+	b.ring.ApplyLate(0)
 	wantToken(t, b.Store, b.id, v)
 	b.ring.Restart()
 	for range 5 {
@@ -54,9 +54,9 @@ func TestADeleteIsLookedAtAgainBeforeTheNextSave(t *testing.T) {
 
 func TestInKeychainModeADeleteThatWasNotDoneRefusesTheSave(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, store.ModeKeychain)
+	b := newFixture(t, store.ModeKeychain)
 	save(t, b.Store, b.id, newSession(wallet.New()))
-	lyingDelete(t, b)
+	falselyDeleted(t, b)
 	if _, err := b.Save(t.Context(), b.id, newSession(wallet.New())); !errors.Is(err, store.ErrInDoubt) {
 		t.Fatal(err)
 	}
@@ -71,53 +71,53 @@ func TestInKeychainModeADeleteThatWasNotDoneRefusesTheSave(t *testing.T) {
 	wantToken(t, b.Store, b.id, v)
 }
 
-// A second delete finds what the first had removed: the first may still land.
+// A second delete finds what the first had removed: the first may still be done.
 func TestADeleteOfWhatWasDeletedStaysInDoubt(t *testing.T) {
 	t.Parallel()
-	for name, again := range map[string]func(*bench) error{
-		"delete": func(b *bench) error {
+	for name, again := range map[string]func(*fixture) error{
+		"delete": func(b *fixture) error {
 			if err := b.Delete(t.Context(), b.id); !errors.Is(err, store.ErrInDoubt) {
 				return fmt.Errorf("%w, want in doubt", err)
 			}
 			return nil
 		},
-		"reconcile": func(b *bench) error { return b.ReconcileSlot(t.Context(), b.id) },
+		"reconcile": func(b *fixture) error { return b.ReconcileSlot(t.Context(), b.id) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, store.ModeAuto)
+			b := newFixture(t, store.ModeAuto)
 			save(t, b.Store, b.id, newSession(wallet.New()))
-			lyingDelete(t, b)
+			falselyDeleted(t, b)
 			must(t, again(b))
 			v := newSession(wallet.New())
 			if info := save(t, b.Store, b.id, v); info.Backend != store.BackendFile {
 				t.Fatalf("%+v", info)
 			}
-			b.ring.Land(0)
+			b.ring.ApplyLate(0)
 			wantToken(t, b.Store, b.id, v)
 		})
 	}
 }
 
-// A delete that was done costs the next save nothing but a look.
+// A delete that was done costs the next save one read of the keychain.
 func TestAfterADeleteTheKeychainIsUsedAgain(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, store.ModeAuto)
+	b := newFixture(t, store.ModeAuto)
 	save(t, b.Store, b.id, newSession(wallet.New()))
 	must(t, b.Delete(t.Context(), b.id))
-	looks := b.ring.Calls("get")
+	reads := b.ring.Calls("get")
 	if info := save(t, b.Store, b.id, newSession(wallet.New())); info.Backend != store.BackendKeychain || info.InDoubt {
 		t.Fatalf("%+v", info)
 	}
 	save(t, b.Store, b.id, newSession(wallet.New()))
-	if n := b.ring.Calls("get") - looks; n != 3 { // the look, and each save's read back
-		t.Errorf("%d looks", n)
+	if n := b.ring.Calls("get") - reads; n != 3 { // the check, and the read-back of each save
+		t.Errorf("%d reads", n)
 	}
 }
 
-// Where the keychain does not answer the look, nothing is put there, and the next save looks
-// again.
-func TestALookThatIsNotAnsweredIsRepeated(t *testing.T) {
+// Where the keychain does not answer the check, nothing is put there, and the next save
+// checks again.
+func TestACheckThatIsNotAnsweredIsRepeated(t *testing.T) {
 	t.Parallel()
 	hidden := func(op storetest.Operation) storetest.Fault {
 		if op == storetest.OperationGet {
@@ -125,7 +125,7 @@ func TestALookThatIsNotAnsweredIsRepeated(t *testing.T) {
 		}
 		return storetest.FaultNone
 	}
-	for mode, judge := range map[store.Mode]func(store.Info, error) bool{
+	for mode, accept := range map[store.Mode]func(store.Info, error) bool{
 		store.ModeAuto: func(info store.Info, err error) bool {
 			return err == nil && info.Backend == store.BackendFile && info.Fallback == "hung"
 		},
@@ -133,12 +133,12 @@ func TestALookThatIsNotAnsweredIsRepeated(t *testing.T) {
 	} {
 		t.Run(string(mode), func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, mode)
+			b := newFixture(t, mode)
 			save(t, b.Store, b.id, newSession(wallet.New()))
-			lyingDelete(t, b)
+			falselyDeleted(t, b)
 			b.ring.SetFault(hidden)
 			puts := b.ring.Calls("put")
-			if info, err := b.Save(t.Context(), b.id, newSession(wallet.New())); !judge(info, err) {
+			if info, err := b.Save(t.Context(), b.id, newSession(wallet.New())); !accept(info, err) {
 				t.Fatalf("%+v, %v", info, err)
 			}
 			if n := b.ring.Calls("put") - puts; n != 0 {
@@ -154,10 +154,10 @@ func TestALookThatIsNotAnsweredIsRepeated(t *testing.T) {
 	}
 }
 
-// A move into the keychain looks too, and one that failed is not tried again at once.
-func TestAMoveLooksForWhatWasRemoved(t *testing.T) {
+// A move into the keychain checks too, and one that failed is not tried again at once.
+func TestAMoveChecksADeleteAgain(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, store.ModeAuto)
+	b := newFixture(t, store.ModeAuto)
 	save(t, b.Store, b.id, newSession(wallet.New()))
 	must(t, b.Delete(t.Context(), b.id))
 	b.ring.SetState(store.StateLocked)
@@ -166,15 +166,15 @@ func TestAMoveLooksForWhatWasRemoved(t *testing.T) {
 	b.ring.SetState(store.StateUnlocked)
 	b.ring.SetFault(func(storetest.Operation) storetest.Fault { return storetest.FaultLost })
 	failed := 0
-	looks := b.ring.Calls("get")
+	reads := b.ring.Calls("get")
 	for range 12 {
 		b.clock = b.clock.Add(40 * time.Second)
 		if err := b.ReconcileSlot(t.Context(), b.id); err != nil {
 			failed++
 		}
 	}
-	if n := b.ring.Calls("get") - looks; failed != 1 || n != 1 {
-		t.Errorf("%d failures, %d looks in 8 minutes", failed, n)
+	if n := b.ring.Calls("get") - reads; failed != 1 || n != 1 {
+		t.Errorf("%d failures, %d reads in 8 minutes", failed, n)
 	}
 	b.ring.SetFault(nil)
 	for range 5 {
@@ -186,14 +186,14 @@ func TestAMoveLooksForWhatWasRemoved(t *testing.T) {
 	}
 }
 
-// The provider was replaced between the probe and the delete: it is the new one that the
-// delete may still land at.
+// The provider was replaced between the probe and the delete: the new one has the delete, and
+// may still do it.
 func TestAFenceNamesTheProviderThatHasTheDelete(t *testing.T) {
 	t.Parallel()
-	for _, fault := range []storetest.Fault{storetest.FaultHang, storetest.FaultLieLate} {
+	for _, fault := range []storetest.Fault{storetest.FaultHang, storetest.FaultFalseReplyLate} {
 		t.Run(string(fault), func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, store.ModeAuto)
+			b := newFixture(t, store.ModeAuto)
 			save(t, b.Store, b.id, newSession(wallet.New()))
 			deleted := false
 			b.ring.SetFault(func(op storetest.Operation) storetest.Fault {
@@ -202,7 +202,7 @@ func TestAFenceNamesTheProviderThatHasTheDelete(t *testing.T) {
 					deleted = true
 				}
 				if deleted {
-					return fault // and so the look that follows shows nothing
+					return fault // so the read that follows shows nothing
 				}
 				return storetest.FaultNone
 			})
@@ -213,7 +213,7 @@ func TestAFenceNamesTheProviderThatHasTheDelete(t *testing.T) {
 			v := newSession(wallet.New())
 			save(t, b.Store, b.id, v)
 			must(t, b.ReconcileSlot(t.Context(), b.id))
-			b.ring.Land(0)
+			b.ring.ApplyLate(0)
 			if info := wantToken(t, b.Store, b.id, v); info.Backend != store.BackendFile || !info.InDoubt {
 				t.Errorf("%+v", info)
 			}

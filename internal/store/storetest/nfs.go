@@ -5,28 +5,28 @@ import (
 	"maps"
 )
 
-// LikeNFS makes the disk do from now on as a client of NFS does: a file that is removed,
-// or replaced, while somebody has it open stays under another name until it is closed,
+// LikeNFS makes the disk do from now on what a client of NFS does (a "silly rename"): a file
+// that is removed or replaced while it is open stays under another name until it is closed,
 // and its directory is not empty.
 func (d *Disk) LikeNFS() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.silly = 0
+	d.kept = 0
 }
 
-// keep gives n, which lost its name in dir, another one if it is open. The disk is locked.
+// keep gives n, which lost its name in dir, another name if it is open. The disk is locked.
 func (d *Disk) keep(dir, n *node) {
-	if d.silly < 0 || n.opened == 0 {
+	if d.kept < 0 || n.opened == 0 {
 		return
 	}
-	d.silly++
-	dir.link(fmt.Sprintf(".nfs%08x", d.silly), n, d)
+	d.kept++
+	dir.link(fmt.Sprintf(".nfs%08x", d.kept), n, d)
 	n.gone = true
 }
 
 // closed ends one opening of n, and its other name with the last. The disk is locked.
 func (d *Disk) closed(n *node) {
-	if n.opened--; d.silly >= 0 && n.opened == 0 && n.gone {
+	if n.opened--; d.kept >= 0 && n.opened == 0 && n.gone {
 		d.root.drop(n, d)
 	}
 }
