@@ -64,7 +64,7 @@ func (a announcer) code(c pairing.Code, life time.Duration) error {
 	}
 	a.p.printf("The owner approves this machine with\n\n    agentkeys approve %s\n\n", c.Show())
 	shown := a.p.stdout.Err() // what follows may get lost: the code is there
-	if isTerminal(a.p.stdout.Raw()) {
+	if cli.IsTerminal(a.p.stdout.Raw()) {
 		a.p.printf("%s\n", qrBlocks(c.Show()))
 	}
 	a.p.printf("The code is good for %d minutes. Waiting ...\n", int(life.Round(time.Minute)/time.Minute))

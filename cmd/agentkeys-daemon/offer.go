@@ -4,9 +4,8 @@ import (
 	"os"
 	"strconv"
 
-	"golang.org/x/term"
-
 	"github.com/agentkeys/agentkeys/internal/agent/enroll"
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/systemd"
@@ -16,7 +15,7 @@ import (
 // user who called sudo, where that user has a keyring. Without a terminal, and
 // wherever --run-as was given, nobody is asked and the unit's own user is taken.
 func (p *program) offer(r enroll.Request, l *placement) {
-	if l.RunAs != "" || r.Kind != pairing.KindPair || p.flags.JSON || !isTerminal(p.stdin) || !isTerminal(p.stdout.Raw()) {
+	if l.RunAs != "" || r.Kind != pairing.KindPair || p.flags.JSON || !cli.IsTerminal(p.stdin) || !cli.IsTerminal(p.stdout.Raw()) {
 		return
 	}
 	uid, err := strconv.Atoi(p.getenv("SUDO_UID"))
@@ -36,10 +35,4 @@ func (p *program) offer(r enroll.Request, l *placement) {
 		"? Every program of " + u.Name + " can read the wallet then.") {
 		l.RunAs = u.Name
 	}
-}
-
-// isTerminal reports whether a person is at the other end.
-func isTerminal(stream any) bool {
-	f, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

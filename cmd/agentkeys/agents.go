@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -9,6 +11,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/doctor"
 	"github.com/agentkeys/agentkeys/internal/owner"
+	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/scope"
 	"github.com/agentkeys/agentkeys/internal/seal"
 	"github.com/agentkeys/agentkeys/internal/wallet"
@@ -107,19 +110,39 @@ func (agentsCmd) list(a *app) error {
 	if o.ClockHeld(a.ctx) {
 		a.warn("the broker's clock jumped: no session lapses and no unused approval ends until a person accepts it. " + doctor.HintBrokerClock)
 	}
-	list, rows := []agentEntry{}, [][]string{}
+	list := []agentEntry{}
 	for _, g := range agents {
 		list = append(list, agentEntry{
 			agentLine: lineOf(g.Manifest), State: g.Seen.State, LastSeen: g.Seen.LastSeen, Host: g.Seen.Host,
 			Version: g.Seen.Version, StorageBackend: g.Seen.StorageBackend, KeychainState: g.Seen.KeychainState,
 			OfflineTTL: g.Manifest.OfflineTTL,
 		})
+	}
+	return a.table(list, agentColumns(), agentRows(agents, time.Now()))
+}
+
+func agentColumns() []cli.Column {
+	return []cli.Column{
+		{Title: "ALIAS", Min: 12}, {Title: "STATE"}, {Title: "SEEN"}, {Title: "SCOPE", Min: 12}, {Title: "HOST", Min: 8},
+		{Title: "STORED IN", Drop: 1}, {Title: "VERSION", Drop: 2}, {Title: "WALLET", Drop: 3},
+	}
+}
+
+// agentRows are the lines for people: the agents that need somebody come first.
+func agentRows(agents []owner.Agent, now time.Time) [][]string {
+	sorted := slices.SortedStableFunc(slices.Values(agents), func(a, b owner.Agent) int {
+		return cli.Worst(a.Seen.State, b.Seen.State,
+			protocol.AgentParked, protocol.AgentLapsed, protocol.AgentOffline, protocol.AgentNeverSeen, protocol.AgentOnline)
+	})
+	var rows [][]string
+	for _, g := range sorted {
+		m := g.Manifest
 		rows = append(rows, []string{
-			g.Manifest.Wallet.String(), g.Manifest.Alias, g.Manifest.Scope.String(), g.Seen.State, when(g.Seen.LastSeen),
-			g.Seen.Host, g.Seen.Version, g.Seen.StorageBackend,
+			cmp.Or(m.Alias, m.Wallet.String()), g.Seen.State, ago(g.Seen.LastSeen, now), m.Scope.String(), g.Seen.Host,
+			g.Seen.StorageBackend, g.Seen.Version, m.Wallet.String(),
 		})
 	}
-	return a.table(list, []string{"WALLET", "ALIAS", "SCOPE", "STATE", "LAST SEEN", "HOST", "VERSION", "STORED IN"}, rows)
+	return rows
 }
 
 type scopeCmd struct {

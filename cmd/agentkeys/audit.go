@@ -102,7 +102,10 @@ func (u *usageOutput) add(part []protocol.AuditRow) error {
 	if u.app.global.JSON {
 		return u.addJSON(part)
 	}
-	header := []string{"TIME", "AGENT", "SERVICE", "ACTION", "RESULT", "WHERE", "DETAIL"}
+	columns := []cli.Column{
+		{Title: "TIME"}, {Title: "AGENT"}, {Title: "SERVICE", Min: 12}, {Title: "ACTION"}, {Title: "RESULT"},
+		{Title: "WHERE", Drop: 1}, {Title: "DETAIL", Min: 12},
+	}
 	if u.begun && len(part) == 0 {
 		return nil
 	}
@@ -110,11 +113,9 @@ func (u *usageOutput) add(part []protocol.AuditRow) error {
 	for _, r := range part {
 		rows = append(rows, []string{when(r.Time), walletText(r.Agent), r.Service, r.Action, r.Result, r.Where, r.Detail})
 	}
-	if u.begun {
-		header, rows = rows[0], rows[1:]
-	}
+	t := cli.Table{Columns: columns, Bare: u.begun}
 	u.begun = true
-	return u.app.table(nil, header, rows)
+	return u.app.columns(t, rows)
 }
 
 func (u *usageOutput) addJSON(part []protocol.AuditRow) error {

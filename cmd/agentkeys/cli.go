@@ -39,6 +39,7 @@ type global struct {
 	Wallet    string  `help:"Ask the daemon of this wallet: read, list, run ($$AGENTKEYS_WALLET)." placeholder:"WALLET"`
 	JSON      bool    `name:"json" help:"Print JSON, errors too."`
 	Verbose   bool    `help:"Say on standard error what happens."`
+	Wide      bool    `help:"Show every column of a table, however narrow the terminal is."`
 
 	walletFlag bool // Wallet was typed, not in the environment
 }

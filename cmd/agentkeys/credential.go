@@ -115,7 +115,7 @@ func (c readCmd) Run(a *app) error {
 		return a.printJSON(valueJSON(src.Wallet().String(), c.Service, value))
 	}
 	end := ""
-	if a.stdoutIsTerminal() {
+	if cli.IsTerminal(a.stdout.Raw()) {
 		end = "\n"
 	}
 	_, err = fmt.Fprint(a.stdout, value.Reveal(), end)
@@ -164,5 +164,5 @@ func (c listCmd) Run(a *app) error {
 		}
 		rows = append(rows, []string{e.Service, strconv.FormatUint(e.Revision, 10), age})
 	}
-	return a.table(found, []string{"SERVICE", "REVISION", "AGE"}, rows)
+	return a.table(found, []cli.Column{{Title: "SERVICE", Min: 12}, {Title: "REVISION", Drop: 1}, {Title: "AGE"}}, rows)
 }

@@ -25,12 +25,6 @@ func (a *app) terminal() (fd int, ok bool) {
 	return int(f.Fd()), true
 }
 
-// stdoutIsTerminal decides about the newline after a credential.
-func (a *app) stdoutIsTerminal() bool {
-	f, ok := a.stdout.Raw().(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
 // errInterrupted: a person gave up; nothing was changed by what was asked for.
 var errInterrupted = errors.New("interrupted")
 

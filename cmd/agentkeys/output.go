@@ -3,8 +3,10 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"text/tabwriter"
+	"strings"
 	"time"
+
+	"github.com/agentkeys/agentkeys/internal/cli"
 )
 
 // printJSON writes one value and a newline to standard output.
@@ -23,22 +25,24 @@ func (a *app) print(v any, format string, args ...any) error {
 	return err
 }
 
-// table writes v as JSON where --json asks for it, else aligned columns.
-func (a *app) table(v any, header []string, rows [][]string) error {
+// table writes v as JSON where --json asks for it, else columns that fit the terminal.
+func (a *app) table(v any, columns []cli.Column, rows [][]string) error {
 	if a.global.JSON {
 		return a.printJSON(v)
 	}
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	for _, row := range append([][]string{header}, rows...) {
-		for i, cell := range row {
-			if i > 0 {
-				_, _ = fmt.Fprint(w, "\t") // Flush returns the error
-			}
-			_, _ = fmt.Fprint(w, printable(cell))
-		}
-		_, _ = fmt.Fprintln(w)
+	return a.columns(cli.Table{Columns: columns}, rows)
+}
+
+// columns writes t as wide as the terminal allows, and says what it does not.
+func (a *app) columns(t cli.Table, rows [][]string) error {
+	if !a.global.Wide {
+		t.Width = cli.WidthOf(a.stdout.Raw())
 	}
-	return w.Flush()
+	dropped, err := t.Write(a.stdout, rows)
+	if len(dropped) > 0 {
+		a.note("the terminal is too narrow for %s; --wide shows all", strings.Join(dropped, ", "))
+	}
+	return err
 }
 
 // when shows a time of the broker's clock to people.
@@ -47,4 +51,22 @@ func when(unix int64) string {
 		return "never"
 	}
 	return time.Unix(unix, 0).UTC().Format(time.RFC3339)
+}
+
+// ago is how long before now a time of the broker's clock was, roughly.
+func ago(unix int64, now time.Time) string {
+	d := now.Sub(time.Unix(unix, 0))
+	switch {
+	case unix == 0:
+		return "never"
+	case d < 0:
+		return "just now"
+	case d < time.Minute:
+		return fmt.Sprintf("%ds ago", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm ago", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh ago", int(d.Hours()))
+	}
+	return fmt.Sprintf("%dd ago", int(d.Hours()/24))
 }

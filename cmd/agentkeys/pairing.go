@@ -188,10 +188,12 @@ func (pairingsCmd) Run(a *app) error {
 	}
 	var rows [][]string
 	for _, p := range list {
-		rows = append(rows, []string{when(p.Time), p.Kind, p.State, walletText(p.Wallet), p.Alias, p.Host})
+		rows = append(rows, []string{ago(p.Time, time.Now()), p.Kind, p.State, p.Alias, p.Host, walletText(p.Wallet)})
 	}
 	if list == nil {
 		list = []protocol.PairingEntry{}
 	}
-	return a.table(list, []string{"TIME", "KIND", "STATE", "WALLET", "ALIAS", "HOST"}, rows)
+	return a.table(list, []cli.Column{
+		{Title: "WHEN"}, {Title: "KIND"}, {Title: "STATE"}, {Title: "ALIAS", Min: 12}, {Title: "HOST", Drop: 1}, {Title: "WALLET", Drop: 2},
+	}, rows)
 }

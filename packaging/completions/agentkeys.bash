@@ -162,26 +162,26 @@ _agentkeys() {
 
     if [[ $cur == -* ]]; then
         case $command in
-        '') words=$'--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
-        init) words=$'--setup-token-file\n--recovery-key\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
-        whoami) words=$'--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
-        approve) words=$'--alias\n--scope\n--agent\n--yes\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
-        deny) words=$'--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
-        pairings) words=$'--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
-        agents) words=$'--offline-ttl\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
-        store) words=$'--agent\n--from-file\n--exact\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
-        remove) words=$'--agent\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
-        read) words=$'--agent\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
-        list) words=$'--agent\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
-        run) words=$'--env\n--files\n--agent\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
-        scope) words=$'--agent\n--set\n--add\n--remove\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
-        link) words=$'--agent\n--alias\n--email\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
-        revoke) words=$'--agent\n--yes\n--wipe-keys\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
-        teardown) words=$'--agent\n--yes\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
-        reopen) words=$'--agent\n--all\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
-        usage) words=$'--agent\n--service\n--action\n--since\n--all\n--accept\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
-        doctor) words=$'--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
-        version) words=$'--help\n--broker\n--session-id\n--wallet\n--json\n--verbose' ;;
+        '') words=$'--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
+        init) words=$'--setup-token-file\n--recovery-key\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
+        whoami) words=$'--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
+        approve) words=$'--alias\n--scope\n--agent\n--yes\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
+        deny) words=$'--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
+        pairings) words=$'--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
+        agents) words=$'--offline-ttl\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
+        store) words=$'--agent\n--from-file\n--exact\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
+        remove) words=$'--agent\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
+        read) words=$'--agent\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
+        list) words=$'--agent\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
+        run) words=$'--env\n--files\n--agent\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
+        scope) words=$'--agent\n--set\n--add\n--remove\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
+        link) words=$'--agent\n--alias\n--email\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
+        revoke) words=$'--agent\n--yes\n--wipe-keys\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
+        teardown) words=$'--agent\n--yes\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
+        reopen) words=$'--agent\n--all\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
+        usage) words=$'--agent\n--service\n--action\n--since\n--all\n--accept\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
+        doctor) words=$'--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
+        version) words=$'--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
         esac
         COMPREPLY=($(compgen -W "$words" -- "$cur"))
         return

@@ -41,6 +41,7 @@ complete -c agentkeys -l session-id -x -d 'Slot to work with, master by default;
 complete -c agentkeys -l wallet -x -d 'Ask the daemon of this wallet: read, list, run ($AGENTKEYS_WALLET)'
 complete -c agentkeys -l json -d 'Print JSON, errors too'
 complete -c agentkeys -l verbose -d 'Say on standard error what happens'
+complete -c agentkeys -l wide -d 'Show every column of a table, however narrow the terminal is'
 
 complete -c agentkeys -n 'not __agentkeys_command >/dev/null' -a init -d 'Make an account, bring it back with the recovery key, move it to another broker, or say who you are'
 complete -c agentkeys -n '__agentkeys_in init' -l setup-token-file -r -F -d 'File with the broker\'s set-up token; - is standard input'
