@@ -69,9 +69,10 @@ func (table Table) fit(cells [][]string) []int {
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
 	}
-	for table.Width > 0 && total(widths) > table.Width && table.drop(widths) {
-	}
-	for table.Width > 0 && total(widths) > table.Width && table.cut(widths) {
+	for table.Width > 0 && total(widths) > table.Width {
+		if !table.drop(widths) && !table.cut(widths) {
+			break
+		}
 	}
 	return widths
 }
