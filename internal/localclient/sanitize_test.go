@@ -54,7 +54,7 @@ func TestAConditionIsTheClientsOwn(t *testing.T) {
 	if len(got) != 5 {
 		t.Fatalf("%+v", got)
 	}
-	if c := got[0]; !strings.HasPrefix(c.Message, no+": /var?[2J?root???1mxxx") || len(c.Message) > 400 {
+	if c := got[0]; !strings.HasPrefix(c.Message, no+": /var?[2J root???1mxxx") || len(c.Message) > 400 {
 		t.Errorf("%q", c.Message)
 	}
 	got[0].Message = no
