@@ -58,9 +58,9 @@ type Daemon struct {
 	mu sync.RWMutex // guards v
 	v  view
 
-	slot    sync.Mutex // one change of the slot at a time
-	release func()     // the run lock; nil while not held
-	broker  Broker     // of the loaded session; guarded by mu
+	slot    turn   // one change of the slot at a time
+	release func() // the run lock; nil while not held
+	broker  Broker // of the loaded session; guarded by mu
 
 	events  *queue
 	reloads chan struct{}
@@ -75,6 +75,7 @@ func New(c Config) *Daemon {
 	return &Daemon{
 		c: c, id: session.DaemonID(c.Wallet),
 		v:       view{phase: words.StateStarting, reason: "the session is being loaded", records: map[string]held{}},
+		slot:    newTurn(),
 		events:  newQueue(),
 		reloads: make(chan struct{}, 1),
 		turned:  make(chan struct{}, 1),

@@ -19,8 +19,8 @@ const saveTime = 15 * time.Second
 // save changes the stored session: copy, write, and only then memory. It replaces
 // nothing but the generation that is in memory; errSlotChanged: somebody was faster.
 func (d *Daemon) save(ctx context.Context, change func(*session.Session)) error {
-	d.slot.Lock()
-	defer d.slot.Unlock()
+	d.slot.take()
+	defer d.slot.give()
 	s, info, _ := d.snapshot()
 	if info.Generation == 0 {
 		return errNotAdopted
@@ -103,10 +103,10 @@ func (d *Daemon) entry() (store.Slot, bool) {
 // replaced reports whether another program saved the slot since it was loaded. A save of
 // our own that is under way is none.
 func (d *Daemon) replaced() bool {
-	if !d.slot.TryLock() {
+	if !d.slot.tryTake() {
 		return false
 	}
-	defer d.slot.Unlock()
+	defer d.slot.give()
 	s, ok := d.entry()
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -131,8 +131,8 @@ func (d *Daemon) unsettled() bool {
 // reconcile takes that step and learns where the session lies now: from the head, for a
 // keychain that took the session may not answer when it is asked for it.
 func (d *Daemon) reconcile(ctx context.Context) {
-	d.slot.Lock()
-	defer d.slot.Unlock()
+	d.slot.take()
+	defer d.slot.give()
 	ctx, cancel := context.WithTimeout(ctx, saveTime)
 	defer cancel()
 	if err := d.c.Store.ReconcileSlot(ctx, d.id); err != nil {
