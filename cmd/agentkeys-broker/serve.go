@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/agentkeys/agentkeys/internal/broker/httpapi"
 	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/sdnotify"
 	"github.com/agentkeys/agentkeys/internal/stdio"
@@ -109,7 +110,7 @@ func (c *serveCommand) Run(at *call) error {
 			log.Error("close", "error", err)
 		}
 	}()
-	main, err := newServer(ctx, o.listen, w.identity, w.api, log)
+	main, err := newServer(ctx, o.listen, w.identity, w.api, httpapi.NewConnections(maxStrangers(), o.proxies), log)
 	if err != nil {
 		return err
 	}
@@ -174,8 +175,13 @@ func lookup(env []string) func(string) string {
 	}
 }
 
+// maxStreams is how many requests one connection of HTTP/2 has at a time: a daemon has a
+// long poll and a few more.
+const maxStreams = 16
+
 func httpServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
+		HTTP2:   &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: bodyTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}

@@ -7,6 +7,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/agentkeys/agentkeys/internal/broker/httpapi"
 )
 
 // server is one listener with its handler.
@@ -17,14 +21,27 @@ type server struct {
 }
 
 // newServer opens the address.
-func newServer(ctx context.Context, address string, id identity, h http.Handler, log *slog.Logger) (*server, error) {
+func newServer(
+	ctx context.Context, address string, id identity, h http.Handler, strangers *httpapi.Connections, log *slog.Logger,
+) (*server, error) {
 	l, err := listen(ctx, address)
 	if err != nil {
 		return nil, err
 	}
-	s := &server{http: httpServer(h, log), listener: l, url: id.url(l.Addr())}
-	s.http.TLSConfig = id.config
+	s := &server{http: httpServer(h, log), listener: strangers.Listen(l), url: id.url(l.Addr())}
+	s.http.TLSConfig, s.http.ConnContext = id.config, strangers.Context
 	return s, nil
+}
+
+// maxStrangers is how many connections those may have who showed no good token yet: some
+// 40 KiB each with TLS, and no more than a quarter of the file descriptors.
+func maxStrangers() int {
+	const most = 2048
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+		return most
+	}
+	return int(min(most, files.Cur/4))
 }
 
 // until answers until ctx ends, and then gives answers that are under way 5 s.

@@ -19,10 +19,12 @@ func (b *Broker) Admit(ctx context.Context, c Credentials, role string) (Credent
 	return c, nil
 }
 
-// AdmitOpening refuses a network that opened its share of pairings, before the body is read.
-func (b *Broker) AdmitOpening(c Credentials) error {
-	if wait := b.limits.openings.Full(c.Address, b.now()); wait > 0 {
-		return slowDown("too many pairings from this network", wait)
+// AdmitOpening counts an opening of a pairing, or refuses a network that used up its
+// share, before the body is read.
+func (b *Broker) AdmitOpening(c Credentials) (Credentials, error) {
+	if wait := b.limits.openings.Take(c.Address, b.now()); wait > 0 {
+		return c, slowDown("too many pairings from this network", wait)
 	}
-	return nil
+	c.admitted = true
+	return c, nil
 }

@@ -15,8 +15,9 @@ type Credentials struct {
 	TokenSHA256 string
 	Address     string
 	Epoch       string
+	Known       func() // is called when the token turns out to be good; may be nil
 
-	admitted bool // by Admit, which counted the request
+	admitted bool // the request was counted, or its proof stands for it
 }
 
 // principal is who a request turned out to be.
@@ -46,6 +47,9 @@ func (b *Broker) authenticate(ctx context.Context, c Credentials) (principal, er
 	}
 	if refusal != nil {
 		return principal{}, refusal
+	}
+	if c.Known != nil {
+		c.Known()
 	}
 	return p, nil
 }

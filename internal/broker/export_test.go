@@ -26,12 +26,3 @@ func RowsOfADay(start time.Time, step time.Duration) int {
 	}
 	return rows
 }
-
-// Places is what an address counts as in the limits, the smallest network first.
-func Places(address string) []string {
-	p := places(address)
-	return p[:]
-}
-
-// Busiest is whose pairing goes where the table is full.
-func Busiest(all []Pairing) Pairing { return busiest(all) }

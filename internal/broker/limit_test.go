@@ -20,7 +20,7 @@ func FuzzNetwork(f *testing.F) {
 		"fe80::1%eth0": "fe80::/64", "local": "local", "": "",
 	} {
 		f.Add(text)
-		if got := broker.Places(text)[0]; got != want {
+		if got := broker.PlaceOf(text)[0]; got != want {
 			f.Errorf("%s: %s, want %s", text, got, want)
 		}
 	}
@@ -29,9 +29,9 @@ func FuzzNetwork(f *testing.F) {
 		if err != nil || a.Unmap().Is4() {
 			return
 		}
-		p, err := netip.ParsePrefix(broker.Places(text)[0])
+		p, err := netip.ParsePrefix(broker.PlaceOf(text)[0])
 		if err != nil || p.Bits() != 64 || !p.Contains(a.WithZone("")) {
-			t.Errorf("%s: %s", text, broker.Places(text)[0])
+			t.Errorf("%s: %s", text, broker.PlaceOf(text)[0])
 		}
 	})
 }

@@ -19,10 +19,13 @@ func prefixes(a netip.Addr) [levels]int {
 	return [levels]int{64, 48, 32}
 }
 
-// places are what an address counts as, the smallest network first. A text that is no
-// address (a unix socket) counts as itself at each level.
-func places(address string) [levels]string {
-	out := [levels]string{address, address, address}
+// Place is what an address counts as, the smallest network first.
+type Place [levels]string
+
+// PlaceOf is the place of an address. A text that is no address (a unix socket) counts as
+// itself at each level.
+func PlaceOf(address string) Place {
+	out := Place{address, address, address}
 	a, err := netip.ParseAddr(address)
 	if err != nil {
 		return out
@@ -46,7 +49,7 @@ func newShares(network, near, far int) shares {
 // Full reports how many seconds address must wait; 0: it may go on.
 func (s shares) Full(address string, now time.Time) int {
 	wait := 0
-	for i, place := range places(address) {
+	for i, place := range PlaceOf(address) {
 		wait = max(wait, s[i].Full(place, now))
 	}
 	return wait
@@ -58,33 +61,32 @@ func (s shares) Take(address string, now time.Time) int {
 	if wait := s.Full(address, now); wait > 0 {
 		return wait
 	}
-	for i, place := range places(address) {
+	for i, place := range PlaceOf(address) {
 		s[i].Take(place, now)
 	}
 	return 0
 }
 
-// busiest is the oldest pairing of the busiest network in the busiest neighbourhood in the
-// busiest region: all is oldest first and not empty. Of two as busy the one with the older
-// pairing counts.
-func busiest(all []Pairing) Pairing {
-	at := make([][levels]string, len(all))
+// Busiest is which of all, oldest first and not empty, makes room where there is no more:
+// the oldest of the busiest network in the busiest neighbourhood in the busiest region. Of
+// two as busy the one with the older member counts.
+func Busiest(all []Place) int {
 	kept := make([]int, len(all))
-	for i, p := range all {
-		at[i], kept[i] = places(p.Address), i
+	for i := range all {
+		kept[i] = i
 	}
 	for level := levels - 1; level >= 0; level-- {
 		count := map[string]int{}
 		for _, i := range kept {
-			count[at[i][level]]++
+			count[all[i][level]]++
 		}
-		most := at[kept[0]][level]
+		most := all[kept[0]][level]
 		for _, i := range kept {
-			if place := at[i][level]; count[place] > count[most] {
+			if place := all[i][level]; count[place] > count[most] {
 				most = place
 			}
 		}
-		kept = slices.DeleteFunc(kept, func(i int) bool { return at[i][level] != most })
+		kept = slices.DeleteFunc(kept, func(i int) bool { return all[i][level] != most })
 	}
-	return all[kept[0]]
+	return kept[0]
 }

@@ -13,13 +13,13 @@ import (
 
 func TestWhatAnAddressCountsAs(t *testing.T) {
 	t.Parallel()
-	for address, want := range map[string][]string{
+	for address, want := range map[string]broker.Place{
 		"192.0.2.7":         {"192.0.2.7/32", "192.0.2.0/24", "192.0.0.0/16"},
 		"2001:db8:1:2:3::4": {"2001:db8:1:2::/64", "2001:db8:1::/48", "2001:db8::/32"},
 		"::ffff:192.0.2.7":  {"192.0.2.7/32", "192.0.2.0/24", "192.0.0.0/16"},
 		"local":             {"local", "local", "local"},
 	} {
-		if diff := cmp.Diff(want, broker.Places(address)); diff != "" {
+		if diff := cmp.Diff(want, broker.PlaceOf(address)); diff != "" {
 			t.Errorf("%s: %s", address, diff)
 		}
 	}
@@ -40,12 +40,12 @@ func TestWhosePairingGoesWhereTheTableIsFull(t *testing.T) {
 		"networks of one customer with IPv6":  {[]string{"192.0.2.1", "192.0.2.1", "2001:db8:1:1::1", "2001:db8:1:2::1", "2001:db8:1:3::1"}, 2},
 		"behind a unix socket":                {[]string{"local", "local", "192.0.2.1"}, 0},
 	} {
-		var all []broker.Pairing
-		for i, a := range c.addresses {
-			all = append(all, broker.Pairing{TokenSHA256: fmt.Sprint(i), Address: a})
+		var all []broker.Place
+		for _, a := range c.addresses {
+			all = append(all, broker.PlaceOf(a))
 		}
-		if got := broker.Busiest(all).TokenSHA256; got != fmt.Sprint(c.want) {
-			t.Errorf("%s: %s goes, want %d", name, got, c.want)
+		if got := broker.Busiest(all); got != c.want {
+			t.Errorf("%s: %d goes, want %d", name, got, c.want)
 		}
 	}
 }
@@ -134,7 +134,7 @@ func TestEachPlaceHasAShareOfOpenings(t *testing.T) {
 		for i := range c.limit + 1 {
 			cred := d.Credentials()
 			cred.Address = c.address(i % 250)
-			err := s.Broker.AdmitOpening(cred)
+			cred, err := s.Broker.AdmitOpening(cred)
 			if err == nil {
 				_, err = s.Broker.OpenPairing(ctx(t), cred, d.Opening())
 			}
@@ -142,7 +142,7 @@ func TestEachPlaceHasAShareOfOpenings(t *testing.T) {
 				t.Fatalf("%s: number %d: %v", name, i+1, err)
 			}
 		}
-		if err := s.Broker.AdmitOpening(brokertest.NewDevice(t, "").Credentials()); err != nil {
+		if _, err := s.Broker.AdmitOpening(brokertest.NewDevice(t, "").Credentials()); err != nil {
 			t.Errorf("%s: another place: %v", name, err)
 		}
 	}

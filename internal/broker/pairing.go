@@ -28,8 +28,10 @@ func (b *Broker) OpenPairing(ctx context.Context, c Credentials, body protocol.O
 	if err != nil {
 		return protocol.PairingOpened{}, err
 	}
-	if wait := b.limits.openings.Take(c.Address, b.now()); wait > 0 {
-		return protocol.PairingOpened{}, slowDown("too many pairings from this network", wait)
+	if !c.admitted {
+		if c, err = b.AdmitOpening(c); err != nil {
+			return protocol.PairingOpened{}, err
+		}
 	}
 	var out protocol.PairingOpened
 	err = b.store.Update(ctx, func(tx Tx) error {
@@ -109,7 +111,11 @@ func (b *Broker) makeRoom(tx Tx) error {
 	if len(unseen) == 0 {
 		return slowDown("too many open pairings", 60)
 	}
-	return tx.DropPairing(busiest(unseen).TokenSHA256)
+	places := make([]Place, len(unseen))
+	for i, p := range unseen {
+		places[i] = PlaceOf(p.Address)
+	}
+	return tx.DropPairing(unseen[Busiest(places)].TokenSHA256)
 }
 
 func (b *Broker) reopenPairing(tx Tx, known Pairing, body protocol.OpenPairing) (Pairing, error) {

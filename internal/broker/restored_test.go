@@ -68,12 +68,15 @@ func TestAnAccountThatWasPutBackWaitsForItsOwner(t *testing.T) {
 	if err := s.OpenAccount(owner, owner.Signing); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[broker.Credentials]string{
-		d.Credentials(): "", revoked.Credentials(): protocol.CodeSessionRevoked,
-		owner.Credentials(): "", foreign.Credentials(): protocol.CodeRestored,
+	for name, tc := range map[string]struct {
+		c    broker.Credentials
+		want string
+	}{
+		"an agent": {d.Credentials(), ""}, "the revoked one": {revoked.Credentials(), protocol.CodeSessionRevoked},
+		"the owner": {owner.Credentials(), ""}, "another account's agent": {foreign.Credentials(), protocol.CodeRestored},
 	} {
-		if got := ask(name); got != want {
-			t.Errorf("after it is open: %q, want %q", got, want)
+		if got := ask(tc.c); got != tc.want {
+			t.Errorf("after it is open: %s: %q, want %q", name, got, tc.want)
 		}
 	}
 }

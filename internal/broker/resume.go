@@ -17,6 +17,9 @@ func (b *Broker) Resume(ctx context.Context, c Credentials, body protocol.Resume
 	}
 	var out protocol.SessionInfo
 	var refusal *protocol.Problem
+	if err := b.checkResume(ctx, body); err != nil {
+		return out, err
+	}
 	fresh := b.challenges.Use(body.Challenge, body.Wallet, b.unix())
 	err := b.store.Update(ctx, func(tx Tx) error {
 		var err error
@@ -33,6 +36,19 @@ func (b *Broker) Resume(ctx context.Context, c Credentials, body protocol.Resume
 		return protocol.SessionInfo{}, refusal
 	}
 	return out, nil
+}
+
+// checkResume refuses who has no key of the wallet before anything is written or kept:
+// anybody may ask.
+func (b *Broker) checkResume(ctx context.Context, body protocol.Resume) error {
+	err := b.store.View(ctx, func(tx Tx) error {
+		_, err := b.prover(tx, body)
+		return err
+	})
+	if errors.Is(err, ErrNone) {
+		return b.unknownToken(body.Wallet)
+	}
+	return err
 }
 
 // resume returns a refusal beside a nil error where the changes must stay.
@@ -63,9 +79,18 @@ func (b *Broker) resume(tx Tx, c Credentials, body protocol.Resume, fresh bool) 
 	return b.resumeAgent(tx, c, s, body.NextSHA256)
 }
 
-// provenSession finds the session of the wallet whose device made the proof: the
-// living one first, else one that ended. ErrNone: the proof is nobody's.
+// provenSession is prover's, settled.
 func (b *Broker) provenSession(tx Tx, body protocol.Resume) (Session, error) {
+	s, err := b.prover(tx, body)
+	if err != nil {
+		return s, err
+	}
+	return b.settle(tx, s)
+}
+
+// prover finds the session of the wallet whose device made the proof: the living one
+// first, else one that ended. ErrNone: the proof is nobody's.
+func (b *Broker) prover(tx Tx, body protocol.Resume) (Session, error) {
 	account, err := tx.AccountOf(body.Wallet)
 	if err != nil {
 		return Session{}, err
@@ -77,7 +102,7 @@ func (b *Broker) provenSession(tx Tx, body protocol.Resume) (Session, error) {
 	text := session.ResumeText(body.Wallet, body.NextSHA256, body.Challenge)
 	for _, s := range all {
 		if session.CheckProof(s.DeviceSignKey, text, body.Proof) == nil {
-			return b.settle(tx, s)
+			return s, nil
 		}
 	}
 	return Session{}, ErrNone

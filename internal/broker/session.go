@@ -139,6 +139,7 @@ func (b *Broker) EndSession(ctx context.Context, c Credentials, body protocol.En
 	if err := b.checkDeviceProof(ctx, c, proof); err != nil {
 		return err
 	}
+	c.admitted = true
 	var w wallet.Wallet
 	err := b.takeAway(func() error {
 		return b.as(ctx, c, func(tx Tx, p principal) error {
@@ -170,6 +171,7 @@ func (b *Broker) Renew(ctx context.Context, c Credentials, body protocol.Renew) 
 	if err := b.checkDeviceProof(ctx, c, proof); err != nil {
 		return protocol.SessionInfo{}, err
 	}
+	c.admitted = true // who has the token alone must not use up what its end takes
 	var out protocol.SessionInfo
 	err := b.as(ctx, c, func(tx Tx, p principal) error {
 		s, err := tx.Session(p.Account, p.Session)

@@ -20,6 +20,21 @@ type waiters struct {
 
 func newWake() *wake { return &wake{waiting: map[string]*waiters{}} }
 
+// maxWaiting is how many long polls wait for one name. A daemon or board has one, and for
+// a time those whose connections were cut without a sign.
+const (
+	maxWaiting   = 16
+	waitingRetry = 5 // seconds
+)
+
+// Full reports whether no more long polls may wait for name.
+func (w *wake) Full(name string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	g := w.waiting[name]
+	return g != nil && g.count >= maxWaiting
+}
+
 // Join must be called before the state is read; a change after that closes the channel.
 // The caller leaves with Leave, once.
 func (w *wake) Join(name string) (changed <-chan struct{}, leave func()) {
@@ -72,6 +87,9 @@ func (w *wake) Count() (n int) {
 // poll calls look until it reports an answer or an error, wait has passed (answered
 // is false), the caller is gone, or the broker stops. look runs at least once.
 func (b *Broker) poll(ctx context.Context, name string, wait time.Duration, look func() (answered bool, err error)) (bool, error) {
+	if wait > 0 && b.wake.Full(name) {
+		return false, slowDown("too many requests wait for the same", waitingRetry)
+	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for {

@@ -17,7 +17,8 @@ import (
 // The largest bodies, in bytes. Only bodies with records are large.
 const (
 	proofBody   = 4 << 10  // hashes, codes and a proof
-	keysBody    = 32 << 10 // age's hybrid keys, or a pairing request of 8 KiB in base64
+	accountBody = 8 << 10  // age's hybrid keys
+	requestBody = 32 << 10 // a pairing request of 8 KiB in base64
 	reportBody  = protocol.MaxBody
 	recordsBody = protocol.MaxApproveBody
 )
@@ -43,7 +44,7 @@ func (a *API) agentsOnly(ctx context.Context, c broker.Credentials) (broker.Cred
 }
 
 func (a *API) boards(_ context.Context, c broker.Credentials) (broker.Credentials, error) {
-	return c, a.broker.AdmitOpening(c)
+	return a.broker.AdmitOpening(c)
 }
 
 // withBody reads a body of at most limit bytes if the gate allows it, and passes it to one of

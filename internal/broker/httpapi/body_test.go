@@ -95,7 +95,7 @@ func TestEachOperationTakesNoMoreThanItNeeds(t *testing.T) {
 		token        secret.String
 		limit        int64
 	}{
-		{"POST", "/v1/accounts", owner.Token, 32 << 10},
+		{"POST", "/v1/accounts", owner.Token, 8 << 10},
 		{"POST", "/v1/accounts/open", owner.Token, 4 << 10},
 		{"POST", "/v1/pairings", owner.Token, 32 << 10},
 		{"POST", "/v1/pairings/find", owner.Token, 4 << 10},
@@ -171,6 +171,36 @@ func TestFewLargeBodiesAreReadAtOnce(t *testing.T) {
 		}
 		close(release)
 		for range 2 {
+			<-codes
+		}
+	})
+}
+
+// A network that used up its share of pairings does not get it again for bodies that never end.
+func TestOpeningsAreCountedBeforeTheirBodies(t *testing.T) {
+	t.Parallel()
+	s := brokertest.Start(t)
+	synctest.Test(t, func(t *testing.T) {
+		api := httpapi.New(httpapi.Config{Broker: s.Broker})
+		var reading atomic.Int32
+		release, codes := make(chan struct{}), make(chan int, 50)
+		for range 50 {
+			go func() {
+				w := httptest.NewRecorder()
+				api.ServeHTTP(w, posted("POST", "/v1/pairings", secret.String{}, &slow{reading: &reading, release: release}, 8<<10))
+				codes <- w.Code
+			}()
+		}
+		for range 40 {
+			if got := <-codes; got != http.StatusTooManyRequests {
+				t.Errorf("one more than the share: %d", got)
+			}
+		}
+		if n := reading.Load(); n != 10 {
+			t.Errorf("%d bodies are read, want 10", n)
+		}
+		close(release)
+		for range 10 {
 			<-codes
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,7 +31,7 @@ func bad(detail string) error {
 
 // credentials hash the bearer token. A malformed token is hashed too, and is then unknown.
 func (r *request) credentials() broker.Credentials {
-	c := broker.Credentials{Address: r.api.address(r.Request), Epoch: r.Header.Get(protocol.EpochHeader)}
+	c := broker.Credentials{Address: r.api.address(r.Request), Epoch: r.Header.Get(protocol.EpochHeader), Known: known(r.Context())}
 	values := r.Header.Values("Authorization")
 	if len(values) != 1 {
 		return c
@@ -60,17 +61,12 @@ func (a *API) address(r *http.Request) string {
 	return host
 }
 
-func (a *API) trusts(host string) bool {
+func (a *API) trusts(host string) bool { return within(a.trusted, host) }
+
+// within reports whether host is an address in one of the prefixes.
+func within(prefixes []netip.Prefix, host string) bool {
 	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		return false
-	}
-	for _, p := range a.trusted {
-		if p.Contains(addr.Unmap().WithZone("")) {
-			return true
-		}
-	}
-	return false
+	return err == nil && slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(addr.Unmap().WithZone("")) })
 }
 
 // query refuses repeated, malformed and unknown parameters.

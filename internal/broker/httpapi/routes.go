@@ -73,13 +73,13 @@ func (a *API) info(r *request) (int, any, error) {
 }
 
 func (a *API) createAccount(r *request) (int, any, error) {
-	return withBody(r, keysBody, a.anybody, http.StatusCreated, func(c broker.Credentials, in protocol.Account) (protocol.SessionInfo, error) {
+	return withBody(r, accountBody, a.anybody, http.StatusCreated, func(c broker.Credentials, in protocol.Account) (protocol.SessionInfo, error) {
 		return a.broker.CreateAccount(r.Context(), c, in)
 	})
 }
 
 func (a *API) openPairing(r *request) (int, any, error) {
-	return withBody(r, keysBody, a.boards, http.StatusCreated, func(c broker.Credentials, in protocol.OpenPairing) (protocol.PairingOpened, error) {
+	return withBody(r, requestBody, a.boards, http.StatusCreated, func(c broker.Credentials, in protocol.OpenPairing) (protocol.PairingOpened, error) {
 		return a.broker.OpenPairing(r.Context(), c, in)
 	})
 }
