@@ -18,12 +18,12 @@ type endpoint struct {
 	address string // as D-Bus spells it, for the child
 }
 
-// errNoAddress: no session bus is named that we would talk to. Nothing is started
+// errNoAddress: the environment names no session bus that can be used. No program is started
 // to get one (autolaunch, unixexec), and no other transport than a unix socket is used.
 var errNoAddress = errors.New("no session bus address")
 
-// endpoints are tried in order. The variable wins even when it names nothing usable:
-// whoever set it did not mean another bus.
+// endpoints are to be tried in order. If the variable is set, it alone counts, even when it
+// names no bus that can be used: its value says which bus is meant.
 func endpoints(getenv func(string) string) ([]endpoint, error) {
 	if text := getenv(busVariable); text != "" {
 		return parseAddresses(text)
@@ -94,10 +94,10 @@ func unescape(s string) (string, bool) {
 }
 
 func escape(s string) string {
-	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_/.\\*"
+	const unescaped = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_/.\\*"
 	var b strings.Builder
 	for i := range len(s) {
-		if strings.IndexByte(plain, s[i]) >= 0 {
+		if strings.IndexByte(unescaped, s[i]) >= 0 {
 			b.WriteByte(s[i])
 			continue
 		}

@@ -40,9 +40,9 @@ func BenchmarkPut(b *testing.B) {
 	}
 }
 
-// BenchmarkPlainGoKeyring is what the child and its looks cost: the same calls with
-// the library in this process. Its connection is one for all, so it is one benchmark.
-func BenchmarkPlainGoKeyring(b *testing.B) {
+// BenchmarkGoKeyring makes the same calls with the library in this process; the difference is
+// what the child costs. The library has one connection, so this is one benchmark.
+func BenchmarkGoKeyring(b *testing.B) {
 	g, _ := inKeyring(b, keyringtest.Unlocked)
 	b.Setenv("DBUS_SESSION_BUS_ADDRESS", g.Address)
 	b.Run("put", func(b *testing.B) {

@@ -14,14 +14,14 @@ import (
 	dbus "github.com/godbus/dbus/v5"
 )
 
-// errAuth: the bus is there and did not let us in.
+// errAuth: there is a bus, and it refused this user.
 var errAuth = errors.New("the session bus refused us")
 
 // errBus: the bus cannot be reached, or went away.
 var errBus = errors.New("no session bus")
 
-// dial connects to the first endpoint that answers. It is our own because the
-// library's has no deadline for connect, AUTH and Hello. Errors: errBus, errAuth, ctx's.
+// dial connects to the first endpoint that answers. The library's own dial is not used,
+// because it has no deadline for connect, AUTH and Hello. Errors: errBus, errAuth, ctx's.
 func dial(ctx context.Context, places []endpoint, signals dbus.SignalHandler) (*dbus.Conn, endpoint, error) {
 	var firstErr error
 	for _, place := range places {
@@ -42,7 +42,7 @@ func dialOne(ctx context.Context, place endpoint, signals dbus.SignalHandler) (*
 	if err != nil {
 		return nil, dialError(ctx, err)
 	}
-	// The library reads without a context until it is greeted.
+	// The library reads without a context until Hello was answered.
 	release := context.AfterFunc(ctx, func() { _ = socket.SetDeadline(time.Unix(1, 0)) })
 	defer release()
 	conn, err := dbus.NewConn(socket, dbus.WithSignalHandler(signals))
@@ -63,7 +63,7 @@ func greet(ctx context.Context, conn *dbus.Conn) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
-		// A bus of another user ends the connection here instead of refusing.
+		// A bus of another user ends the connection here and gives no refusal.
 		return fmt.Errorf("%w: %w", errAuth, err)
 	}
 	if err := conn.Hello(); err != nil {
@@ -91,7 +91,7 @@ func lost(err error) bool {
 		errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
 }
 
-// noSignals is for connections that ask for none.
+// noSignals is for connections that subscribe to no signal.
 type noSignals struct{}
 
 func (noSignals) DeliverSignal(string, string, *dbus.Signal) {}

@@ -10,7 +10,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/harden"
 )
 
-// errRequest: not a request of ours; only our own parent should ever see it.
+// errRequest: not a request that this version writes. The child's exit code tells the parent.
 var errRequest = errors.New("not a keychain request")
 
 // Child serves one request and returns the exit code: 0 when an answer was written,
@@ -25,7 +25,7 @@ func Child(stdin io.Reader, stdout io.Writer) int {
 		return 1
 	}
 	defer endInTime(time.Duration(req.Milliseconds) * time.Millisecond)()
-	if err := json.NewEncoder(stdout).Encode(answerOf(serve(openVault(os.Getenv), req))); err != nil {
+	if err := json.NewEncoder(stdout).Encode(answerOf(serve(openEntryStore(os.Getenv), req))); err != nil {
 		return 1
 	}
 	return 0
@@ -51,7 +51,7 @@ func parseRequest(data []byte) (request, error) {
 	return request{}, errRequest
 }
 
-func serve(v vault, req request) ([]byte, error) {
+func serve(v entryStore, req request) ([]byte, error) {
 	switch req.Operation {
 	case opGet:
 		return v.get(req.Account)
@@ -62,8 +62,8 @@ func serve(v vault, req request) ([]byte, error) {
 	}
 }
 
-// endInTime ends the child's process group should the parent be gone that would
-// have done it. The returned function takes that back.
+// endInTime kills the child's process group after d, in case the parent, which kills it at
+// its deadline, is gone. The returned function stops that.
 func endInTime(d time.Duration) func() {
 	timer := time.AfterFunc(d, func() {
 		killOwnGroup()

@@ -22,7 +22,7 @@ import (
 )
 
 // ownName makes another name for the test program, which tells a test's children
-// from those of the tests beside it: their argv can be read by anyone.
+// from those of the tests that run at the same time, by their argv.
 func ownName(t *testing.T) string {
 	t.Helper()
 	program, err := os.Executable()
@@ -73,7 +73,7 @@ func TestTheSecretIsOnlyInTheChildsMemory(t *testing.T) {
 	g, _ := inKeyring(t, keyringtest.Unlocked)
 	env := append(keyringtest.Env(g.Address, g.Home), "AGENTKEYS_HOME=/x", "LD_PRELOAD=")
 	name := ownName(t)
-	k := keychain.New(keychain.Config{Env: lookup(env), Executable: name, Timeout: patient})
+	k := keychain.New(keychain.Config{Env: lookup(env), Executable: name, Timeout: longTimeout})
 	wantState(t, k.Probe(t.Context()), store.StateUnlocked)
 	g.Stop()
 	defer g.Continue()

@@ -2,8 +2,7 @@ package keychain
 
 import "os"
 
-// pathOfExecutable is empty when the system does not say; starting it then fails
-// with an error that names the child.
+// pathOfExecutable is empty when the system does not tell it. Starting the child then fails.
 func pathOfExecutable() string {
 	path, err := os.Executable()
 	if err != nil {

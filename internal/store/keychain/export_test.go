@@ -6,21 +6,21 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 )
 
-// The seams of the external tests.
+// What the external tests replace.
 type (
 	Platform interface {
-		Look(ctx context.Context) (store.Probe, string)
-		Watch(ctx context.Context, poke func()) bool
+		Probe(ctx context.Context) (store.Probe, string)
+		Watch(ctx context.Context, wake func()) bool
 	}
 	Endpoint = endpoint
 )
 
 type testPlatform struct{ Platform }
 
-func (p testPlatform) look(ctx context.Context) (store.Probe, string) { return p.Look(ctx) }
-func (p testPlatform) watch(ctx context.Context, poke func()) bool    { return p.Watch(ctx, poke) }
-func (testPlatform) maxValue() int                                    { return 0 }
-func (testPlatform) fits(string, string) bool                         { return true }
+func (p testPlatform) probe(ctx context.Context) (store.Probe, string) { return p.Probe(ctx) }
+func (p testPlatform) watch(ctx context.Context, wake func()) bool     { return p.Watch(ctx, wake) }
+func (testPlatform) maxValue() int                                     { return 0 }
+func (testPlatform) fits(string, string) bool                          { return true }
 
 // NewWith is New with another platform and a random that always is 0.5: no jitter.
 func NewWith(cfg Config, p Platform) *Keychain {
@@ -29,9 +29,9 @@ func NewWith(cfg Config, p Platform) *Keychain {
 	return k
 }
 
-// LookSecurity is the macOS probe with a stand-in for `security`.
-func LookSecurity(ctx context.Context, path string, env []string) store.Probe {
-	return security{path: path, env: env}.look(ctx)
+// ProbeSecurity is the macOS probe with another program in place of `security`.
+func ProbeSecurity(ctx context.Context, path string, env []string) store.Probe {
+	return security{path: path, env: env}.probe(ctx)
 }
 
 var (
@@ -40,13 +40,13 @@ var (
 	ParseRequest   = parseRequest
 	SecurityFits   = securityFits
 	SecurityError  = securityExitError
-	NextStep       = nextStep
+	NextInterval   = nextInterval
 	Spread         = spread
 )
 
 const (
-	MaxValueMacOS = securityMaxValue
-	WaitingStep   = waitingInterval
+	MaxValueMacOS   = securityMaxValue
+	WaitingInterval = waitingInterval
 )
 
 func (e endpoint) Socket() string  { return e.socket }

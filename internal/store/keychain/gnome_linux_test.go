@@ -57,10 +57,10 @@ func TestAnEntryOfAnUnlockedKeyringIsWrittenReadAndDeleted(t *testing.T) {
 
 func newKeychain(t testing.TB, env ...string) *keychain.Keychain {
 	t.Helper()
-	return keychain.New(keychain.Config{Env: lookup(env), Timeout: patient})
+	return keychain.New(keychain.Config{Env: lookup(env), Timeout: longTimeout})
 }
 
 func newQuick(t testing.TB, env ...string) *keychain.Keychain {
 	t.Helper()
-	return keychain.New(keychain.Config{Env: lookup(env), Timeout: quick})
+	return keychain.New(keychain.Config{Env: lookup(env), Timeout: shortTimeout})
 }

@@ -9,7 +9,7 @@ func ownGroup() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// ownExecutable is this very program, also after its file was replaced.
+// ownExecutable is this program, also after its file was replaced.
 func ownExecutable() string {
 	const self = "/proc/self/exe"
 	if _, err := os.Stat(self); err == nil {

@@ -17,7 +17,7 @@ import (
 // mustPlain runs go-keyring alone in the session of g.
 func mustPlain(t *testing.T, g *keyringtest.GnomeKeyring, stdin, operation string) string {
 	t.Helper()
-	out, err := plain(t.Context(), t, keyringtest.Env(g.Address, g.Home), stdin, operation)
+	out, err := goKeyring(t.Context(), t, keyringtest.Env(g.Address, g.Home), stdin, operation)
 	if err != nil {
 		t.Fatalf("go-keyring alone, %s: %v", operation, err)
 	}
@@ -54,7 +54,7 @@ func TestGoKeyringSecretToolAndWeReadEachOther(t *testing.T) {
 	if err := k.Delete(t.Context(), account); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := plain(t.Context(), t, keyringtest.Env(g.Address, g.Home), "", "get"); err == nil {
+	if _, err := goKeyring(t.Context(), t, keyringtest.Env(g.Address, g.Home), "", "get"); err == nil {
 		t.Error("go-keyring still reads what we deleted")
 	}
 	mustPlain(t, g, "ak1.1.dg", "set")
@@ -83,7 +83,7 @@ func raw(t *testing.T) string {
 func adopted(t *testing.T, k store.Keychain, want store.Backend) (home string) {
 	t.Helper()
 	home = filepath.Join(keyringtest.Dir(t), "home")
-	s, err := store.New(store.Config{Home: home, Keychain: k, KeychainTimeout: patient})
+	s, err := store.New(store.Config{Home: home, Keychain: k, KeychainTimeout: longTimeout})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ import (
 func during(t *testing.T, g *keyringtest.GnomeKeyring, operation func(*keychain.Keychain) error, end func()) error {
 	t.Helper()
 	name := ownName(t)
-	k := keychain.New(keychain.Config{Env: lookup(keyringtest.Env(g.Address, g.Home)), Executable: name, Timeout: 5 * quick})
+	k := keychain.New(keychain.Config{Env: lookup(keyringtest.Env(g.Address, g.Home)), Executable: name, Timeout: 5 * shortTimeout})
 	wantState(t, k.Probe(t.Context()), store.StateUnlocked)
 	g.Stop()
 	result, begin := make(chan error, 1), time.Now()
@@ -29,7 +29,7 @@ func during(t *testing.T, g *keyringtest.GnomeKeyring, operation func(*keychain.
 	time.Sleep(50 * time.Millisecond) // it has asked its question by now
 	end()
 	err := <-result
-	if took := time.Since(begin); took > 5*quick+slack {
+	if took := time.Since(begin); took > 5*shortTimeout+slack {
 		t.Errorf("took %v", took)
 	}
 	if pid := findChild(name); pid != "" {
@@ -157,7 +157,7 @@ func TestWithoutABusNothingIsStartedByUs(t *testing.T) {
 			}
 			// go-keyring alone: what is looked for can be found.
 			defer keyringtest.EndHome(t, home)
-			_, _ = plain(t.Context(), t, append(env, "DISPLAY="+display.Name), "", "get") // whether it finds anything
+			_, _ = goKeyring(t.Context(), t, append(env, "DISPLAY="+display.Name), "", "get") // whether it finds anything
 			if programs := keyringtest.InHome(t, home); !slices.Contains(programs, "dbus-daemon") {
 				t.Errorf("go-keyring alone left %q: this test sees nothing", programs)
 			}

@@ -110,7 +110,7 @@ func TestRealKeePassXCThatConfirmsReadsIsNotAskedFor(t *testing.T) {
 		defer cancel()
 		eventually(t, "a window of go-keyring alone", func() bool { return !cmp.Equal(s.windows, s.display.Titles()) })
 	}()
-	if _, err := plain(ctx, t, keyringtest.Env(s.Address, s.Home), "", "get"); err == nil {
+	if _, err := goKeyring(ctx, t, keyringtest.Env(s.Address, s.Home), "", "get"); err == nil {
 		t.Error("go-keyring alone read it without a person")
 	}
 	<-shown

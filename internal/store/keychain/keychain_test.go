@@ -29,8 +29,8 @@ func TestMain(m *testing.M) {
 			_, _ = k.Get(context.Background(), "master") // until it is killed
 		}
 	}
-	if operation := os.Getenv(plainVariable); operation != "" {
-		os.Exit(plainGoKeyring(operation))
+	if operation := os.Getenv(goKeyringVariable); operation != "" {
+		os.Exit(runGoKeyring(operation))
 	}
 	if home := os.Getenv(workerVariable); home != "" {
 		os.Exit(work(home))
@@ -65,10 +65,10 @@ func wantState(t *testing.T, p store.Probe, want store.KeychainState) {
 	}
 }
 
-// quick is the deadline of tests that reach it, patient that of tests that do not; slack
-// is what a call may take longer on a busy machine: what it is told from never ends.
+// shortTimeout is the deadline of tests that reach it, longTimeout that of tests that do not.
+// slack is what a call may take longer on a busy machine; without a deadline it would never end.
 const (
-	patient = 20 * time.Second
-	quick   = time.Second
-	slack   = 20 * time.Second
+	longTimeout  = 20 * time.Second
+	shortTimeout = time.Second
+	slack        = 20 * time.Second
 )

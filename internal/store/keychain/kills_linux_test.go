@@ -62,7 +62,7 @@ func TestMigrationUnderKills(t *testing.T) {
 	k := &killTest{
 		t: t, random: rand.New(rand.NewPCG(seed, 0)), user: keyringtest.Dir(t),
 		slot: storetest.NewLedger(), backend: map[uint64]store.Backend{},
-		answers: map[string]int{}, asked: map[string]int{}, timeout: patient,
+		answers: map[string]int{}, asked: map[string]int{}, timeout: longTimeout,
 	}
 	k.home = filepath.Join(k.user, ".agentkeys")
 	k.login()
@@ -177,7 +177,7 @@ func (k *killTest) disturb() {
 	case n < 2 && !k.locked:
 		k.ring.Lock()
 		k.locked = true
-	case n < 6: // frozen beyond the workers' deadlines or not: what was sent lands late
+	case n < 6: // frozen beyond the workers' deadlines or not: what was sent is done late
 		k.pause(60 * time.Millisecond)
 		k.ring.Stop()
 		k.pause(k.timeout * 7 / 5)
@@ -222,7 +222,7 @@ func (k *killTest) moves() (toKeychain, toFile int) {
 // a session that was deleted.
 func (k *killTest) finish() {
 	k.t.Helper()
-	k.timeout = patient
+	k.timeout = longTimeout
 	for _, p := range k.pairs {
 		k.doFor(k.workers[0], doDrop, p)
 	}

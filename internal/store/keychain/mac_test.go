@@ -24,7 +24,7 @@ type mac struct {
 func (m mac) Probe(ctx context.Context) store.Probe { return m.ProbeNow(ctx) }
 
 func (m mac) ProbeNow(ctx context.Context) store.Probe {
-	return keychain.LookSecurity(ctx, m.security, []string{"HOME=" + m.home, "PATH=" + os.Getenv("PATH")})
+	return keychain.ProbeSecurity(ctx, m.security, []string{"HOME=" + m.home, "PATH=" + os.Getenv("PATH")})
 }
 
 func (m mac) Get(_ context.Context, account string) (string, error) {
@@ -57,7 +57,7 @@ func TestEnvironmentsOfAMac(t *testing.T) {
 	}{
 		"MacBook, logged in":                            {"exit 44", store.ModeAuto, store.BackendKeychain},
 		"Mac mini, logged in":                           {"exit 44", store.ModeAuto, store.BackendKeychain},
-		"Mac mini, nobody logged in (ssh, a daemon)":    {"exit 36", store.ModeAuto, store.BackendFile},
+		"Mac mini, no login session (ssh, a daemon)":    {"exit 36", store.ModeAuto, store.BackendFile},
 		"MacBook, this program is refused":              {"exit 51", store.ModeAuto, store.BackendFile},
 		"Mac mini with AGENTKEYS_SESSION_STORE=file":    {"touch \"$HOME/asked\"", store.ModeFile, store.BackendFile},
 		"Mac mini, the keychain of the session is gone": {"exit 53", store.ModeAuto, store.BackendFile},
@@ -67,7 +67,7 @@ func TestEnvironmentsOfAMac(t *testing.T) {
 				t.Parallel()
 				path, dir := standIn(t, env.security)
 				m := mac{security: path, home: dir, entries: map[string]string{}}
-				s, err := store.New(store.Config{Home: filepath.Join(dir, "home"), Mode: env.mode, Keychain: m, KeychainTimeout: patient})
+				s, err := store.New(store.Config{Home: filepath.Join(dir, "home"), Mode: env.mode, Keychain: m, KeychainTimeout: longTimeout})
 				if err != nil {
 					t.Fatal(err)
 				}

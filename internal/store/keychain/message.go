@@ -34,11 +34,11 @@ type request struct {
 	Operation    string `json:"operation"`
 	Account      string `json:"account"`
 	Value        []byte `json:"value,omitempty"`
-	Milliseconds int64  `json:"milliseconds"` // then the child ends itself
+	Milliseconds int64  `json:"milliseconds"` // after which the child ends itself
 }
 
-// answer comes from its stdout. State and Reason belong to outcomeUnavailable;
-// they are words of this package, never the provider's, which could quote the secret.
+// answer comes from its stdout. State and Reason belong to outcomeUnavailable. They are texts
+// of this package and never the provider's, which could quote the secret.
 type answer struct {
 	Outcome string              `json:"outcome"`
 	Value   []byte              `json:"value,omitempty"`
@@ -46,7 +46,7 @@ type answer struct {
 	Reason  string              `json:"reason,omitempty"`
 }
 
-// errRefused: the provider answered with an error that is no state.
+// errRefused: the provider answered with an error that says nothing of its state.
 var errRefused = errors.New("the keychain refused")
 
 func answerOf(value []byte, err error) answer {

@@ -20,7 +20,7 @@ func TestTheAnswerOfAChildIsBelievedOnlyInOurWords(t *testing.T) {
 		"absent":                 {`{"outcome":"absent"}` + "\n", true, store.ErrKeychainAbsent},
 		"too big":                {`{"outcome":"too_big"}` + "\n", true, store.ErrTooBig},
 		"unavailable":            {`{"outcome":"unavailable","state":"locked","reason":"r"}` + "\n", true, store.ErrUnavailable},
-		"a state nobody knows":   {`{"outcome":"unavailable","state":"open"}` + "\n", true, nil},
+		"an unknown state":       {`{"outcome":"unavailable","state":"open"}` + "\n", true, nil},
 		"refused":                {`{"outcome":"refused"}` + "\n", true, nil},
 		"an outcome of no sense": {`{"outcome":"fine"}` + "\n", true, nil},
 		"no outcome":             {`{"value":"AAAA"}` + "\n", false, nil},

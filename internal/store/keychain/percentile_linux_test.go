@@ -36,8 +36,8 @@ func timed(b *testing.B, op func() error) {
 	b.ReportMetric(ms(0.99), "p99-ms")
 }
 
-// BenchmarkStore is what one save and one load cost in each store, the probe, and
-// plain go-keyring beside them in the same run.
+// BenchmarkStore is what one save and one load cost in each store, what the probe costs, and
+// for comparison what go-keyring costs without a child, all in one run.
 func BenchmarkStore(b *testing.B) {
 	g, k := inKeyring(b, keyringtest.Unlocked)
 	id := session.DaemonID(wallet.New())
@@ -59,25 +59,25 @@ func BenchmarkStore(b *testing.B) {
 		timed(b, func() error { k.ProbeNow(b.Context()); return nil })
 	})
 	b.Setenv("DBUS_SESSION_BUS_ADDRESS", g.Address)
-	b.Run("plain/set", func(b *testing.B) {
+	b.Run("go-keyring/set", func(b *testing.B) {
 		timed(b, func() error { return keyring.Set("agentkeys", account, benchValue) })
 	})
-	b.Run("plain/get", func(b *testing.B) {
+	b.Run("go-keyring/get", func(b *testing.B) {
 		timed(b, func() error { _, err := keyring.Get("agentkeys", account); return err })
 	})
 }
 
 // BenchmarkLockedKeyring asks a locked keyring again and again and reports what is
 // left in this process after b.N questions: goroutines and children over the start.
-// Run it with -benchtime 1000x. Plain go-keyring gets a hundredth of the questions:
-// it leaks quadratically.
+// Run it with -benchtime 1000x. Go-keyring without a child gets a hundredth of the questions,
+// since what it leaks grows quadratically.
 func BenchmarkLockedKeyring(b *testing.B) {
 	g, k := inKeyring(b, keyringtest.Locked)
 	b.Run("ours", func(b *testing.B) {
 		leaves(b, func() { _, _ = k.Get(b.Context(), account) })
 	})
 	b.Setenv("DBUS_SESSION_BUS_ADDRESS", g.Address)
-	b.Run("plain", func(b *testing.B) {
+	b.Run("go-keyring", func(b *testing.B) {
 		asked := 0
 		leaves(b, func() {
 			if asked++; asked%100 == 0 {
@@ -109,7 +109,7 @@ func childCount(b *testing.B) int {
 	n := 0
 	for _, path := range threads {
 		data, err := os.ReadFile(path)
-		if err == nil { // a thread may end meanwhile
+		if err == nil { // a thread may end in between
 			n += len(strings.Fields(string(data)))
 		}
 	}

@@ -18,20 +18,21 @@ type macOS struct {
 
 func newPlatform(cfg Config) platform {
 	m := macOS{tool: security{path: securityPath, env: environment(cfg.Env, "")}}
-	// The boot session: a fence of an earlier boot is over. Empty is never equal to one.
+	// The boot session takes the place of the provider's name: a fence of an earlier boot is
+	// over. An empty one proves nothing.
 	if id, err := unix.Sysctl("kern.bootsessionuuid"); err == nil {
 		m.owner = id
 	}
 	return m
 }
 
-func (m macOS) look(ctx context.Context) (store.Probe, string) {
-	p := m.tool.look(ctx)
+func (m macOS) probe(ctx context.Context) (store.Probe, string) {
+	p := m.tool.probe(ctx)
 	p.Owner = m.owner
 	return p, ""
 }
 
-// watch: macOS tells a command line program nothing; the next look finds out.
+// watch cannot listen: macOS sends a command line program no signal. The next probe finds out.
 func (macOS) watch(context.Context, func()) bool { return false }
 
 func (macOS) maxValue() int                   { return securityMaxValue }

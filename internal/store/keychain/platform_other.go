@@ -15,7 +15,7 @@ type disabled struct{}
 
 func newPlatform(Config) platform { return disabled{} }
 
-func (disabled) look(context.Context) (store.Probe, string) {
+func (disabled) probe(context.Context) (store.Probe, string) {
 	return store.Probe{State: store.StateDisabled, Provider: providerUnknown, Reason: noKeychain}, ""
 }
 
@@ -23,7 +23,7 @@ func (disabled) watch(context.Context, func()) bool { return false }
 func (disabled) maxValue() int                      { return 0 }
 func (disabled) fits(string, string) bool           { return true }
 
-func openVault(func(string) string) vault { return disabled{} }
+func openEntryStore(func(string) string) entryStore { return disabled{} }
 
 func (disabled) get(string) ([]byte, error) { return nil, unavailable() }
 func (disabled) put(string, string) error   { return unavailable() }

@@ -102,8 +102,8 @@ func TestProbeReadsWhatTheSecretServiceSays(t *testing.T) {
 }
 
 // onlyHarmlessCalls is invariant 8 of the store: the probe sends no Prompt, no
-// CreateCollection, no SearchItems, no write, and nothing that the bus may start
-// somebody for.
+// CreateCollection, no SearchItems, no write, and nothing for which the bus may start a
+// program.
 func onlyHarmlessCalls(t *testing.T, calls []keyringtest.Call) {
 	t.Helper()
 	harmless := []string{
@@ -166,7 +166,7 @@ func TestABusThatCannotBeUsedIsSaidInTime(t *testing.T) {
 		"autolaunch is not done":            {address: func(*testing.T) string { return "autolaunch:" }, want: store.StateNoBus},
 		"a program is not started":          {address: func(*testing.T) string { return "unixexec:path=/bin/true" }, want: store.StateNoBus},
 		"no such socket":                    {address: func(*testing.T) string { return "unix:path=/nonexistent/bus" }, want: store.StateNoBus},
-		"a socket that nobody serves":       {address: deadSocket, want: store.StateNoBus},
+		"a socket without a server":         {address: deadSocket, want: store.StateNoBus},
 		"another user's bus hangs up":       {address: listen(func(c net.Conn) { _ = c.Close() }), want: store.StateDenied},
 		"a bus that rejects": {address: listen(func(c net.Conn) {
 			_, _ = c.Write([]byte("REJECTED EXTERNAL\r\nREJECTED EXTERNAL\r\n"))
@@ -197,7 +197,7 @@ func TestABusThatCannotBeUsedIsSaidInTime(t *testing.T) {
 
 func TestNewTouchesNothing(t *testing.T) {
 	t.Parallel()
-	address := serveSocket(t, func(net.Conn) { t.Error("somebody connected") })
+	address := serveSocket(t, func(net.Conn) { t.Error("a connection was made") })
 	k := newKeychain(t, "DBUS_SESSION_BUS_ADDRESS="+address)
 	if p, ok := k.Last(); ok || k.MaxValue() != 0 {
 		t.Errorf("last %+v, at most %d bytes", p, k.MaxValue())
@@ -236,7 +236,7 @@ func serveSocket(t *testing.T, serve func(net.Conn)) string {
 }
 
 // deadSocket is what a bus that died leaves. It never listens: a child of another test
-// would have the listener until its exec, and somebody would seem to answer.
+// would have the listener until its exec, and a connection would succeed.
 func deadSocket(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(keyringtest.Dir(t), "bus")

@@ -1,6 +1,7 @@
 package keychain
 
-// The providers that a probe names; a label of metrics, so the list is closed.
+// The providers that a probe names. They are values of a label of metrics, so there are no
+// others.
 const (
 	providerGnome     = "gnome-keyring"
 	providerKeePassXC = "KeePassXC"

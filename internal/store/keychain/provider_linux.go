@@ -9,8 +9,8 @@ import (
 	dbus "github.com/godbus/dbus/v5"
 )
 
-// providerOf names the program behind a unique name: by its process, and where that
-// is not seen (sandbox, container, another user's /proc) by the other names it owns.
+// providerOf names the program behind a unique name: by its process, and where that cannot be
+// seen (in a sandbox, in a container) by the other names that it owns on the bus.
 func providerOf(ctx context.Context, conn *dbus.Conn, owner string) string {
 	var pid uint32
 	if askBus(ctx, conn, &pid, "GetConnectionUnixProcessID", owner) == nil {
@@ -29,7 +29,7 @@ func providerOfProcess(pid uint32) string {
 	return providerOfComm(strings.TrimSpace(string(comm)))
 }
 
-// providerOfComm knows the names as the kernel cuts them, after 15 bytes.
+// providerOfComm takes a process name as the kernel gives it, which is its first 15 bytes.
 func providerOfComm(comm string) string {
 	switch comm {
 	case "gnome-keyring-d":

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Run keeps the last look fresh, listens for the provider's signals, and returns
-// nil when ctx ends; nothing of it is left then. Call it once.
+// Run keeps the last probe fresh, listens to the provider's signals, and returns nil when ctx
+// ends, after everything that it started has ended. Call it once.
 func (k *Keychain) Run(ctx context.Context) error {
 	var listener sync.WaitGroup
 	listener.Go(func() { k.listen(ctx) })
@@ -25,8 +25,8 @@ func (k *Keychain) Run(ctx context.Context) error {
 	return nil
 }
 
-// pause returns when it is time to look again. After a poke that is gap after the
-// last look; the gap of the next poke is returned.
+// pause returns when it is time to probe again. After a signal that is when gap has passed
+// since the last probe. It returns the gap to wait after the next signal.
 func (k *Keychain) pause(ctx context.Context, gap time.Duration) time.Duration {
 	for {
 		k.mu.Lock()
@@ -39,19 +39,19 @@ func (k *Keychain) pause(ctx context.Context, gap time.Duration) time.Duration {
 			return gap
 		case <-timer.C:
 			return firstGap
-		case <-k.rearm:
+		case <-k.reschedule:
 			timer.Stop()
-		case <-k.pokes:
+		case <-k.wakeups:
 			timer.Stop()
-			k.settle(ctx, gap)
+			k.debounce(ctx, gap)
 			return min(2*gap, lastGap)
 		}
 	}
 }
 
-// settle waits until gap after the last look, swallows the pokes of that time and
-// makes the look stale.
-func (k *Keychain) settle(ctx context.Context, gap time.Duration) {
+// debounce waits until gap has passed since the last probe, takes all signals of that time as
+// one, and makes the probe stale.
+func (k *Keychain) debounce(ctx context.Context, gap time.Duration) {
 	s, _ := k.cached()
 	timer := time.NewTimer(time.Until(s.ended.Add(gap)))
 	defer timer.Stop()
@@ -61,7 +61,7 @@ func (k *Keychain) settle(ctx context.Context, gap time.Duration) {
 	case <-timer.C:
 	}
 	select {
-	case <-k.pokes:
+	case <-k.wakeups:
 	default:
 	}
 	k.mu.Lock()
@@ -69,18 +69,18 @@ func (k *Keychain) settle(ctx context.Context, gap time.Duration) {
 	k.mu.Unlock()
 }
 
-// listen watches whenever a look has seen a bus. A watch that breaks is a reason to
-// look; one that never stood is tried again after the next look.
+// listen watches the provider once a probe has found a bus. A watch that ends is a reason to
+// probe; one that could not be established is tried again after the next probe.
 func (k *Keychain) listen(ctx context.Context) {
-	poke := func() { notify(k.pokes) }
+	wake := func() { notify(k.wakeups) }
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-k.busSeen:
 		}
-		if k.platform.watch(ctx, poke) && ctx.Err() == nil {
-			poke()
+		if k.platform.watch(ctx, wake) && ctx.Err() == nil {
+			wake()
 		}
 	}
 }

@@ -41,7 +41,7 @@ func TestRunSeesEachChangeOfARealKeyringWithinTwoSecondsAndLeavesNothing(t *test
 	done := make(chan error, 1)
 	go func() { done <- k.Run(ctx) }()
 	reach(t, k, store.StateLocked)
-	// Past the look that follows the subscription, only a signal can be in time.
+	// After the probe that follows the subscription, only a signal can be in time.
 	time.Sleep(600 * time.Millisecond)
 	fastest := slack
 	for range 5 {

@@ -16,22 +16,22 @@ import (
 
 // script is a platform that says what the test sets and notes when it was asked.
 type script struct {
-	mu    sync.Mutex
-	begin time.Time
-	state store.KeychainState
-	looks []time.Duration // since begin
-	takes time.Duration
-	poke  func()
-	lose  chan struct{} // ends a watch
+	mu     sync.Mutex
+	begin  time.Time
+	state  store.KeychainState
+	probes []time.Duration // since begin
+	takes  time.Duration
+	wake   func()
+	lose   chan struct{} // ends a watch
 }
 
 func newScript(state store.KeychainState) *script {
 	return &script{begin: time.Now(), state: state, lose: make(chan struct{})}
 }
 
-func (s *script) Look(ctx context.Context) (store.Probe, string) {
+func (s *script) Probe(ctx context.Context) (store.Probe, string) {
 	s.mu.Lock()
-	s.looks = append(s.looks, time.Since(s.begin).Round(time.Millisecond))
+	s.probes = append(s.probes, time.Since(s.begin).Round(time.Millisecond))
 	p, takes := store.Probe{State: s.state, Provider: "unknown"}, s.takes
 	s.mu.Unlock()
 	select {
@@ -42,11 +42,11 @@ func (s *script) Look(ctx context.Context) (store.Probe, string) {
 	return p, "unix:path=/bus"
 }
 
-func (s *script) Watch(ctx context.Context, poke func()) bool {
+func (s *script) Watch(ctx context.Context, wake func()) bool {
 	s.mu.Lock()
-	s.poke = poke
+	s.wake = wake
 	s.mu.Unlock()
-	poke()
+	wake()
 	select {
 	case <-ctx.Done():
 	case <-s.lose:
@@ -63,15 +63,15 @@ func (s *script) set(state store.KeychainState) {
 func (s *script) signal() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.poke()
+	s.wake()
 }
 
-// seen returns the looks so far and forgets them.
+// seen returns the times of the probes since the last call.
 func (s *script) seen() []time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	defer func() { s.looks = nil }()
-	return slices.Clone(s.looks)
+	defer func() { s.probes = nil }()
+	return slices.Clone(s.probes)
 }
 
 // running starts Run in the bubble and returns what ends it.
@@ -91,13 +91,13 @@ func running(t *testing.T, k *keychain.Keychain) (stop func()) {
 func wantLooks(t *testing.T, s *script, want ...time.Duration) {
 	t.Helper()
 	if diff := cmp.Diff(want, s.seen()); diff != "" {
-		t.Errorf("looks (-want +got):\n%s", diff)
+		t.Errorf("probes (-want +got):\n%s", diff)
 	}
 }
 
 const ms = time.Millisecond
 
-func TestRunLooksAtAHealthyKeychainEveryTwoMinutes(t *testing.T) {
+func TestRunProbesAHealthyKeychainEveryTwoMinutes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(store.StateUnlocked)
@@ -105,7 +105,7 @@ func TestRunLooksAtAHealthyKeychainEveryTwoMinutes(t *testing.T) {
 		defer running(t, k)()
 		time.Sleep(5 * time.Minute)
 		synctest.Wait()
-		// The second look is for what happened before the signals were listened to.
+		// The second probe is for what happened before the signals were listened to.
 		wantLooks(t, s, 0, 250*ms, 120*time.Second+250*ms, 240*time.Second+250*ms)
 	})
 }
@@ -119,9 +119,9 @@ func TestRunBacksOffFromAnUnhealthyKeychainUnlessASessionWaits(t *testing.T) {
 		time.Sleep(20 * time.Minute)
 		synctest.Wait()
 		var gaps []time.Duration
-		looks := s.seen()
-		for i := 2; i < len(looks); i++ {
-			gaps = append(gaps, (looks[i] - looks[i-1]).Round(time.Second))
+		probes := s.seen()
+		for i := 2; i < len(probes); i++ {
+			gaps = append(gaps, (probes[i] - probes[i-1]).Round(time.Second))
 		}
 		want := []time.Duration{10 * time.Second, 20 * time.Second, 40 * time.Second, 80 * time.Second, 160 * time.Second, 300 * time.Second, 300 * time.Second}
 		if diff := cmp.Diff(want, gaps); diff != "" {
@@ -131,12 +131,12 @@ func TestRunBacksOffFromAnUnhealthyKeychainUnlessASessionWaits(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if n := len(s.seen()); n < 4 || n > 5 {
-			t.Errorf("%d looks in a minute while a session waits", n)
+			t.Errorf("%d probes in a minute while a session waits", n)
 		}
 	})
 }
 
-func TestASignalIsFollowedByALookWithinASecondAndChangedIsToldOnce(t *testing.T) {
+func TestASignalIsFollowedByAProbeWithinASecondAndChangedIsToldOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(store.StateLocked)
@@ -145,7 +145,7 @@ func TestASignalIsFollowedByALookWithinASecondAndChangedIsToldOnce(t *testing.T)
 		stop := running(t, k)
 		time.Sleep(time.Second)
 		synctest.Wait()
-		<-k.Changed() // the first look
+		<-k.Changed() // the first probe
 		s.set(store.StateUnlocked)
 		s.signal()
 		time.Sleep(time.Second)
@@ -165,7 +165,7 @@ func TestASignalIsFollowedByALookWithinASecondAndChangedIsToldOnce(t *testing.T)
 		}
 		synctest.Wait()
 		if n := len(s.seen()); n > 14 {
-			t.Errorf("%d looks in 10 s", n)
+			t.Errorf("%d probes in 10 s", n)
 		}
 		select {
 		case <-k.Changed():
@@ -179,7 +179,7 @@ func TestASignalIsFollowedByALookWithinASecondAndChangedIsToldOnce(t *testing.T)
 	})
 }
 
-func TestALostBusIsLookedAtAtOnceAndListenedToAgain(t *testing.T) {
+func TestALostBusIsProbedAtOnceAndListenedToAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(store.StateUnlocked)
@@ -200,12 +200,12 @@ func TestALostBusIsLookedAtAtOnceAndListenedToAgain(t *testing.T) {
 		time.Sleep(time.Second)
 		synctest.Wait()
 		if len(s.seen()) == 0 {
-			t.Error("no look after the signal")
+			t.Error("no probe after the signal")
 		}
 	})
 }
 
-func TestManyCallersShareOneLookAndAreNotHeldLonger(t *testing.T) {
+func TestManyCallersShareOneProbeAndAreNotHeldLonger(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(store.StateUnlocked)
@@ -222,7 +222,7 @@ func TestManyCallersShareOneLookAndAreNotHeldLonger(t *testing.T) {
 		}
 		callers.Wait()
 		if n := len(s.seen()); n != 1 {
-			t.Errorf("%d looks for 50 callers", n)
+			t.Errorf("%d probes for 50 callers", n)
 		}
 		s.takes = time.Hour
 		begin := time.Now()
@@ -281,7 +281,7 @@ func TestStepsAndJitter(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := keychain.NextStep(tt.state, tt.step, tt.changed); got != tt.want {
+			if got := keychain.NextInterval(tt.state, tt.step, tt.changed); got != tt.want {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})

@@ -34,7 +34,7 @@ func TestAKeyringThatWantsToAskBeforeAWriteIsNotAllowedTo(t *testing.T) {
 	}
 }
 
-// An entry, or the whole keyring, may be locked between the look and the read.
+// An entry, or the whole keyring, may be locked between the probe and the read.
 func TestAnEntryThatLocksInTheMiddleIsNotAskedFor(t *testing.T) {
 	t.Parallel()
 	f, k := scripted(t)
@@ -56,9 +56,9 @@ func TestAWriteThatAKeyringDropsOrNeverAnswersGoesToTheFile(t *testing.T) {
 		reason string
 		within time.Duration // each operation
 	}{
-		"dropped":        {nil, "not_seen", patient},
-		"never answered": {func() (item, prompt dbus.ObjectPath) { <-never; return "/", "/" }, "put", 5 * quick},
-		"asks":           {func() (item, prompt dbus.ObjectPath) { return "/", fakePrompt }, "put", patient},
+		"dropped":        {nil, "not_seen", longTimeout},
+		"never answered": {func() (item, prompt dbus.ObjectPath) { <-never; return "/", "/" }, "put", 5 * shortTimeout},
+		"asks":           {func() (item, prompt dbus.ObjectPath) { return "/", fakePrompt }, "put", longTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -15,25 +15,26 @@ const (
 	securityMaxValue   = 2985
 	securityMaxCommand = 4095
 
-	// probeAccount never exists: an entry's attributes are looked up, not its secret.
+	// probeAccount is an account that never has an entry.
 	probeAccount = "probe"
 )
 
-// security is macOS's command of that name; path may be a stand-in.
+// security is macOS's command of that name. A test gives the path of another program.
 type security struct {
 	path string
 	env  []string
 }
 
-// look asks for an entry without -w, which needs no permission and opens no window.
-func (s security) look(ctx context.Context) store.Probe {
+// probe asks for the attributes of an entry (without -w), which needs no permission and opens
+// no window.
+func (s security) probe(ctx context.Context) store.Probe {
 	cmd := command(ctx, s.path, s.env, "find-generic-password", "-s", serviceName, "-a", probeAccount)
 	state, reason := securityState(ctx, runLocked(cmd))
 	return store.Probe{State: state, Provider: providerMacOS, Reason: reason}
 }
 
-// securityState reads the outcome of a `security` command. Its exit code is the low
-// byte of the OSStatus: 44 = errSecItemNotFound, -25300.
+// securityState is the state that the outcome of a `security` command means. Its exit code is
+// the low byte of the OSStatus: errSecItemNotFound, which is -25300, becomes 44.
 func securityState(ctx context.Context, err error) (store.KeychainState, string) {
 	var exit *exec.ExitError
 	switch {

@@ -47,20 +47,20 @@ func TestTheMacOSProbeReadsTheExitCodeOfSecurity(t *testing.T) {
 		"37: no default keychain":           {"exit 37", store.StateNoCollection},
 		"50: no such keychain":              {"exit 50", store.StateNoCollection},
 		"53: not available in this session": {"exit 53", store.StateNoOwner},
-		"a code that nobody knows":          {"exit 3", store.StateDenied},
+		"an unknown code":                   {"exit 3", store.StateDenied},
 		"a window that waits for a click":   {"sleep 60 & wait", store.StateHung},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path, dir := standIn(t, `echo "$@" > "`+"$HOME"+`/asked"; `+tt.script)
-			timeout := patient
+			timeout := longTimeout
 			if tt.want == store.StateHung {
-				timeout = 5 * quick
+				timeout = 5 * shortTimeout
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), timeout)
 			defer cancel()
 			begin := time.Now()
-			p := keychain.LookSecurity(ctx, path, []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH")})
+			p := keychain.ProbeSecurity(ctx, path, []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH")})
 			wantState(t, p, tt.want)
 			if took := time.Since(begin); took > timeout+slack {
 				t.Errorf("took %v", took)
@@ -77,7 +77,7 @@ func TestTheMacOSProbeReadsTheExitCodeOfSecurity(t *testing.T) {
 			}
 		})
 	}
-	p := keychain.LookSecurity(t.Context(), "/nonexistent/security", nil)
+	p := keychain.ProbeSecurity(t.Context(), "/nonexistent/security", nil)
 	wantState(t, p, store.StateNoOwner)
 }
 

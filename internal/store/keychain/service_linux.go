@@ -29,11 +29,11 @@ const (
 // errNoCollection: there is no collection that outlives the login session.
 var errNoCollection = errors.New("no collection")
 
-// errShape: an answer of another type than the specification's.
+// errShape: an answer of another type than the Secret Service specification says.
 var errShape = errors.New("not a secret service answer")
 
-// service is one provider, addressed by its unique name: nobody is started by a
-// call, and a provider that takes the name over meanwhile is not talked to.
+// service is one provider, addressed by its unique name on the bus. So a call starts no
+// program, and never reaches a provider that took the well-known name over after the probe.
 type service struct {
 	conn       *dbus.Conn
 	owner      string
@@ -45,7 +45,7 @@ func (s *service) call(ctx context.Context, path dbus.ObjectPath, method string,
 	return s.conn.Object(s.owner, path).CallWithContext(ctx, method, dbus.FlagNoAutoStart, args...)
 }
 
-// property decodes a property into out; errShape when its type is another one.
+// property decodes a property into out; errShape when it has another type than out.
 func (s *service) property(ctx context.Context, path dbus.ObjectPath, iface, name string, out any) error {
 	var v dbus.Variant
 	if err := s.call(ctx, path, propertyGet, iface, name).Store(&v); err != nil {
@@ -57,14 +57,15 @@ func (s *service) property(ctx context.Context, path dbus.ObjectPath, iface, nam
 	return nil
 }
 
-// askBus calls the bus itself, which starts nobody.
+// askBus calls a method of the bus itself, which starts no program.
 func askBus(ctx context.Context, conn *dbus.Conn, out any, method string, args ...any) error {
 	object := conn.Object(busName, busPath)
 	return object.CallWithContext(ctx, busName+"."+method, dbus.FlagNoAutoStart, args...).Store(out)
 }
 
-// findCollection is go-keyring's rule: `login` where it is listed, else the alias
-// `default`; but never the session collection. errNoCollection when there is none.
+// findCollection follows go-keyring's rule: `login` where it is listed, else the alias
+// `default`. It never takes the session collection, which is lost at logout.
+// errNoCollection: there is no other one.
 func (s *service) findCollection(ctx context.Context) error {
 	var listed []dbus.ObjectPath
 	if err := s.property(ctx, secretsPath, serviceIface, "Collections", &listed); err != nil {
@@ -85,9 +86,9 @@ func (s *service) findCollection(ctx context.Context) error {
 	return nil
 }
 
-// state of the collection. A keyring without a password says Locked until somebody
-// asks for Unlock, which it then does without a prompt. Unlock alone shows no
-// window; only Prompt would, and it is never called.
+// state of the collection. A keyring without a password says that it is locked until a client
+// calls Unlock, which it then does without a prompt. Unlock itself shows no window; only
+// Prompt does, which is never called.
 func (s *service) state(ctx context.Context) (store.KeychainState, error) {
 	locked, err := s.locked(ctx)
 	if err != nil {
@@ -120,8 +121,8 @@ func (s *service) locked(ctx context.Context) (locked bool, err error) {
 	return locked, err
 }
 
-// dismiss tells the provider that its prompt will not be shown. Its answer does
-// not matter: a prompt that nobody asks for stays hidden.
+// dismiss tells the provider that its prompt will not be shown. Its answer does not matter: a
+// prompt stays hidden until a client calls Prompt.
 func (s *service) dismiss(ctx context.Context, prompt dbus.ObjectPath) {
 	_ = s.call(ctx, prompt, promptIface+".Dismiss").Err
 }

@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// reapDelay is how long output is waited for after the child is gone, so that a busy
-// machine loses no answer; only then can a call outlast its deadline by it: a grandchild
-// that left the group could hold the pipe open.
+// reapDelay is how long output is waited for after the child has ended, so that no answer is
+// lost on a busy machine. A call outlasts its deadline by it only if a grandchild left the
+// process group and holds the pipe open.
 const reapDelay = time.Second
 
-// errAnswer: the child died or said something else than an answer.
+// errAnswer: the child ended without an answer, or wrote something else.
 var errAnswer = errors.New("the keychain child gave no answer")
 
-// spawn runs the child for one request. When it has answered or ctx ended, its
-// whole process group is killed; it is always waited for.
+// spawn runs the child for one request. When it has answered, or when ctx ends, its process
+// group is killed. spawn returns after the child has ended.
 func spawn(ctx context.Context, executable string, env []string, req request) (answer, error) {
 	message, err := json.Marshal(req)
 	if err != nil {
@@ -41,7 +41,7 @@ func spawn(ctx context.Context, executable string, env []string, req request) (a
 	return answer{}, fmt.Errorf("%w: %w", errAnswer, err)
 }
 
-// parseAnswer takes one whole line.
+// parseAnswer parses one whole line.
 func parseAnswer(data []byte) (a answer, ok bool) {
 	if !bytes.HasSuffix(data, []byte("\n")) || json.Unmarshal(data, &a) != nil {
 		return answer{}, false
@@ -49,8 +49,8 @@ func parseAnswer(data []byte) (a answer, ok bool) {
 	return a, a.Outcome != ""
 }
 
-// command is a program in a process group of its own with exactly env and no
-// stderr, ended as a group with ctx.
+// command is a program in a process group of its own, with exactly env and no stderr. The
+// group is killed when ctx ends.
 func command(ctx context.Context, path string, env []string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = env
@@ -60,16 +60,16 @@ func command(ctx context.Context, path string, env []string, args ...string) *ex
 	return cmd
 }
 
-// runLocked keeps to one thread: the kernel sends the parent-death signal when the
-// thread ends that started the child (prctl(2), PR_SET_PDEATHSIG).
+// runLocked stays on one thread: the kernel sends the parent-death signal when the thread
+// ends that started the child, not the process (prctl(2), PR_SET_PDEATHSIG).
 func runLocked(cmd *exec.Cmd) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	return cmd.Run()
 }
 
-// lineBuffer takes one line of at most maxMessage bytes and says when it is there;
-// a longer one breaks the pipe.
+// lineBuffer takes one line of at most maxMessage bytes, and calls complete at its end. A
+// longer line is an error, which ends the pipe.
 type lineBuffer struct {
 	data     []byte
 	complete func()

@@ -36,7 +36,7 @@ func TestALockedKeyringIsNeitherReadNorWrittenNorAskedFor(t *testing.T) {
 	g.Unlock()
 	wantState(t, k.ProbeNow(t.Context()), store.StateUnlocked)
 	if _, err := k.Get(t.Context(), account); !errors.Is(err, store.ErrKeychainAbsent) {
-		t.Errorf("the refused put landed: %v", err)
+		t.Errorf("the refused put was done: %v", err)
 	}
 	if err := k.Put(t.Context(), account, "ak1.2.c2VjcmV0"); err != nil {
 		t.Fatal(err)
@@ -70,8 +70,8 @@ func TestAKeyringWithoutACollectionGetsNone(t *testing.T) {
 
 func TestAFrozenKeyringCostsTheDeadlineAndNothingLands(t *testing.T) {
 	t.Parallel()
-	g, patient := inKeyring(t, keyringtest.Unlocked)
-	if err := patient.Put(t.Context(), account, "ak1.1.b2xk"); err != nil {
+	g, longer := inKeyring(t, keyringtest.Unlocked)
+	if err := longer.Put(t.Context(), account, "ak1.1.b2xk"); err != nil {
 		t.Fatal(err)
 	}
 	k := newQuick(t, keyringtest.Env(g.Address, g.Home)...)
@@ -86,7 +86,7 @@ func TestAFrozenKeyringCostsTheDeadlineAndNothingLands(t *testing.T) {
 		begin := time.Now()
 		err := call()
 		took := time.Since(begin)
-		if fastest = min(fastest, took); took > quick+slack {
+		if fastest = min(fastest, took); took > shortTimeout+slack {
 			t.Errorf("%s took %v", name, took)
 		}
 		wantUnavailable(t, err, store.StateHung)
@@ -99,9 +99,9 @@ func TestAFrozenKeyringCostsTheDeadlineAndNothingLands(t *testing.T) {
 	}
 	wantState(t, k.ProbeNow(t.Context()), store.StateHung)
 	g.Continue()
-	wantState(t, patient.ProbeNow(t.Context()), store.StateUnlocked)
-	// The child looks before it writes: what it had sent was a question.
-	if got, err := patient.Get(t.Context(), account); got != "ak1.1.b2xk" || err != nil {
+	wantState(t, longer.ProbeNow(t.Context()), store.StateUnlocked)
+	// The child probes before it writes: nothing but the probe had been sent.
+	if got, err := longer.Get(t.Context(), account); got != "ak1.1.b2xk" || err != nil {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
@@ -124,7 +124,7 @@ func TestOneOperationAtATimeAndTheNextWaitsNoLongerThanItMay(t *testing.T) {
 	t.Parallel()
 	g, _ := inKeyring(t, keyringtest.Unlocked)
 	name := ownName(t)
-	k := keychain.New(keychain.Config{Env: lookup(keyringtest.Env(g.Address, g.Home)), Executable: name, Timeout: 5 * quick})
+	k := keychain.New(keychain.Config{Env: lookup(keyringtest.Env(g.Address, g.Home)), Executable: name, Timeout: 5 * shortTimeout})
 	wantState(t, k.Probe(t.Context()), store.StateUnlocked)
 	g.Stop()
 	defer g.Continue()

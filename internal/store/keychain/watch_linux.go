@@ -6,32 +6,32 @@ import (
 	dbus "github.com/godbus/dbus/v5"
 )
 
-// The signals that may mean another state. A sender that is a well-known name is
-// matched by whoever owns it; a match starts nobody.
+// The signals after which the state may have changed. A well-known name as sender matches
+// its present owner; a match rule starts no program.
 const (
 	matchOwner      = "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.freedesktop.secrets'"
 	matchService    = "type='signal',sender='org.freedesktop.secrets',path='/org/freedesktop/secrets',interface='org.freedesktop.Secret.Service'"
 	matchCollection = "type='signal',sender='org.freedesktop.secrets',path_namespace='/org/freedesktop/secrets',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='org.freedesktop.Secret.Collection'"
 )
 
-// poker turns each signal into a poke at once: the library starts a goroutine for
-// each signal that a channel has no room for.
-type poker func()
+// waker calls a function for each signal. The library's other way, a channel, starts a
+// goroutine for each signal that the channel has no room for.
+type waker func()
 
-// DeliverSignal ignores the bus's own messages to us (NameAcquired).
-func (p poker) DeliverSignal(iface, member string, _ *dbus.Signal) {
+// DeliverSignal ignores what the bus sends to this connection alone (NameAcquired).
+func (p waker) DeliverSignal(iface, member string, _ *dbus.Signal) {
 	if iface != busName || member == "NameOwnerChanged" {
 		p()
 	}
 }
 
-func (s secretService) watch(ctx context.Context, poke func()) bool {
-	conn, err := s.subscribe(ctx, poke)
+func (s secretService) watch(ctx context.Context, wake func()) bool {
+	conn, err := s.subscribe(ctx, wake)
 	if err != nil {
-		return false // the next look says why
+		return false // the next probe says why
 	}
 	defer func() { _ = conn.Close() }()
-	poke() // what happened between the last look and now
+	wake() // for what happened between the last probe and now
 	select {
 	case <-ctx.Done():
 	case <-conn.Context().Done():
@@ -39,10 +39,10 @@ func (s secretService) watch(ctx context.Context, poke func()) bool {
 	return true
 }
 
-func (s secretService) subscribe(ctx context.Context, poke func()) (*dbus.Conn, error) {
+func (s secretService) subscribe(ctx context.Context, wake func()) (*dbus.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	conn, _, err := s.dial(ctx, poker(poke))
+	conn, _, err := s.dial(ctx, waker(wake))
 	if err != nil {
 		return nil, err
 	}

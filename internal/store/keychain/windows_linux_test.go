@@ -68,15 +68,15 @@ func TestALockedKeyringOnADesktopShowsNoWindowBecauseOfUs(t *testing.T) {
 		t.Errorf("running: %q", programs)
 	}
 
-	// go-keyring alone: what a window looks like here.
-	plainCtx, stop := context.WithCancel(t.Context())
+	// go-keyring alone: what a window probes like here.
+	goKeyringCtx, stop := context.WithCancel(t.Context())
 	shown := make(chan struct{})
 	go func() {
 		defer close(shown)
 		defer stop()
 		eventually(t, "a window of go-keyring alone", func() bool { return len(display.Windows()) > 0 })
 	}()
-	if _, err := plain(plainCtx, t, env, "", "get"); err == nil {
+	if _, err := goKeyring(goKeyringCtx, t, env, "", "get"); err == nil {
 		t.Error("go-keyring alone read a locked keyring")
 	}
 	<-shown

@@ -1,5 +1,5 @@
 // Package keyringtest gives tests a session bus of their own and a real
-// gnome-keyring on it, with a home that nobody else uses. Everything it starts is
+// gnome-keyring on it, with a home of its own. Everything it starts is
 // gone when the test ends. Linux only in effect: elsewhere the tests are skipped.
 package keyringtest
 
@@ -16,8 +16,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/needs"
 )
 
-// patience bounds every wait of this package; a busy machine takes its time.
-const patience = 30 * time.Second
+// waitLimit bounds every wait of this package. It is long because of busy machines.
+const waitLimit = 30 * time.Second
 
 // Dir is a private directory with a name short enough for sockets in it.
 func Dir(t testing.TB) string {
@@ -139,7 +139,7 @@ func (p *Process) Kill() {
 	kill(p.PID())
 	select {
 	case <-p.done:
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		p.t.Errorf("%s does not end", p.cmd.Path)
 	}
 }

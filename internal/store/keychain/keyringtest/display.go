@@ -42,7 +42,7 @@ func StartDisplay(t testing.TB) *Display {
 // namedWindow is a line of xwininfo's tree: an id and a name in quotes.
 var namedWindow = regexp.MustCompile(`^\s*0x[0-9a-f]+ "(.*)": \(`)
 
-// toolkitSize is that of windows that nobody can see.
+// toolkitSize is the size of windows that are never visible.
 var toolkitSize = regexp.MustCompile(` (1x1|10x10)\+`)
 
 // Windows are the names of all windows that have one, at any depth. What a toolkit
@@ -50,7 +50,7 @@ var toolkitSize = regexp.MustCompile(` (1x1|10x10)\+`)
 func (d *Display) Windows() []string {
 	d.t.Helper()
 	var tree string
-	waitFor(d.t, "xwininfo, which fails beside a window that goes", func() bool {
+	waitFor(d.t, "xwininfo, which fails while a window is closed", func() bool {
 		cmd := exec.Command("xwininfo", "-root", "-tree")
 		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "DISPLAY=" + d.Name}
 		out, err := cmd.Output()

@@ -226,7 +226,7 @@ func ownerOf(t testing.TB, address, wellKnown string) string {
 	}
 	defer func() { _ = conn.Close() }()
 	var name string
-	_ = conn.BusObject().Call("org.freedesktop.DBus.GetNameOwner", 0, wellKnown).Store(&name) // nobody leaves it empty
+	_ = conn.BusObject().Call("org.freedesktop.DBus.GetNameOwner", 0, wellKnown).Store(&name) // empty where there is no owner
 	return name
 }
 
@@ -247,13 +247,13 @@ func (g *GnomeKeyring) answers(unlocked bool) bool {
 func waitFor(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	if !soon(done) {
-		t.Fatalf("waited %v for %s", patience, what)
+		t.Fatalf("waited %v for %s", waitLimit, what)
 	}
 }
 
-// soon waits until done says so, and not longer than patience.
+// soon waits until done says so, and not longer than waitLimit.
 func soon(done func() bool) bool {
-	for deadline := time.Now().Add(patience); !done(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(waitLimit); !done(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			return false
 		}

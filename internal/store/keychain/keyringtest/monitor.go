@@ -14,7 +14,7 @@ type Call struct {
 	AutoStart           bool   // the bus may start the destination
 }
 
-// Monitor sees every method call on a bus, whoever sends it.
+// Monitor sees every method call on a bus, of every sender.
 type Monitor struct {
 	mu    sync.Mutex
 	calls []Call

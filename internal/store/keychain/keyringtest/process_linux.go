@@ -17,7 +17,7 @@ func (p *Process) Stop() { p.signal(syscall.SIGSTOP) }
 func (p *Process) Continue() { p.signal(syscall.SIGCONT) }
 
 func (p *Process) signal(s syscall.Signal) {
-	// Nobody: it has ended by itself and was waited for, which Ended tells.
+	// An error means that it has ended by itself, which Ended tells.
 	if err := syscall.Kill(p.PID(), s); err != nil && !errors.Is(err, syscall.ESRCH) {
 		p.t.Error(err)
 	}

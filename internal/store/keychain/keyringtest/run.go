@@ -11,7 +11,7 @@ import (
 // the program does.
 func Run(t testing.TB, env []string, stdin, program string, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env, cmd.Stdin = env, strings.NewReader(stdin)

@@ -10,8 +10,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 )
 
-// look is one probe on a private connection of its own.
-func (s secretService) look(ctx context.Context) (store.Probe, string) {
+// probe asks on a connection of its own, so that no other call of this process can delay it.
+func (s secretService) probe(ctx context.Context) (store.Probe, string) {
 	conn, place, err := s.dial(ctx, noSignals{})
 	if err != nil {
 		state, reason := explain(err)
@@ -22,8 +22,8 @@ func (s secretService) look(ctx context.Context) (store.Probe, string) {
 	return probe, place.address
 }
 
-// inspect finds the provider and its collection, and says how they are. The service
-// is complete only when the state is readable.
+// inspect finds the provider and its collection, and their state. The service that it returns
+// is complete only where the state is a readable one.
 func inspect(ctx context.Context, conn *dbus.Conn) (store.Probe, *service) {
 	s := &service{conn: conn}
 	p := store.Probe{Provider: providerUnknown}

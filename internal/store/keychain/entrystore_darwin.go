@@ -9,12 +9,12 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 )
 
-// maxEntries bounds a delete that never runs out of entries.
+// maxEntries bounds a delete that finds an entry each time.
 const maxEntries = 64
 
 type loginKeychain struct{}
 
-func openVault(func(string) string) vault { return loginKeychain{} }
+func openEntryStore(func(string) string) entryStore { return loginKeychain{} }
 
 func (loginKeychain) get(account string) ([]byte, error) {
 	value, err := keyring.Get(serviceName, account)

@@ -12,11 +12,11 @@ import (
 	keyring "github.com/zalando/go-keyring"
 )
 
-// plainVariable makes the test program one that uses go-keyring as its manual says,
+// goKeyringVariable makes the test program one that uses go-keyring as its manual says,
 // with nothing of ours around it: set (value on stdin), get or delete.
-const plainVariable = "KEYCHAIN_TEST_PLAIN"
+const goKeyringVariable = "KEYCHAIN_TEST_GO_KEYRING"
 
-func plainGoKeyring(operation string) int {
+func runGoKeyring(operation string) int {
 	var err error
 	switch operation {
 	case "set":
@@ -38,15 +38,15 @@ func plainGoKeyring(operation string) int {
 	return 0
 }
 
-// plain runs such a program in a session; it ends with ctx.
-func plain(ctx context.Context, t *testing.T, env []string, stdin, operation string) (string, error) {
+// goKeyring runs such a program in a session; it ends with ctx.
+func goKeyring(ctx context.Context, t *testing.T, env []string, stdin, operation string) (string, error) {
 	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(ctx, program)
-	cmd.Env = append(env, plainVariable+"="+operation)
+	cmd.Env = append(env, goKeyringVariable+"="+operation)
 	cmd.Stdin = strings.NewReader(stdin)
 	out, err := cmd.Output()
 	return string(out), err

@@ -12,23 +12,23 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 )
 
-// maxEntries bounds a delete that never runs out of entries.
+// maxEntries bounds a delete that finds an entry each time.
 const maxEntries = 64
 
-// schemaAttribute is libsecret's type label; programs differ in setting it, and it
-// does not make another entry.
+// schemaAttribute is libsecret's type of an entry. Some programs set it and some do not; the
+// entry is the same.
 const schemaAttribute = "xdg:schema"
 
-// secretVault lives in the child. It speaks as go-keyring does (the same attributes,
-// label and plain session, so each reads the other's entries) but for prompts: those
-// go-keyring completes, whoever sits there, and here none ever is.
-type secretVault struct{ bus secretService }
+// secretServiceStore is the Secret Service in the child. It sends what go-keyring sends (the
+// same attributes, label and plain session), so that each reads the other's entries. Only
+// prompts differ: go-keyring completes a prompt, and here none is ever completed.
+type secretServiceStore struct{ bus secretService }
 
-func openVault(getenv func(string) string) vault {
-	return secretVault{secretService{getenv: getenv}}
+func openEntryStore(getenv func(string) string) entryStore {
+	return secretServiceStore{secretService{getenv: getenv}}
 }
 
-func (v secretVault) get(account string) (value []byte, err error) {
+func (v secretServiceStore) get(account string) (value []byte, err error) {
 	err = v.with(store.KeychainState.Readable, func(ctx context.Context, s *service) error {
 		found, err := s.search(ctx, account)
 		if err != nil {
@@ -43,34 +43,33 @@ func (v secretVault) get(account string) (value []byte, err error) {
 	return value, err
 }
 
-func (v secretVault) put(account, value string) error {
+func (v secretServiceStore) put(account, value string) error {
 	return v.with(store.KeychainState.Writable, func(ctx context.Context, s *service) error {
 		return s.write(ctx, account, value)
 	})
 }
 
-func (v secretVault) delete(account string) error {
+func (v secretServiceStore) delete(account string) error {
 	return v.with(store.KeychainState.Writable, func(ctx context.Context, s *service) error { return s.remove(ctx, account) })
 }
 
-// with runs do when the state allows it; the child has no deadline of its own here.
-func (v secretVault) with(allowed func(store.KeychainState) bool, do func(context.Context, *service) error) error {
+// with runs do when the state allows it. It needs no deadline: the parent kills the child.
+func (v secretServiceStore) with(allowed func(store.KeychainState) bool, do func(context.Context, *service) error) error {
 	ctx := context.Background()
 	conn, _, err := v.bus.dial(ctx, noSignals{})
 	if err != nil {
-		return vaultError(err)
+		return entryError(err)
 	}
 	defer func() { _ = conn.Close() }()
 	probe, s := inspect(ctx, conn)
 	if !allowed(probe.State) {
 		return &store.UnavailableError{State: probe.State, Reason: probe.Reason}
 	}
-	return vaultError(do(ctx, s))
+	return entryError(do(ctx, s))
 }
 
-// vaultError: a D-Bus error is a state only where it says more than that the
-// provider refused.
-func vaultError(err error) error {
+// entryError translates an error of the bus into the state that it means.
+func entryError(err error) error {
 	var unavailable *store.UnavailableError
 	switch {
 	case err == nil, errors.Is(err, store.ErrKeychainAbsent), errors.As(err, &unavailable):
@@ -80,14 +79,14 @@ func vaultError(err error) error {
 	return &store.UnavailableError{State: state, Reason: reason}
 }
 
-// attributesOf are those of an entry of ours.
+// attributesOf are the attributes of an entry that this program writes.
 func attributesOf(account string) map[string]string {
 	return map[string]string{"service": serviceName, "username": account}
 }
 
-// search asks the collection; the service's own SearchItems opens windows in
-// KeePassXC. A search matches every entry that has at least these attributes: those
-// of other programs are left out.
+// search asks the collection, because the service's own SearchItems opens windows in
+// KeePassXC. The provider finds every entry that has at least these attributes; those with
+// others too belong to other programs and are left out.
 func (s *service) search(ctx context.Context, account string) (ours []dbus.ObjectPath, err error) {
 	want := attributesOf(account)
 	var paths []dbus.ObjectPath
@@ -99,7 +98,7 @@ func (s *service) search(ctx context.Context, account string) (ours []dbus.Objec
 		if err := s.property(ctx, path, itemIface, "Attributes", &attributes); err != nil {
 			return nil, err
 		}
-		s.forgetOwn(attributes)
+		s.dropProviderAttributes(attributes)
 		if maps.Equal(attributes, want) {
 			ours = append(ours, path)
 		}
@@ -107,8 +106,8 @@ func (s *service) search(ctx context.Context, account string) (ours []dbus.Objec
 	return ours, nil
 }
 
-// forgetOwn takes out of an entry's attributes what the provider adds by itself.
-func (s *service) forgetOwn(attributes map[string]string) {
+// dropProviderAttributes removes from an entry's attributes what the provider adds by itself.
+func (s *service) dropProviderAttributes(attributes map[string]string) {
 	delete(attributes, schemaAttribute)
 	if s.provider != providerKeePassXC {
 		return
@@ -118,7 +117,7 @@ func (s *service) forgetOwn(attributes map[string]string) {
 	}
 }
 
-// openSession is the "plain" one: the bus is the user's own, and a socket.
+// openSession opens a session without encryption ("plain"): the bus is a socket of this user.
 func (s *service) openSession(ctx context.Context) (session dbus.ObjectPath, err error) {
 	var nothing dbus.Variant
 	err = s.call(ctx, secretsPath, serviceIface+".OpenSession", "plain", dbus.MakeVariant("")).Store(&nothing, &session)
@@ -126,7 +125,7 @@ func (s *service) openSession(ctx context.Context) (session dbus.ObjectPath, err
 }
 
 func (s *service) read(ctx context.Context, item dbus.ObjectPath) ([]byte, error) {
-	// An entry may be locked alone: KeePassXC wants to ask a person for each.
+	// An entry can be locked in an open collection: KeePassXC may ask a person for each.
 	var locked bool
 	if err := s.property(ctx, item, itemIface, "Locked", &locked); err != nil {
 		return nil, err
@@ -161,7 +160,7 @@ func (s *service) write(ctx context.Context, account, value string) error {
 	return s.decline(ctx, prompt)
 }
 
-// decline dismisses the prompt that a change wants to end with, and says so.
+// decline dismisses the prompt that a change needs, and returns what that means.
 func (s *service) decline(ctx context.Context, prompt dbus.ObjectPath) error {
 	if prompt == noPath {
 		return nil
@@ -170,7 +169,7 @@ func (s *service) decline(ctx context.Context, prompt dbus.ObjectPath) error {
 	return &store.UnavailableError{State: store.StatePromptsOnWrite, Reason: "the keyring wants to ask before it changes an entry"}
 }
 
-// remove deletes until a search shows no entry of ours.
+// remove deletes until a search finds no entry with exactly our attributes.
 func (s *service) remove(ctx context.Context, account string) error {
 	for range maxEntries {
 		found, err := s.search(ctx, account)
