@@ -70,9 +70,9 @@ func (c agentsCmd) Run(a *app) error {
 		OfflineTTL int64 `json:"offline_ttl"`
 	}{lineOf(m), m.OfflineTTL}
 	if m.OfflineTTL == 0 {
-		return a.print(out, "%s serves nothing without the broker", m.Wallet.String())
+		return a.print(out, "%s serves nothing without the broker", named(m))
 	}
-	return a.print(out, "%s serves for %s without the broker", m.Wallet.String(), time.Duration(m.OfflineTTL)*time.Second)
+	return a.print(out, "%s serves for %s without the broker", named(m), time.Duration(m.OfflineTTL)*time.Second)
 }
 
 // offlineTTL reads a duration as Go writes it, or whole days.
@@ -233,5 +233,5 @@ func (c linkCmd) Run(a *app) error {
 		Wallet string   `json:"wallet"`
 		Alias  string   `json:"alias"`
 		Emails []string `json:"emails"`
-	}{m.Wallet.String(), m.Alias, m.Emails}, "linked %s%s", m.Wallet.String(), aliasText(m.Alias))
+	}{m.Wallet.String(), m.Alias, m.Emails}, "linked %s", named(m))
 }

@@ -50,7 +50,7 @@ func (c storeCmd) Run(a *app) error {
 		Agent    string `json:"agent"`
 		Service  string `json:"service"`
 		Revision uint64 `json:"revision"`
-	}{m.Wallet.String(), c.Service, entry.Revision}, "stored %s for %s, revision %d%s", c.Service, m.Wallet.String(), entry.Revision, note)
+	}{m.Wallet.String(), c.Service, entry.Revision}, "stored %s for %s, revision %d%s", c.Service, named(m), entry.Revision, note)
 }
 
 func (c storeCmd) value(a *app) (value secret.String, err error) {
@@ -89,7 +89,7 @@ func (c removeCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.print(map[string]string{"agent": m.Wallet.String(), "service": c.Service}, "removed %s from %s", c.Service, m.Wallet.String())
+	return a.print(map[string]string{"agent": m.Wallet.String(), "service": c.Service}, "removed %s from %s", c.Service, named(m))
 }
 
 type readCmd struct {

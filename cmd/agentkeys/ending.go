@@ -49,7 +49,7 @@ func (c revokeCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.print(map[string]string{"wallet": w.String(), "state": protocol.AgentRevoked}, "revoked %s", w.String())
+	return a.print(map[string]string{"wallet": w.String(), "state": protocol.AgentRevoked}, "revoked %s", subject(identity, w))
 }
 
 func (c revokeCmd) revokeOwn(a *app, o *owner.Owner) error {
@@ -110,7 +110,7 @@ func (c teardownCmd) Run(a *app) error {
 	if _, err := o.Teardown(a.ctx, w.String()); err != nil {
 		return err
 	}
-	return a.print(map[string]string{"wallet": w.String(), "state": "torn_down"}, "tore down %s", w.String())
+	return a.print(map[string]string{"wallet": w.String(), "state": "torn_down"}, "tore down %s", subject(identity, w))
 }
 
 type reopenCmd struct {

@@ -62,14 +62,15 @@ func (c approveCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.print(lineOf(m), "approved %s%s, scope %s", m.Wallet.String(), aliasText(m.Alias), m.Scope)
+	return a.print(lineOf(m), "approved %s, scope %s", named(m), m.Scope)
 }
 
-func aliasText(alias string) string {
-	if alias == "" {
-		return ""
+// named is an agent as people are told of it: its alias, where it has one, and its wallet.
+func named(m seal.Manifest) string {
+	if m.Alias == "" {
+		return m.Wallet.String()
 	}
-	return " (" + alias + ")"
+	return m.Alias + " (" + m.Wallet.String() + ")"
 }
 
 // parse refuses what can be refused before anything is sent.
