@@ -66,7 +66,7 @@ func (s *Server) Serve(ctx context.Context, agent, metrics net.Listener) error {
 	}
 	done := make(chan error, len(servers))
 	for i, srv := range servers {
-		go func() { done <- srv.Serve(withPeers(listeners[i])) }()
+		go func() { done <- srv.Serve(withPeers(listeners[i], s.known)) }()
 	}
 	var first error
 	left := len(servers)
@@ -92,6 +92,9 @@ func (s *Server) Serve(ctx context.Context, agent, metrics net.Listener) error {
 	}
 	return first
 }
+
+// known reports whether a rule lets the peer read anything.
+func (s *Server) known(p access.Peer) bool { return s.c.Policy().AllowsAny(p) }
 
 func (s *Server) server(h http.Handler) *http.Server {
 	return &http.Server{

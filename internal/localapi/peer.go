@@ -28,13 +28,12 @@ func connContext(ctx context.Context, c net.Conn) context.Context {
 // connections of each user.
 type peerListener struct {
 	net.Listener
-	mu      sync.Mutex
-	open    map[uint32]int // connections that are served
-	refused map[uint32]int // connections that are being refused, because there are too many
+	known func(access.Peer) bool // whether a rule lets the peer read anything
+	quota *quota
 }
 
-func withPeers(l net.Listener) net.Listener {
-	return &peerListener{Listener: l, open: map[uint32]int{}, refused: map[uint32]int{}}
+func withPeers(l net.Listener, known func(access.Peer) bool) net.Listener {
+	return &peerListener{Listener: l, known: known, quota: newQuota()}
 }
 
 type peerConn struct {
@@ -48,7 +47,7 @@ func (c *peerConn) Close() error {
 	return c.Conn.Close()
 }
 
-// Accept returns connections within the limit, and refuses those above it itself.
+// Accept returns connections within the limits, and refuses those above them itself.
 func (l *peerListener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
@@ -56,36 +55,19 @@ func (l *peerListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		peer := lookup(c)
-		switch {
-		case l.take(l.open, peer.UID, maxPerUser):
-			return &peerConn{Conn: c, peer: peer, release: sync.OnceFunc(func() { l.give(l.open, peer.UID) })}, nil
-		case l.take(l.refused, peer.UID, maxRefused):
+		stranger := !l.known(peer)
+		if release, ok := l.quota.open(peer.UID, stranger); ok {
+			return &peerConn{Conn: c, peer: peer, release: sync.OnceFunc(release)}, nil
+		}
+		if release, ok := l.quota.refuse(peer.UID, stranger); ok {
 			go func() {
-				defer l.give(l.refused, peer.UID)
+				defer release()
 				refuse(c)
 			}()
-		default:
-			sayRefused(c)
-			_ = c.Close()
+			continue
 		}
-	}
-}
-
-func (l *peerListener) take(of map[uint32]int, uid uint32, most int) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if of[uid] >= most {
-		return false
-	}
-	of[uid]++
-	return true
-}
-
-func (l *peerListener) give(of map[uint32]int, uid uint32) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if of[uid]--; of[uid] == 0 {
-		delete(of, uid)
+		sayRefused(c)
+		_ = c.Close()
 	}
 }
 
