@@ -87,17 +87,6 @@ func resolve(rules []Rule, names Names) (out []resolved, unknown []Rule) {
 	return out, unknown
 }
 
-// UsesUnits reports whether any rule looks at the peer's unit.
-func (p Policy) UsesUnits() bool {
-	isUnit := func(r resolved) bool { return r.kind == Unit }
-	for _, rules := range p.services {
-		if slices.ContainsFunc(rules, isUnit) {
-			return true
-		}
-	}
-	return slices.ContainsFunc(p.base, isUnit)
-}
-
 // Allows reports whether peer may have service.
 func (p Policy) Allows(peer Peer, service string) bool {
 	rules, own := p.services[service]

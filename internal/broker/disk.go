@@ -17,7 +17,7 @@ const readOnlyRetry = 10
 // Unwritable is the error of a Store that cannot write anything now, whatever it is
 // asked: its disk is full, mounted read-only or broken. What it reads is good.
 type Unwritable struct {
-	Reason string // one of protocol.ReadOnlyReasons
+	Reason string // protocol.ReadOnlyNoSpace, ReadOnlyMount or ReadOnlyFault
 	Err    error  // nil where the file system said it by itself
 }
 
@@ -128,7 +128,7 @@ func (b *Broker) takeAway(do func() error) error {
 	return err
 }
 
-// ReadOnly is why nothing can be written now, one of protocol.ReadOnlyReasons; empty:
+// ReadOnly is why nothing can be written now, a reason of package protocol; empty:
 // everything can.
 func (b *Broker) ReadOnly() string {
 	if u := b.disk.state(); u != nil {

@@ -22,11 +22,6 @@ func (c *Client) Agents(ctx context.Context, token secret.String, cursor uint64)
 	return ask[protocol.AgentList](ctx, c, cl)
 }
 
-// Agent is one agent of an owner.
-func (c *Client) Agent(ctx context.Context, token secret.String, w wallet.Wallet) (protocol.Agent, error) {
-	return ask[protocol.Agent](ctx, c, call{operation: "agent", method: http.MethodGet, path: agentPath(w, ""), token: token})
-}
-
 // Teardown removes an agent with its records.
 func (c *Client) Teardown(ctx context.Context, token secret.String, w wallet.Wallet) error {
 	return c.tell(ctx, call{operation: "teardown", method: http.MethodDelete, path: agentPath(w, ""), token: token})
@@ -64,14 +59,6 @@ func (c *Client) Record(ctx context.Context, token secret.String, w wallet.Walle
 	return ask[protocol.SealedRecord](ctx, c, call{
 		operation: "record", method: http.MethodGet, path: agentPath(w, "/records/"+url.PathEscape(service)), token: token,
 	})
-}
-
-// Records are all sealed records of w that the bearer may have.
-func (c *Client) Records(ctx context.Context, token secret.String, w wallet.Wallet) ([]protocol.SealedRecord, error) {
-	list, err := ask[protocol.RecordList](ctx, c, call{
-		operation: "records", method: http.MethodGet, path: agentPath(w, "/records"), token: token, list: true,
-	})
-	return list.Records, err
 }
 
 // Audit is a page of an owner's audit trail.

@@ -94,7 +94,6 @@ func calls(t *testing.T) map[string]one {
 			`{"pairings":[{"kind":"pair","state":"used","host":"h","alias":"a","time":1}]}`,
 			[]protocol.PairingEntry{{Kind: "pair", State: "used", Host: "h", Alias: "a", Time: 1}}},
 		"agents":   {func(x context.Context, c *c) (any, error) { return c.Agents(x, token, 0) }, "GET /v1/agents T", 200, `{"agents":[` + agentJSON + `]}`, protocol.AgentList{Agents: []protocol.Agent{agent}}},
-		"agent":    {func(x context.Context, c *c) (any, error) { return c.Agent(x, token, w) }, "GET /v1/agents/" + someWallet + " T", 200, agentJSON, agent},
 		"teardown": {func(x context.Context, c *c) (any, error) { return done(c.Teardown(x, token, w)) }, "DELETE /v1/agents/" + someWallet + " T", 204, "", nil},
 		"revoke":   {func(x context.Context, c *c) (any, error) { return done(c.Revoke(x, token, w)) }, "DELETE /v1/agents/" + someWallet + "/session T", 204, "", nil},
 		"reopen": {func(x context.Context, c *c) (any, error) {
@@ -108,8 +107,6 @@ func calls(t *testing.T) map[string]one {
 			`{` + signed + `,"revision":2}`, protocol.ManifestReply{SignedManifest: manifest, Revision: 2}},
 		"record": {func(x context.Context, c *c) (any, error) { return c.Record(x, token, w, "openrouter") },
 			"GET /v1/agents/" + someWallet + "/records/openrouter T", 200, recordJSON, sealed},
-		"records": {func(x context.Context, c *c) (any, error) { return c.Records(x, token, w) },
-			"GET /v1/agents/" + someWallet + "/records T", 200, `{"records":[` + recordJSON + `]}`, []protocol.SealedRecord{sealed}},
 		"sync": {func(x context.Context, c *c) (any, error) {
 			s, etag, err := c.Sync(x, token, `"a"`, 50*time.Second)
 			return []any{s, etag}, err

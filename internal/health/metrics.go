@@ -74,9 +74,6 @@ func (m *Metrics) addCredentials(b builder) {
 	m.credentials = b.gauge("agentkeys_credentials", "Credentials that can be served now.")
 }
 
-// Gatherer gives the metrics to a test or to an exporter.
-func (m *Metrics) Gatherer() prometheus.Gatherer { return m.registry }
-
 // Handler serves /metrics. Native histograms go to scrapers that ask for protobuf.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{

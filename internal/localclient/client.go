@@ -76,14 +76,6 @@ func (c *Client) Credential(ctx context.Context, service string) (protocol.Local
 	return reply, err
 }
 
-// Session describes the session that the daemon holds, without the token.
-func (c *Client) Session(ctx context.Context) (protocol.LocalSession, error) {
-	var reply protocol.LocalSession
-	err := c.get(ctx, "/v1/session", &reply)
-	reply.StorageBackend = knownBackend(reply.StorageBackend)
-	return reply, err
-}
-
 // Status is the daemon's state with its conditions.
 func (c *Client) Status(ctx context.Context) (protocol.Status, error) {
 	var reply protocol.Status

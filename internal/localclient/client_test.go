@@ -59,7 +59,6 @@ func TestADaemonIsRead(t *testing.T) {
 		"/v1/credentials":            `{"credentials":[{"service":"openrouter","revision":2,"age_seconds":-1}],"new":1}`,
 		"/v1/credentials/openrouter": `{"service":"openrouter","revision":2,"age_seconds":3,"credential":"sk-1"}`,
 		"/v1/credentials/binary":     `{"service":"binary","revision":1,"age_seconds":3,"credential_base64":"/wA="}`,
-		"/v1/session":                `{"wallet":"` + someWallet + `","scope":["a"],"created_at":1,"expires_at":2,"generation":3,"storage_backend":"file"}`,
 		"/v1/status": `{"wallet":"` + someWallet + `","state":"online","session":null,"storage":{"backend":"none","keychain_state":"disabled"},` +
 			`"sync":{"last":0,"age_seconds":-1,"online":false},"conditions":[{"code":"broker_away","severity":"warning","message":"m","hint":""}]}`,
 	}
@@ -77,10 +76,6 @@ func TestADaemonIsRead(t *testing.T) {
 	equal(t, err, protocol.LocalValue{CredentialInfo: protocol.CredentialInfo{Service: "openrouter", Revision: 2, AgeSeconds: 3}, Credential: &text}, value)
 	value, err = c.Credential(t.Context(), "binary")
 	equal(t, err, protocol.LocalValue{CredentialInfo: protocol.CredentialInfo{Service: "binary", Revision: 1, AgeSeconds: 3}, CredentialBase64: []byte{255, 0}}, value)
-	session, err := c.Session(t.Context())
-	if err != nil || session.Wallet != w || session.Generation != 3 || !session.Scope.Allows("a") || session.Scope.Allows("b") {
-		t.Errorf("%+v, %v", session, err)
-	}
 	status, err := c.Status(t.Context())
 	if err != nil || status.Wallet != w || status.Session != nil || len(status.Conditions) != 1 || status.Storage.Backend != "none" {
 		t.Errorf("%+v, %v", status, err)

@@ -5,9 +5,7 @@
 package manual
 
 import (
-	"flag"
 	"slices"
-	"strings"
 )
 
 // Program describes a program as its command line shows it.
@@ -71,31 +69,6 @@ func KindOf(value string) Kind {
 // Help is the flag that the package flag and kong add to every command.
 func Help() Flag {
 	return Flag{Name: "help", Help: "Say what the program or the command takes."}
-}
-
-// FromFlagSet lists the flags of fs in the order of their names. A default value is added to
-// the help if it is not empty or zero.
-func FromFlagSet(fs *flag.FlagSet) []Flag {
-	var list []Flag
-	fs.VisitAll(func(f *flag.Flag) {
-		value, help := flag.UnquoteUsage(f)
-		switch f.DefValue {
-		case "", "false", "0":
-		default:
-			if !strings.Contains(help, "default") {
-				help += " (default " + f.DefValue + ")"
-			}
-		}
-		list = append(list, Flag{Name: f.Name, Help: help, Value: value})
-	})
-	return list
-}
-
-// Without is list without the flags that are in other too.
-func Without(list, other []Flag) []Flag {
-	return slices.DeleteFunc(slices.Clone(list), func(f Flag) bool {
-		return slices.ContainsFunc(other, func(o Flag) bool { return o.Name == f.Name })
-	})
 }
 
 // Choose sets the choices of a flag wherever it is defined; false: there is no such flag.

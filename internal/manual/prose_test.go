@@ -2,11 +2,9 @@ package manual_test
 
 import (
 	"errors"
-	"flag"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -61,27 +59,9 @@ func TestPageRefusesWhatNamesNothing(t *testing.T) {
 	}
 }
 
-func TestFromFlagSet(t *testing.T) {
+func TestChoose(t *testing.T) {
 	t.Parallel()
-	fs := flag.NewFlagSet("x", flag.ContinueOnError)
-	fs.Bool("yes", false, "do not ask")
-	fs.Duration("timeout", 30*time.Second, "how long, `TIME` like 30s")
-	fs.String("scope", "none", "what; by default none")
-	fs.String("file", "", "a `FILE`")
-	got := manual.FromFlagSet(fs)
-	want := []manual.Flag{
-		{Name: "file", Help: "a FILE", Value: "FILE"},
-		{Name: "scope", Help: "what; by default none", Value: "string"},
-		{Name: "timeout", Help: "how long, TIME like 30s (default 30s)", Value: "TIME"},
-		{Name: "yes", Help: "do not ask"},
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-	if diff := cmp.Diff(want[2:], manual.Without(got, want[:2])); diff != "" {
-		t.Error(diff)
-	}
-	p := manual.Program{Commands: []manual.Command{{Name: "go", Flags: got}}}
+	p := manual.Program{Commands: []manual.Command{{Name: "go", Flags: []manual.Flag{{Name: "file"}, {Name: "scope"}}}}}
 	if !p.Choose("scope", "all", "none") || p.Choose("colour", "red") {
 		t.Error("Choose finds the flags that there are, and no others")
 	}

@@ -13,15 +13,14 @@ import (
 
 // Limits of the protocol (docs/spec/architecture.md#limits-of-requests).
 const (
-	MaxBody         = 256 << 10 // bytes of a request body
-	MaxApproveBody  = 8 << 20   // bytes of an approval or a manifest with its records
-	MaxRecord       = 64 << 10  // bytes of one credential value
-	MaxRecords      = 64        // records of one wallet
-	MaxRecordsTotal = 4 << 20   // bytes of all values of one wallet
-	MaxText         = 64        // bytes of a text shown to people: alias, host
-	MaxWait         = 50        // seconds of a long poll
-	PairingLife     = 600       // seconds that a pair code is valid and the board waits for approval
-	ChallengeLife   = 60        // seconds
+	MaxBody        = 256 << 10 // bytes of a request body
+	MaxApproveBody = 8 << 20   // bytes of an approval or a manifest with its records
+	MaxRecord      = 64 << 10  // bytes of one credential value
+	MaxRecords     = 64        // records of one wallet
+	MaxText        = 64        // bytes of a text shown to people: alias, host
+	MaxWait        = 50        // seconds of a long poll
+	PairingLife    = 600       // seconds that a pair code is valid and the board waits for approval
+	ChallengeLife  = 60        // seconds
 )
 
 // Bytes is binary data that travels as base64url without padding.
@@ -51,7 +50,7 @@ type Info struct {
 	Time    int64  `json:"time"`
 
 	ReadOnly       bool   `json:"read_only,omitempty"`        // it answers reads and can write nothing; older brokers never send it
-	ReadOnlyReason string `json:"read_only_reason,omitempty"` // one of ReadOnlyReasons
+	ReadOnlyReason string `json:"read_only_reason,omitempty"` // ReadOnlyNoSpace, ReadOnlyMount or ReadOnlyFault
 	ClockHeld      bool   `json:"clock_held,omitempty"`       // its clock jumped: no session lapses until a person accepts the clock
 }
 

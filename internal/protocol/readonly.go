@@ -7,9 +7,6 @@ const (
 	ReadOnlyFault   = "disk_fault"
 )
 
-// ReadOnlyReasons lists all reasons.
-func ReadOnlyReasons() []string { return []string{ReadOnlyNoSpace, ReadOnlyMount, ReadOnlyFault} }
-
 // ReadOnlyText describes a reason to a person. A reason that this version does not know, from
 // a newer broker, is described as a fault of the disk.
 func ReadOnlyText(reason string) string {

@@ -92,22 +92,11 @@ func (s Scope) Allows(service string) bool {
 // IsAll reports whether the scope is all.
 func (s Scope) IsAll() bool { return s.all }
 
-// IsNone reports whether the scope allows nothing.
-func (s Scope) IsNone() bool { return !s.all && len(s.services) == 0 }
-
 // Services is the list, sorted; nil for all and none.
 func (s Scope) Services() []string { return slices.Clone(s.services) }
 
 // Equal compares what is allowed.
 func (s Scope) Equal(o Scope) bool { return s.all == o.all && slices.Equal(s.services, o.services) }
-
-// Within reports whether o allows everything that s allows.
-func (s Scope) Within(o Scope) bool {
-	if s.all || o.all {
-		return o.all
-	}
-	return !slices.ContainsFunc(s.services, func(n string) bool { return !o.Allows(n) })
-}
 
 // String is `all`, `a, b` or `none`.
 func (s Scope) String() string {

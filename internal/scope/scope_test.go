@@ -12,7 +12,7 @@ import (
 func TestTheZeroScopeAllowsNothing(t *testing.T) {
 	t.Parallel()
 	var s scope.Scope
-	if !s.IsNone() || s.Allows("openrouter") || s.String() != "none" {
+	if s.Allows("openrouter") || s.String() != "none" {
 		t.Fatalf("zero scope: %s", s)
 	}
 }
@@ -41,13 +41,13 @@ func TestUnmarshalRefusesWhatMightWiden(t *testing.T) {
 		if err := json.Unmarshal([]byte(bad), &s); err == nil {
 			t.Errorf("%s: accepted as %s", bad, s)
 		}
-		if !s.IsNone() {
+		if !s.Equal(scope.None()) {
 			t.Errorf("%s: a refused scope widened the value to %s", bad, s)
 		}
 	}
 }
 
-func TestJSONRoundTripAndWithin(t *testing.T) {
+func TestJSONRoundTrip(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		names := rapid.SliceOfN(rapid.StringMatching(`[a-d][a-d0-9-]{0,3}`), 0, 8).Draw(t, "names")
@@ -65,9 +65,6 @@ func TestJSONRoundTripAndWithin(t *testing.T) {
 		var back scope.Scope
 		if err := json.Unmarshal(data, &back); err != nil || !back.Equal(s) {
 			t.Fatalf("%s -> %s: %v", data, back, err)
-		}
-		if !s.Within(s) || !scope.None().Within(s) || !s.Within(scope.All()) || (!s.IsAll() && scope.All().Within(s)) {
-			t.Fatalf("Within is not an order at %s", s)
 		}
 	})
 }

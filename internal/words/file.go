@@ -1,11 +1,10 @@
 package words
 
-// The sockets of a daemon, in its runtime directory. AgentSocket and CredentialsSocket are
-// also the values of the label `interface`.
+// The sockets of a daemon, in its runtime directory. AgentSocket is also the value of the
+// label `interface`.
 const (
-	AgentSocket       = "agent.sock"       // credentials and status, for callers that the rules let ask
-	MetricsSocket     = "metrics.sock"     // metrics and readiness, for anyone on the host
-	CredentialsSocket = "credentials.sock" // systemd's LoadCredential=
+	AgentSocket   = "agent.sock"   // credentials and status, for callers that the rules let ask
+	MetricsSocket = "metrics.sock" // metrics and readiness, for anyone on the host
 )
 
 // The files of a slot.

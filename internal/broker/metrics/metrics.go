@@ -31,7 +31,7 @@ type Certificate struct {
 type Config struct {
 	Version     string
 	Stats       Stats
-	ReadOnly    func() string // why nothing can be written, of protocol.ReadOnlyReasons; empty: it can be written
+	ReadOnly    func() string // why nothing can be written, a reason of package protocol; empty: it can be written
 	Certificate func() Certificate
 }
 
