@@ -1,6 +1,15 @@
 // Package atomicfile replaces a file so that a reader, and the disk after a crash or a power
 // cut, has either the old content or the new one. It works on directory handles, so no path
 // is resolved twice and no link is followed.
+//
+// When Write returned nil, the new content is durable: the file was synced before it got its
+// name, and the directory after that. A file is made with mode 0600 and belongs to the owner of
+// its directory.
+//
+// The caller opens a directory with System.OpenDir, takes a lock in it with Dir.Lock where other
+// processes write too, and writes with Write; Clean removes what an interrupted Write left.
+// Before it relies on a directory that it does not know, it tries with Trial.Try whether the
+// file system does what Write needs: some mounts keep no modes, no owners or no locks.
 package atomicfile
 
 import (

@@ -92,7 +92,7 @@ func TestWriteIsAllOrNothing(t *testing.T) {
 	}
 }
 
-func TestOpenRefusesWhatIsNoPlainFile(t *testing.T) {
+func TestOpenRefusesWhatIsNoRegularFile(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir()
 	err := errors.Join(
@@ -107,15 +107,15 @@ func TestOpenRefusesWhatIsNoPlainFile(t *testing.T) {
 	}
 	dir := openDir(t, atomicfile.System{}, path)
 	for _, name := range []string{"link", "directory", "fifo"} {
-		if _, err := dir.Open(name); !errors.Is(err, atomicfile.ErrNotPlain) {
+		if _, err := dir.Open(name); !errors.Is(err, atomicfile.ErrWrongType) {
 			t.Errorf("open %s: %v", name, err)
 		}
-		if _, err := dir.Lock(name); !errors.Is(err, atomicfile.ErrNotPlain) {
+		if _, err := dir.Lock(name); !errors.Is(err, atomicfile.ErrWrongType) {
 			t.Errorf("lock %s: %v", name, err)
 		}
 	}
 	for _, name := range []string{"file", "link to directory", "fifo"} {
-		if _, err := dir.OpenDir(name); !errors.Is(err, atomicfile.ErrNotPlain) {
+		if _, err := dir.OpenDir(name); !errors.Is(err, atomicfile.ErrWrongType) {
 			t.Errorf("open directory %s: %v", name, err)
 		}
 	}
@@ -168,7 +168,7 @@ func TestMakeDirMakesParents(t *testing.T) {
 	}
 }
 
-// Another process may remove a directory that somebody looks into: it has nothing then.
+// A directory that another process removed while it is open has no entries.
 func TestADirectoryThatIsGoneHasNoNames(t *testing.T) {
 	t.Parallel()
 	for name, files := range map[string]atomicfile.FS{"the system": atomicfile.System{}, "the disk of tests": storetest.NewDisk(nil).Process()} {

@@ -44,7 +44,7 @@ func TestALockIsOpenForReadingOnlyWhereNothingMayBeWritten(t *testing.T) {
 	}{
 		"all is well":               {nil, []int{os.O_RDWR}},
 		"a read-only file system":   {syscall.EROFS, []int{os.O_RDWR, os.O_RDONLY}},
-		"somebody else's file":      {syscall.EACCES, []int{os.O_RDWR}},
+		"another user's file":       {syscall.EACCES, []int{os.O_RDWR}},
 		"a server that has lost it": {syscall.ESTALE, []int{os.O_RDWR}},
 	} {
 		t.Run(name, func(t *testing.T) {

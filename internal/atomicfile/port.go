@@ -10,9 +10,9 @@ import (
 var (
 	// ErrLocked: another process or goroutine holds the lock. Try again, or give up.
 	ErrLocked = errors.New("locked by another holder")
-	// ErrNotPlain: the name is a link, FIFO, socket, device or of the wrong kind.
-	// Nothing was opened.
-	ErrNotPlain = errors.New("not a plain file or directory")
+	// ErrWrongType: the name is a link, FIFO, socket or device, or a file in place of a directory
+	// or the reverse. Nothing was opened.
+	ErrWrongType = errors.New("not a regular file or directory")
 )
 
 // FS opens directories by path. System is the real one; tests use one that simulates crashes
@@ -33,13 +33,13 @@ type Dir interface {
 	// Lstat describes the entry name; fs.ErrNotExist if there is none.
 	Lstat(name string) (Info, error)
 	// Open opens a regular file for reading and never blocks, not even on a FIFO;
-	// ErrNotPlain for anything else, fs.ErrNotExist if there is none.
+	// ErrWrongType for anything else, fs.ErrNotExist if there is none.
 	Open(name string) (File, error)
 	// Create makes a file that did not exist, with mode 0600, for writing.
 	Create(name string) (File, error)
 	// Mkdir makes a directory with mode 0700.
 	Mkdir(name string) error
-	// OpenDir opens a directory inside this one; ErrNotPlain for anything else.
+	// OpenDir opens a directory inside this one; ErrWrongType for anything else.
 	OpenDir(name string) (Dir, error)
 	Rename(from, to string) error
 	// Remove removes a file or an empty directory.

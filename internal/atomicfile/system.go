@@ -147,7 +147,7 @@ func (d systemDir) openRegular(name string, flag int) (f *os.File, err error) {
 			return f, err
 		}
 	}
-	return nil, fmt.Errorf("%s: %w: %w", name, err, ErrNotPlain)
+	return nil, fmt.Errorf("%s: %w: %w", name, err, ErrWrongType)
 }
 
 // tryOpenRegular opens only what Lstat says is a regular file, and checks it again through the
@@ -158,7 +158,7 @@ func (d systemDir) tryOpenRegular(name string, flag int) (*os.File, error) {
 		return nil, err
 	}
 	if !before.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: %w", name, ErrNotPlain)
+		return nil, fmt.Errorf("%s: %w", name, ErrWrongType)
 	}
 	f, err := d.root.OpenFile(name, flag|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -189,7 +189,7 @@ func (d systemDir) OpenDir(name string) (Dir, error) {
 		return nil, err
 	}
 	if !before.IsDir() {
-		return nil, fmt.Errorf("%s: %w", name, ErrNotPlain)
+		return nil, fmt.Errorf("%s: %w", name, ErrWrongType)
 	}
 	root, err := d.root.OpenRoot(name)
 	if err != nil {
@@ -197,7 +197,7 @@ func (d systemDir) OpenDir(name string) (Dir, error) {
 	}
 	after, err := root.Stat(".")
 	if err == nil && !os.SameFile(before, after) {
-		err = fmt.Errorf("%s: changed while it was opened: %w", name, ErrNotPlain)
+		err = fmt.Errorf("%s: changed while it was opened: %w", name, ErrWrongType)
 	}
 	if err != nil {
 		_ = root.Close() // nothing was written to it

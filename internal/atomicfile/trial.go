@@ -186,7 +186,7 @@ func (tr Trial) classify(what string, err error) error {
 	}
 	for _, cannot := range []error{
 		syscall.EINVAL, syscall.EPERM, syscall.ENOTSUP, syscall.EOPNOTSUPP, syscall.ENOSYS, syscall.ENOLCK,
-		syscall.EBADF, syscall.EBUSY, syscall.ETXTBSY, syscall.ENOTTY, ErrNotPlain,
+		syscall.EBADF, syscall.EBUSY, syscall.ETXTBSY, syscall.ENOTTY, ErrWrongType,
 	} {
 		if errors.Is(err, cannot) {
 			return &UnfitError{Path: tr.Path, What: what, Err: err}

@@ -13,8 +13,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store/storetest"
 )
 
-// habits are what a file system does otherwise than a good one.
-type habits struct {
+// deviations are what a file system does otherwise than a good one.
+type deviations struct {
 	dirMode, fileMode fs.FileMode // what each becomes; 0: as asked for
 	uid               int         // whom everything belongs to; -1: who makes it
 	noLock, openLock  bool
@@ -23,12 +23,12 @@ type habits struct {
 	dirSync           error
 }
 
-func good() habits { return habits{uid: -1} }
+func good() deviations { return deviations{uid: -1} }
 
 // oddDir is a directory of such a file system.
 type oddDir struct {
 	atomicfile.Dir
-	h habits
+	h deviations
 }
 
 func (d oddDir) change(i atomicfile.Info) atomicfile.Info {
@@ -115,30 +115,30 @@ func TestAFileSystemIsTriedBeforeItIsTrusted(t *testing.T) {
 	t.Parallel()
 	me := os.Geteuid()
 	for name, c := range map[string]struct {
-		change func(*habits)
+		change func(*deviations)
 		unfit  bool
 		cause  error  // in its chain; may be nil
 		says   string // part of the error
 	}{
-		"a good one":                                {func(*habits) {}, false, nil, ""},
-		"exFAT with umask=077: files may be run":    {func(h *habits) { h.fileMode = 0o700 }, true, nil, "0600 was asked for, and became 0700"},
-		"vfat as it is mounted by default":          {func(h *habits) { h.fileMode, h.dirMode = 0o755, 0o755 }, true, nil, "0700 was asked for, and became 0755"},
-		"CIFS without permissions":                  {func(h *habits) { h.fileMode, h.dirMode = 0o777, 0o777 }, true, nil, "it does not keep modes"},
-		"vfat with dmask and fmask for this user":   {func(h *habits) { h.fileMode, h.dirMode, h.uid = 0o600, 0o700, me }, false, nil, ""},
-		"a mount that is another user's":            {func(h *habits) { h.uid = me + 1000 }, true, nil, "it does not keep owners"},
-		"a server that squashes":                    {func(h *habits) { h.uid = 65534 }, true, nil, "belongs to uid 65534"},
-		"no locks":                                  {func(h *habits) { h.noLock = true }, true, syscall.ENOLCK, "nothing can be locked"},
-		"locks that keep nobody out":                {func(h *habits) { h.openLock = true }, true, nil, "a lock excludes no other process"},
-		"no rename over a file":                     {func(h *habits) { h.rename = syscall.EPERM }, true, syscall.EPERM, "no file can be replaced"},
-		"no fsync of files":                         {func(h *habits) { h.fileSync = syscall.EINVAL }, true, syscall.EINVAL, "no file can be replaced"},
-		"no directories, as /dev/pts":               {func(h *habits) { h.mkdir = syscall.EPERM }, true, syscall.EPERM, "no directory can be made"},
-		"a disk that fails":                         {func(h *habits) { h.fileSync = syscall.EIO }, false, syscall.EIO, "no file can be replaced"},
-		"a disk that is full":                       {func(h *habits) { h.create = syscall.ENOSPC }, false, syscall.ENOSPC, ""},
-		"a directory that is read-only":             {func(h *habits) { h.mkdir = syscall.EROFS }, false, syscall.EROFS, ""},
-		"a server that has forgotten the directory": {func(h *habits) { h.mkdir = syscall.ESTALE }, false, syscall.ESTALE, ""},
-		"a directory whose sync fails":              {func(h *habits) { h.dirSync = syscall.EIO }, false, syscall.EIO, "a directory cannot be synced"},
-		"a directory that cannot be synced, vboxsf": {func(h *habits) { h.dirSync = syscall.EINVAL }, false, nil, ""},
-		"the quota is used up":                      {func(h *habits) { h.create = syscall.EDQUOT }, false, syscall.EDQUOT, ""},
+		"a good one":                                {func(*deviations) {}, false, nil, ""},
+		"exFAT with umask=077: files may be run":    {func(h *deviations) { h.fileMode = 0o700 }, true, nil, "0600 was asked for, and became 0700"},
+		"vfat as it is mounted by default":          {func(h *deviations) { h.fileMode, h.dirMode = 0o755, 0o755 }, true, nil, "0700 was asked for, and became 0755"},
+		"CIFS without permissions":                  {func(h *deviations) { h.fileMode, h.dirMode = 0o777, 0o777 }, true, nil, "it does not keep modes"},
+		"vfat with dmask and fmask for this user":   {func(h *deviations) { h.fileMode, h.dirMode, h.uid = 0o600, 0o700, me }, false, nil, ""},
+		"a mount that is another user's":            {func(h *deviations) { h.uid = me + 1000 }, true, nil, "it does not keep owners"},
+		"a server that maps all users to nobody":    {func(h *deviations) { h.uid = 65534 }, true, nil, "belongs to uid 65534"},
+		"no locks":                                  {func(h *deviations) { h.noLock = true }, true, syscall.ENOLCK, "nothing can be locked"},
+		"locks that exclude no process":             {func(h *deviations) { h.openLock = true }, true, nil, "a lock excludes no other process"},
+		"no rename over a file":                     {func(h *deviations) { h.rename = syscall.EPERM }, true, syscall.EPERM, "no file can be replaced"},
+		"no fsync of files":                         {func(h *deviations) { h.fileSync = syscall.EINVAL }, true, syscall.EINVAL, "no file can be replaced"},
+		"no directories, as /dev/pts":               {func(h *deviations) { h.mkdir = syscall.EPERM }, true, syscall.EPERM, "no directory can be made"},
+		"a disk that fails":                         {func(h *deviations) { h.fileSync = syscall.EIO }, false, syscall.EIO, "no file can be replaced"},
+		"a disk that is full":                       {func(h *deviations) { h.create = syscall.ENOSPC }, false, syscall.ENOSPC, ""},
+		"a directory that is read-only":             {func(h *deviations) { h.mkdir = syscall.EROFS }, false, syscall.EROFS, ""},
+		"a server that has forgotten the directory": {func(h *deviations) { h.mkdir = syscall.ESTALE }, false, syscall.ESTALE, ""},
+		"a directory whose sync fails":              {func(h *deviations) { h.dirSync = syscall.EIO }, false, syscall.EIO, "a directory cannot be synced"},
+		"a directory that cannot be synced, vboxsf": {func(h *deviations) { h.dirSync = syscall.EINVAL }, false, nil, ""},
+		"the quota is used up":                      {func(h *deviations) { h.create = syscall.EDQUOT }, false, syscall.EDQUOT, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -31,7 +31,7 @@ func (d Dir) Highwater() (*Highwater, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil //nolint:nilnil // a missing mark is no error
 	}
-	if err != nil && !errors.Is(err, atomicfile.ErrNotPlain) {
+	if err != nil && !errors.Is(err, atomicfile.ErrWrongType) {
 		return nil, fmt.Errorf("read highwater: %w", err)
 	}
 	var h Highwater

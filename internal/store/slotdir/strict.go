@@ -111,7 +111,7 @@ func (h *Home) foreign(dir atomicfile.Info) bool { return h.euid == 0 && dir.UID
 
 // pathError translates what the file system port says of an entry of dir.
 func (h *Home) pathError(path string, dir atomicfile.Info, err error) error {
-	if errors.Is(err, atomicfile.ErrNotPlain) {
+	if errors.Is(err, atomicfile.ErrWrongType) {
 		return h.wrongType(path, dir)
 	}
 	return fmt.Errorf("open %s: %w", path, err)

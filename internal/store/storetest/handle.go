@@ -43,7 +43,7 @@ func (d *memDir) child(name string, wantDir bool) (*node, error) {
 		return nil, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
 	}
 	if n.mode.IsDir() != wantDir {
-		return nil, fmt.Errorf("%s: %w", name, atomicfile.ErrNotPlain)
+		return nil, fmt.Errorf("%s: %w", name, atomicfile.ErrWrongType)
 	}
 	return n, nil
 }

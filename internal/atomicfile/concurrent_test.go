@@ -8,9 +8,9 @@ import (
 	"github.com/agentkeys/agentkeys/internal/atomicfile"
 )
 
-// A reader sees the old file or the new one, never an insecure one: between its look
-// and its open, and after its open, the writer may have put another in its place.
-func TestAReaderBesideAWriterOpensOneOfTheTwo(t *testing.T) {
+// A reader gets the old file or the new one, and no error, although the writer may replace the
+// file between the reader's check and its open, and after the open.
+func TestAReaderDuringAWriteOpensOneOfTheTwo(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir()
 	writer, reader := openDir(t, atomicfile.System{}, path), openDir(t, atomicfile.System{}, path)
