@@ -5,11 +5,9 @@
 package strictjson
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"strings"
 	"unicode/utf8"
@@ -57,90 +55,14 @@ func decode(data []byte, v any, r rules) error {
 	if !utf8.Valid(data) {
 		return fmt.Errorf("%w: not UTF-8", ErrInvalid)
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	if err := walk(dec, reflect.TypeOf(v), r, 0); err != nil {
+	w := walker{rules: r, rest: data, fields: map[reflect.Type]fieldSet{}}
+	if err := w.value(reflect.TypeOf(v).Elem(), 0); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("%w: data after the value", ErrInvalid)
 	}
 	if err := json.Unmarshal(data, v); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	return nil
-}
-
-// walk checks one value. t is the Go type that it will be decoded into, nil if unknown.
-func walk(dec *json.Decoder, t reflect.Type, r rules, depth int) error {
-	if depth > maxDepth {
-		return errors.New("nested too deep")
-	}
-	tok, err := dec.Token()
-	if err != nil {
-		return err
-	}
-	if tok == nil && !nullable(t) {
-		return errors.New("null where a value must be")
-	}
-	t = decodedType(t)
-	switch tok {
-	case json.Delim('{'):
-		return walkObject(dec, t, r, depth)
-	case json.Delim('['):
-		return walkArray(dec, t, r, depth)
-	}
-	return nil
-}
-
-func walkArray(dec *json.Decoder, t reflect.Type, r rules, depth int) error {
-	var elem reflect.Type
-	if t != nil && (t.Kind() == reflect.Slice || t.Kind() == reflect.Array) {
-		elem = t.Elem()
-	}
-	for n := 0; dec.More(); n++ {
-		if r.maxItems > 0 && n == r.maxItems {
-			return errors.New("too many elements")
-		}
-		if err := walk(dec, elem, r, depth+1); err != nil {
-			return err
-		}
-	}
-	_, err := dec.Token()
-	return err
-}
-
-func walkObject(dec *json.Decoder, t reflect.Type, r rules, depth int) error {
-	fields := fieldsOf(t)
-	seen := map[string]bool{}
-	for dec.More() {
-		tok, err := dec.Token()
-		if err != nil {
-			return err
-		}
-		key, _ := tok.(string)
-		if seen[key] {
-			return fmt.Errorf("key %.64q is repeated", key)
-		}
-		if r.maxKeys > 0 && len(seen) == r.maxKeys {
-			return errors.New("too many keys")
-		}
-		seen[key] = true
-		elem, err := fields.lookup(key, r.lenient)
-		if err != nil {
-			return err
-		}
-		if t != nil && t.Kind() == reflect.Map {
-			elem = t.Elem()
-		}
-		if err := walk(dec, elem, r, depth+1); err != nil {
-			return err
-		}
-	}
-	if _, err := dec.Token(); err != nil {
-		return err
-	}
-	return fields.missing(seen)
 }
 
 type field struct {

@@ -43,6 +43,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"nested repeated":      `{"v":1,"scope":[],"items":[{"name":"x","name":"y"}]}`,
 		"nested missing":       `{"v":1,"scope":[],"items":[{}]}`,
 		"null number":          `{"v":null,"scope":[],"items":[]}`,
+		"null alone":           ` null `,
 		"null element":         `{"v":1,"scope":[],"items":[null]}`,
 		"null text":            `{"v":1,"scope":[],"items":[{"name":null}]}`,
 		"data after":           `{"v":1,"scope":[],"items":[]} {}`,
