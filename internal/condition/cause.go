@@ -24,7 +24,7 @@ func consequences() []consequence {
 		}, "the session was not renewed for more than a day"},
 		{OfflineTooLong, []Code{SessionExpired, BrokerCertificateChanged, BrokerAway}, "this lasts longer than the owner allows, so nothing is served"},
 		{BrokerAway, []Code{SessionExpired}, ""},
-		{FellBackToFile, []Code{StoreInDoubt}, "the session lies in the file"},
+		{FellBackToFile, []Code{StoreInDoubt}, "the session is stored in the file"},
 		{ClockWrong, []Code{ClockNotSet}, ""},
 	}
 }

@@ -69,7 +69,7 @@ func Declared() []Declaration {
 	return []Declaration{
 		{KeychainLocked, Warning, "the keychain is locked", hintProbe},
 		{KeychainUnavailable, Warning, "the keychain cannot be used now", hintProbe},
-		{FellBackToFile, Warning, "the session lies in the file because the keychain did not take it", hintProbe},
+		{FellBackToFile, Warning, "the session is stored in the file because the keychain did not take it", hintProbe},
 		{StoreInDoubt, Warning, "the keychain did not confirm a change, which may still land", hintProbe},
 		{SlotInsecure, Error, "owner, mode or kind of a session file is wrong", hintDoctor},
 		{SlotCorrupt, Error, "the session file cannot be read, and was kept", hintRecover},

@@ -49,9 +49,9 @@ func NewMetrics(wallet, version string, c *Conditions) *Metrics {
 }
 
 func (m *Metrics) addStore(b builder) {
-	m.probe = b.histogramVec("agentkeys_keychain_probe_duration_seconds", "Time that a look at the keychain took.", "provider", "result")
+	m.probe = b.histogramVec("agentkeys_keychain_probe_duration_seconds", "Time that a probe of the keychain took.", "provider", "result")
 	m.keychainState = newOneOf(b.gaugeVec("agentkeys_keychain_state", "1 for the state that the keychain is in, 0 for the others.", "state"), m.labels.state)
-	m.backend = newOneOf(b.gaugeVec("agentkeys_storage_backend", "1 for the place where the session lies, 0 for the others.", "backend"), m.labels.backend)
+	m.backend = newOneOf(b.gaugeVec("agentkeys_storage_backend", "1 for the place where the session is stored, 0 for the others.", "backend"), m.labels.backend)
 	m.operations = b.counterVec("agentkeys_store_operations_total", "Operations of the session store.", "operation", "backend", "result")
 	m.fallbacks = b.counterVec("agentkeys_store_fallbacks_total", "Saves that went to the file because the keychain did not take them.", "reason")
 	m.inDoubt = b.gauge("agentkeys_store_in_doubt", "1 while a change of the keychain is not confirmed.")
@@ -64,7 +64,7 @@ func (m *Metrics) addStore(b builder) {
 func (m *Metrics) addBroker(b builder) {
 	m.broker = b.histogramVec("agentkeys_broker_request_duration_seconds", "Time until the broker's answer was read; long polls include their wait.", "operation", "code")
 	m.brokerUp = b.gauge("agentkeys_broker_up", "1 if the last request reached the broker, else 0.")
-	m.lastSync = b.gauge("agentkeys_last_sync_timestamp_seconds", "When the broker was last heard; 0 for never.")
+	m.lastSync = b.gauge("agentkeys_last_sync_timestamp_seconds", "When the broker last answered; 0 for never.")
 	m.clockOffset = b.gauge("agentkeys_clock_offset_seconds", "The broker's clock minus this machine's.")
 }
 

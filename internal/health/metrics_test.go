@@ -2,6 +2,7 @@ package health_test
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -22,6 +23,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/needs"
 	"github.com/agentkeys/agentkeys/internal/store"
 )
+
+var update = flag.Bool("update", false, "write the golden file")
 
 // used is an instance that did one of each.
 func used() *health.Metrics {
@@ -56,12 +59,11 @@ func scrape(t *testing.T, m *health.Metrics) string {
 	return strings.ReplaceAll(w.Body.String(), runtime.Version(), "GOVERSION")
 }
 
-// The file is written anew by AGENTKEYS_UPDATE_GOLDEN=1.
 func TestTheWholeExposition(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join("testdata", "metrics.golden")
 	got := scrape(t, used())
-	if os.Getenv("AGENTKEYS_UPDATE_GOLDEN") == "1" {
+	if *update {
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
