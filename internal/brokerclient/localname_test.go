@@ -65,8 +65,8 @@ func listening(t *testing.T) (l net.Listener, port string) {
 	return l, port
 }
 
-// A name of the file of hosts is never asked of Avahi; one that nobody has is told with
-// what Avahi said.
+// Avahi is not asked for a name that is in the hosts file. The error for an unknown name has
+// Avahi's answer.
 func TestHostsComeFirstAndDNSLast(t *testing.T) {
 	t.Parallel()
 	socket, asked := avahi(t, "-15 Timeout reached\n")
@@ -85,7 +85,7 @@ func TestHostsComeFirstAndDNSLast(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "lookup agentkeys-test.invalid") || !strings.Contains(err.Error(), "avahi does not know agentkeys-test.invalid") {
 		t.Fatalf("got %v", err)
 	}
-	l.Close() // a broker that is down is no name that nobody knows
+	l.Close() // the name of a broker that is down is still known
 	_, err = brokerclient.DialLocal(t.Context(), filepath.Join(t.TempDir(), "none"), "127.0.0.1", port)
 	if err == nil || strings.Contains(err.Error(), "avahi") {
 		t.Fatalf("got %v", err)
@@ -106,7 +106,7 @@ func TestANameInLocalIsAskedOfAvahi(t *testing.T) {
 	}
 }
 
-// What Avahi says instead of an address is told beside what DNS said, and never believed.
+// An answer of Avahi without a valid address is reported together with DNS's, and not used.
 func TestAnswersOfAvahiThatAreNone(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ answer, want string }{

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// connected bounds how long a connected daemon may take to learn of a change: well
-// below the 50 s of a poll that nobody woke.
+// connected bounds how long a connected daemon may take to learn of a change. It is well below
+// the 50 s of a poll that ends without a change.
 const connected = 20 * time.Second
 
 func TestScopeNoneGivesNothingAndAllEverything(t *testing.T) {

@@ -88,7 +88,7 @@ func TestNoAnswerOfABrokerRemovesASlot(t *testing.T) {
 	}
 }
 
-// A broker that lost its database, or another one at the same address, is no reason either.
+// Nor does a broker that lost its database, or another broker at the same address.
 func TestAnotherDatabaseBehindTheSameAddressRemovesNoSlot(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// operator runs the broker's program beside a running broker, or without one.
+// operator runs a command of the broker's program, whether or not a broker runs.
 func (b *broker) operator(args ...string) result {
 	b.t.Helper()
 	return b.m.run("", "agentkeys-broker", args...)
@@ -38,8 +38,8 @@ func copySlot(t testing.TB, from, thief *machine, wallet string) {
 	}
 }
 
-// A backup is made while the broker serves; then one agent is revoked and another one
-// added, and the backup is put back: what does each party see?
+// A backup is made while the broker serves. Then one agent is revoked and a new one added, and
+// the backup is restored. The test checks what each party sees.
 func TestBackupAndRestore(t *testing.T) {
 	t.Parallel()
 	b, _, _ := selfSignedBroker(t)
@@ -109,7 +109,7 @@ func TestBackupAndRestore(t *testing.T) {
 	s.reaches("revoked")
 	s.denies("openrouter")
 	n = pi.daemon(added)
-	n.serves("openrouter", keyOpenRouter) // from its cache: nobody knows it, and nobody ended it
+	n.serves("openrouter", keyOpenRouter) // from its cache: the broker does not know it, and its owner did not end it
 	if n.status().Sync.Online {
 		t.Error("the broker knows an agent that is not in the backup")
 	}
@@ -145,7 +145,7 @@ func TestABrokerThatMoves(t *testing.T) {
 	d.serves("openrouter", keyOpenRouter)
 }
 
-// A file that was copied back by hand is noticed by the mark beside it.
+// A database that was copied back by hand is noticed by the mark in its directory.
 func TestADatabaseThatWasCopiedBackByHand(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -178,7 +178,7 @@ func TestADatabaseThatWasCopiedBackByHand(t *testing.T) {
 	s.answers()
 	s.reaches("revoked")
 
-	// A start that only goes on, power cut included, is no copy.
+	// A start with the current database, also after a power cut, begins no epoch.
 	b.kill()
 	b.start()
 	if strings.Contains(b.err.String(), "put back from a copy") {

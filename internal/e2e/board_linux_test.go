@@ -119,8 +119,8 @@ func (b *board) runs(w string) *process {
 		if !p.running() {
 			b.t.Fatalf("the daemon ended\nstdout: %s\nstderr: %s", p.out, p.err)
 		}
-		// Whoever tries the lock has it for a moment, in which the daemon may want it. Up
-		// to the daemon nothing forks, so it has the number of what was started first.
+		// A test that tried the lock would hold it for a moment in which the daemon may need
+		// it. The shell becomes the daemon without a fork, so the daemon has its number.
 		r := b.inside("/bin/sh", "-c", fmt.Sprintf(`grep "FLOCK .* %d .*:$(stat -c %%i %s) " /proc/locks`, p.cmd.Process.Pid, lock)).wait()
 		return fmt.Sprint(r.stdout, r.stderr, p.err), r.code == 0
 	})

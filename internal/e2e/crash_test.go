@@ -13,8 +13,8 @@ import (
 // moment is a random time in which a power cut may fall.
 func moment(longest time.Duration) { time.Sleep(time.Duration(rand.Int64N(int64(longest)))) }
 
-// slots lists the wallets that were saved: a power cut may leave a directory whose
-// head was never written, and `pair` goes on from there.
+// slots lists the wallets that were saved. A power cut may leave a directory whose head was
+// never written; `pair` continues with it.
 func (m *machine) slots() []string {
 	m.t.Helper()
 	entries, err := os.ReadDir(m.home)
@@ -86,7 +86,7 @@ func TestKillNineWhilePairing(t *testing.T) {
 	}
 }
 
-// A daemon loses its power at any step of its renewals: whatever it stored, it goes on.
+// A daemon loses its power at any step of its renewals, and continues with what it has stored.
 func TestKillNineWhileRenewing(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)

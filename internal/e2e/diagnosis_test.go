@@ -54,7 +54,7 @@ func (m *machine) doctor(program string, args ...string) []diagnosis {
 		if maps.Equal(before, after) {
 			break
 		}
-		if !onlyCaches(before, after) || try == 5 { // a daemon beside it may write its own
+		if !onlyCaches(before, after) || try == 5 { // a running daemon may write its cache
 			m.t.Errorf("doctor changed something below %s", m.home)
 			break
 		}
@@ -129,7 +129,7 @@ func (m *machine) atBoot() (status, says string) {
 	return "ok", "yes: it is in the file"
 }
 
-// hasNot wants no line of this name: another one says it.
+// hasNot requires that there is no line of this name, because another line covers it.
 func (d diagnosis) hasNot(name string) {
 	d.t.Helper()
 	for _, c := range d.Checks {

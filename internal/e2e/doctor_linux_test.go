@@ -83,8 +83,7 @@ func TestDoctorOfAWriteInDoubt(t *testing.T) {
 	m.doctor("agentkeys-daemon")[0].has("fence", "ok", "unconfirmed")
 }
 
-// doubt writes down that the provider which owns the name now has a write that nobody
-// saw to end.
+// doubt writes a fence for the provider that owns the name now: a write whose end was not seen.
 func doubt(t *testing.T, dir, address string) {
 	t.Helper()
 	conn := keyringtest.Connect(t, address)

@@ -247,7 +247,7 @@ func TestDoctorOfSettings(t *testing.T) {
 	}
 }
 
-// A person beside a daemon of another home, as a user beside the system's units.
+// A person looks at a wallet whose daemon has another home, as a user looks at a system unit.
 func TestDoctorOfADaemonWhoseSlotIsElsewhere(t *testing.T) {
 	t.Parallel()
 	pi, w := withRuntimeDirectory(t)

@@ -51,8 +51,8 @@ func addFile(out map[string]string, dir, path string, e os.DirEntry) error {
 	return nil
 }
 
-// settled is tree once nothing has been written for a moment. What a killed program had
-// begun to write stays; nobody finishes it before the next start.
+// settled is tree once nothing has been written for a moment. A write that a killed program had
+// begun stays unfinished until the next start.
 func (m *machine) settled(dir string) map[string]string {
 	m.t.Helper()
 	last := tree(m.t, dir)

@@ -179,7 +179,7 @@ func TestAHomeThatRootLeftBehindIsNamed(t *testing.T) {
 	const uid, gid = 54321, 54322
 	for name, c := range map[string]struct {
 		home, slot os.FileMode // of what root left; 0: not there
-		parent     int         // whose directory the home lies in
+		parent     int         // owner of the directory that holds the home
 		hint       string      // what the chown is of; empty: none is named
 	}{
 		"a home":                           {0o700, 0, uid, ".agentkeys"},

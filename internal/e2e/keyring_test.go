@@ -112,7 +112,7 @@ func TestALockedKeyringDaemonStaysUpAndGoesOnAfterUnlock(t *testing.T) {
 		t.Errorf("%s after the unlock", took)
 	}
 	d.reaches("online")
-	// Locked while it runs: memory goes on serving.
+	// Locked while it runs: it serves from memory.
 	ring.Lock()
 	if got, _ := d.value("openrouter"); got != keyOpenRouter {
 		t.Error("a lock took the credential out of a running daemon")

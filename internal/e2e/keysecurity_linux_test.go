@@ -49,8 +49,8 @@ func (m *machine) typed(line, wallet string) result {
 	return m.with("PATH", bin+":"+m.env["PATH"]).run("y\n", "/bin/sh", "-c", line)
 }
 
-// occupied is a desktop with an owner and an agent in its keyring, and a pairing that
-// nobody has approved.
+// occupied is a desktop with an owner and an agent in its keyring, and a pairing that is not
+// approved yet.
 func occupied(t *testing.T) (m *machine, wallet string) {
 	t.Helper()
 	needs.Programs(t, "secret-tool")

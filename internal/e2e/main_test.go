@@ -31,7 +31,7 @@ func testMain(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer func() { _ = os.RemoveAll(dir) }() // a left-over build harms nobody
+	defer func() { _ = os.RemoveAll(dir) }() // the system clears /tmp if this fails
 	bin = dir
 	build := exec.Command("go", "build", "-o", dir+string(filepath.Separator),
 		"github.com/agentkeys/agentkeys/cmd/agentkeys-broker",

@@ -131,7 +131,7 @@ func TestAnAddressOfMetricsThatIsNotThereEndsNoDaemon(t *testing.T) {
 	w := o.adopt(m, "bot", "openrouter")
 	o.put(w, "openrouter", "key-1")
 	for address, why := range map[string]string{
-		"192.0.2.1:9479":            "no address of this machine", // RFC 5737: it is nobody's
+		"192.0.2.1:9479":            "no address of this machine", // RFC 5737: no machine has it
 		"no-such-host.invalid:9479": "no-such-host.invalid",       // RFC 6761
 	} {
 		d := m.daemon(w, "--metrics-listen", address)

@@ -168,8 +168,8 @@ func TestABoardThatIsPointedAtTheWrongBrokerComesBack(t *testing.T) {
 	d.serves("openrouter", "later")
 }
 
-// A recovery at the new URL beside a running daemon, which the old broker never answers
-// again: token, keys and broker are taken up at once.
+// A recovery at the new URL while the daemon runs and its old broker does not answer any more:
+// the daemon takes up token, keys and broker at once.
 func TestARecoveryAtAnotherURLIsTakenUpByTheRunningDaemon(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
@@ -187,7 +187,7 @@ func TestARecoveryAtAnotherURLIsTakenUpByTheRunningDaemon(t *testing.T) {
 	d.serves("openrouter", "later")
 }
 
-// Files win over the broker of a pairing, so a pairing at another one is told.
+// The settings files override the broker of a pairing, so a pairing at another broker says so.
 func TestAPairingSaysThatTheSettingsNameAnotherBroker(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)

@@ -147,7 +147,7 @@ func TestARecoveryForAnotherUserWaitsUntilTheDaemonIsStopped(t *testing.T) {
 	expectText(t, b.sh("grep ^User= "+b.dropIn(w)), "User=pi")
 }
 
-// The units' user never has a keychain: a probe of it would help nobody.
+// The units' user never has a keychain, so a hint to probe it would be useless.
 func TestASessionInAKeychainIsLostToTheUnitsUser(t *testing.T) {
 	t.Parallel()
 	o := newOwner(t, startBroker(t))
@@ -187,8 +187,8 @@ func TestADaemonStartedDuringARecoveryForAnotherUserIsRefusedToo(t *testing.T) {
 	expectText(t, b.sh("grep ^User= "+b.dropIn(w)), "User=pi")
 }
 
-// A pairing that was cut off after the drop-in was written leaves nothing that starts
-// as the wrong user, whoever goes on with it.
+// A pairing that was interrupted after the drop-in was written leaves no unit that starts as
+// the wrong user, whichever user continues it.
 func TestAPairingThatIsCutOffLeavesNoUnitOfTheWrongUser(t *testing.T) {
 	t.Parallel()
 	o := newOwner(t, startBroker(t))
@@ -254,7 +254,7 @@ func TestUsageOfRunAs(t *testing.T) {
 	}
 }
 
-// A unit that is started for nobody says what makes a session, and ends for good.
+// A unit without a session names the command that makes one, and is not restarted.
 func TestAUnitWithoutASessionNamesTheCommand(t *testing.T) {
 	t.Parallel()
 	b := newBoard(t)

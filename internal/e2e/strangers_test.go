@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Connections cost memory before they say a word. Those of strangers displace each other,
-// and nobody's who has a good token.
+// A connection costs memory before it sends anything. Connections without a good token
+// displace each other, and never one with a good token.
 func TestAFloodOfConnectionsTakesNothingFromAnybody(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)

@@ -59,7 +59,7 @@ func TestABrokerThatSignsItsOwnCertificate(t *testing.T) {
 	worksThrough(t, o, newMachine(t))
 }
 
-// Nobody is believed whose key the URL does not name, and nothing is left of the try.
+// A broker whose key the URL does not name is refused, and the attempt leaves no file.
 func TestABrokerWithAnotherKeyThanTheURLNames(t *testing.T) {
 	t.Parallel()
 	b, base, _ := selfSignedBroker(t)
@@ -96,8 +96,8 @@ func TestABrokerWithAnotherKeyThanTheURLNames(t *testing.T) {
 	}
 }
 
-// A key that was exchanged under a broker is another broker: condition, no words to it,
-// no slot touched; with the old key back everything goes on.
+// A broker with a new key is a different broker: the daemon sets a condition, sends nothing to
+// it and changes no slot. With the old key it works as before.
 func TestAnExchangedKeyIsRefusedAndNothingIsLost(t *testing.T) {
 	t.Parallel()
 	b, _, _ := selfSignedBroker(t)

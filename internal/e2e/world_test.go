@@ -15,7 +15,7 @@ type broker struct {
 	*process
 	m          *machine
 	data, addr string
-	args       []string // of serve, beside these
+	args       []string // further arguments of serve
 	url        string
 }
 

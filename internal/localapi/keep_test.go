@@ -170,7 +170,8 @@ func TestARemovedDirectoryIsSeenByItself(t *testing.T) {
 	answersIn(t, k.first)
 }
 
-// What another program put in the place is left alone, and the work goes on once it is gone.
+// A file that another program made at the socket's path is left alone, and the daemon makes
+// its socket once that file is removed.
 func TestAFileInTheSocketsPlaceIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	k := keep(t)
@@ -273,8 +274,8 @@ func TestARuntimeDirectoryOfAnotherUserIsLeftAlone(t *testing.T) {
 	}
 }
 
-// The mode is the socket's from the first moment that anybody can connect, whatever the
-// umask is, which other goroutines use meanwhile.
+// The socket has its mode from the first moment at which a program can connect, whatever the
+// umask is, which other goroutines use at the same time.
 func TestTheUmaskIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	dir := short(t)

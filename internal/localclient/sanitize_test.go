@@ -38,7 +38,7 @@ func told(t *testing.T, s protocol.Status) protocol.Status {
 	return got
 }
 
-// Whoever listens in a daemon's place chooses a code and a detail, and no more.
+// A program that listens in place of a daemon can choose a code and a detail, and no more.
 func TestAConditionIsTheClientsOwn(t *testing.T) {
 	t.Parallel()
 	no := "there is no space left for the state"

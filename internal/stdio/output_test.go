@@ -12,8 +12,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/stdio"
 )
 
-// pipeVariable makes the test program write to a standard error and output that nobody
-// reads, and tell by its exit code what came of it.
+// pipeVariable makes the test program write to a standard error and output whose reader is
+// gone, and report the result by its exit code.
 const pipeVariable = "STDIO_TEST_PIPE"
 
 const survived = 42

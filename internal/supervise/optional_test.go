@@ -18,17 +18,17 @@ import (
 // noListener stands for one: nothing is accepted in a bubble.
 type noListener struct{ net.Listener }
 
-// beside is an optional listener whose tries end as told; it notes what was said of it.
-type beside struct {
-	listen []error // one a try; listening from then on
-	serve  []error // how serving ends, a minute and a half after it began; then it goes on
+// scripted is an optional listener whose attempts end as the test says. It records what Told gets.
+type scripted struct {
+	listen []error // the result of each attempt; later ones listen
+	serve  []error // how serving ends, 90 s after it began; later it does not end
 	tries  int
 	said   []string
 }
 
-func (b *beside) task() supervise.Task {
+func (b *scripted) task() supervise.Task {
 	return supervise.Optional{
-		Name: "beside", Random: func() float64 { return 0.999 },
+		Name: "scripted", Random: func() float64 { return 0.999 },
 		Listen: func(context.Context) (net.Listener, error) {
 			if b.tries++; b.tries <= len(b.listen) {
 				return noListener{}, b.listen[b.tries-1]
@@ -59,15 +59,15 @@ func TestAnOptionalListenerEndsNothing(t *testing.T) {
 	t.Parallel()
 	taken, lost := syscall.EADDRINUSE, errors.New("lost")
 	for name, c := range map[string]struct {
-		beside *beside
-		after  time.Duration
-		want   []string
+		scripted *scripted
+		after    time.Duration
+		want     []string
 	}{
-		"there at once":             {&beside{}, time.Hour, []string{"listens"}},
-		"taken, then free":          {&beside{listen: []error{taken, taken}}, time.Minute, []string{taken.Error(), taken.Error(), "listens"}},
-		"lost, and there again":     {&beside{serve: []error{lost}}, 2 * time.Minute, []string{"listens", "lost", "listens"}},
-		"ended without a word":      {&beside{serve: []error{nil}}, 2 * time.Minute, []string{"listens", supervise.ErrNotServing.Error(), "listens"}},
-		"lost twice is a first one": {&beside{serve: []error{lost, lost}}, 4 * time.Minute, []string{"listens", "lost", "listens", "lost", "listens"}},
+		"there at once":             {&scripted{}, time.Hour, []string{"listens"}},
+		"taken, then free":          {&scripted{listen: []error{taken, taken}}, time.Minute, []string{taken.Error(), taken.Error(), "listens"}},
+		"lost, and there again":     {&scripted{serve: []error{lost}}, 2 * time.Minute, []string{"listens", "lost", "listens"}},
+		"ended without a word":      {&scripted{serve: []error{nil}}, 2 * time.Minute, []string{"listens", supervise.ErrNotServing.Error(), "listens"}},
+		"lost twice is a first one": {&scripted{serve: []error{lost, lost}}, 4 * time.Minute, []string{"listens", "lost", "listens", "lost", "listens"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -75,11 +75,11 @@ func TestAnOptionalListenerEndsNothing(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), c.after)
 				defer cancel()
 				err := supervise.Run(ctx, slog.New(slog.DiscardHandler), func() {},
-					c.beside.task(), supervise.Func("the work", func(ctx context.Context) error { <-ctx.Done(); return nil }))
+					c.scripted.task(), supervise.Func("the work", func(ctx context.Context) error { <-ctx.Done(); return nil }))
 				if err != nil || ctx.Err() == nil {
 					t.Fatalf("%v; the work ended: %v", err, ctx.Err() == nil)
 				}
-				if diff := cmp.Diff(c.want, c.beside.said); diff != "" {
+				if diff := cmp.Diff(c.want, c.scripted.said); diff != "" {
 					t.Error(diff)
 				}
 			})
@@ -91,7 +91,7 @@ func TestAnOptionalListenerEndsNothing(t *testing.T) {
 func TestTheTriesOfAnOptionalListenerAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := &beside{listen: make([]error, 100_000)}
+		b := &scripted{listen: make([]error, 100_000)}
 		for i := range b.listen {
 			b.listen[i] = syscall.EADDRNOTAVAIL
 		}

@@ -130,7 +130,7 @@ func TestANameThatAUnitReadsOtherwiseIsANumber(t *testing.T) {
 	}
 }
 
-// What was cut off before the rename is no drop-in, and in nobody's way.
+// A file that was left before the rename is no drop-in, and does not prevent a new one.
 func TestALeftOverOfAPowerCutIsReplaced(t *testing.T) {
 	t.Parallel()
 	m, w := board(t), wallet.New()

@@ -43,7 +43,7 @@ func fileNumber(t *testing.T, path string) int {
 		t.Fatal(err)
 	}
 	for _, f := range files {
-		to, _ := os.Readlink(filepath.Join("/proc/self/fd", f.Name())) // gone meanwhile: another's
+		to, _ := os.Readlink(filepath.Join("/proc/self/fd", f.Name())) // it vanished: it belongs to another test
 		if n, err := strconv.Atoi(f.Name()); err == nil && to == path {
 			return n
 		}

@@ -156,7 +156,7 @@ func TestFewLargeBodiesAreReadAtOnce(t *testing.T) {
 				codes <- w.Code
 			}()
 		}
-		for range 8 { // the clock of the bubble goes on once all wait
+		for range 8 { // the clock of the bubble advances when all goroutines wait
 			if got := <-codes; got != http.StatusServiceUnavailable {
 				t.Errorf("a large request in the way of others: %d", got)
 			}

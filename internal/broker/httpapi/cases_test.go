@@ -42,7 +42,7 @@ func (c *contract) park(d *brokertest.Device) {
 	c.want(c.resume(d.Wallet, d.Sign, session.NewToken()), 409, protocol.CodeCloneSuspected)
 }
 
-// resume asks with the challenge that a token nobody knows is given.
+// resume asks with the challenge that the answer to an unknown token has.
 func (c *contract) resume(w wallet.Wallet, sign, next secret.String) call {
 	c.t.Helper()
 	p := decoded[protocol.Problem](c.t, c.want(call{op: "session", method: "GET", path: "/v1/session", token: session.NewToken()}, 401, protocol.CodeTokenUnknown))

@@ -103,7 +103,7 @@ func TestAConnectionThatEndedMakesRoom(t *testing.T) {
 	}
 }
 
-// Whoever showed a good token is no stranger: daemons and owners stay connected in a flood.
+// A client that showed a good token is no stranger: daemons and owners stay connected in a flood.
 func TestAGoodTokenKeepsItsConnection(t *testing.T) {
 	t.Parallel()
 	s := brokertest.Start(t)

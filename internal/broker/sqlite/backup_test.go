@@ -268,7 +268,7 @@ func epochOf(t *testing.T, path string, account wallet.Wallet) string {
 	return a.Epoch
 }
 
-// A database of before accounts had an epoch goes on as it was: nobody put it back.
+// A database from before accounts had an epoch is opened as it was, since it was not restored.
 func TestAnOlderDatabaseStaysOpen(t *testing.T) {
 	t.Parallel()
 	path, account := olderDatabase(t)

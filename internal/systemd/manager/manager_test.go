@@ -15,8 +15,8 @@ import (
 
 const unit = "agentkeys-daemon@0x0000000000000000000000000000000000000001.service"
 
-// connect reaches a fake systemd. The address is a variable of the process, so these
-// tests do not run beside each other.
+// connect connects to a fake systemd. The address is a variable of the process, so these
+// tests do not run in parallel.
 func connect(t *testing.T, result string) (*manager.Manager, *systemdtest.Systemd) {
 	t.Helper()
 	s := systemdtest.Start(t, result, "online")
