@@ -29,14 +29,14 @@ type earlier struct {
 // have something, and cannot be read.
 func (s *Store) loadHeadless(ctx context.Context, id session.ID) ([]byte, Info, error) {
 	found, err := s.findEarlier(ctx, id)
-	if errors.Is(err, ErrInconsistent) && s.savedSince(id) {
+	none := err == nil && len(found) == 0
+	switch {
+	case (none || errors.Is(err, ErrInconsistent)) && s.savedSince(id):
 		return s.loadPayload(ctx, id)
-	}
-	if err != nil {
-		return nil, Info{}, err
-	}
-	if len(found) == 0 {
+	case none:
 		return nil, Info{}, fmt.Errorf("slot %s: %w", id, ErrNoSession)
+	case err != nil:
+		return nil, Info{}, err
 	}
 	var payload []byte
 	var info Info
@@ -59,8 +59,9 @@ func (sl *slot) adoptOrLoad(ctx context.Context, found []earlier) ([]byte, Info,
 	return sl.payloadOf(ctx, h, at, sl.store.probeNow)
 }
 
-// savedSince reports whether there is a head by now: then the entry of this version that was
-// found in the keychain belongs to it.
+// savedSince reports whether there is a head by now. Another process wrote it after this one
+// had found none: then an entry of this version in the keychain belongs to it, and where an
+// earlier version's copy is gone, that process has adopted it.
 func (s *Store) savedSince(id session.ID) bool {
 	sl, err := s.open(id)
 	if err != nil {

@@ -2,8 +2,10 @@ package store_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
+	"github.com/agentkeys/agentkeys/internal/atomicfile"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
@@ -66,6 +68,43 @@ func TestALoadDuringAFirstSaveIsNotInconsistent(t *testing.T) {
 			if err != nil && !errors.Is(err, store.ErrNoSession) {
 				t.Errorf("%s during a first save at operation %d: %v", call, at, err)
 			}
+		}
+	}
+}
+
+// Two processes load a slot at the same time whose session is still where an earlier version
+// had it, or another program put it: the one adopts it, and the other must not say that there
+// is none.
+func TestALoadDuringAnAdoptionGivesTheSession(t *testing.T) {
+	t.Parallel()
+	for name, put := range map[string]func(*testing.T, *machine, string){
+		"file of an earlier version": func(t *testing.T, m *machine, text string) {
+			process := m.disk.Process()
+			home := storeOf(m, 0).Home()
+			must(t, process.MakeDir(home, 0o700))
+			dir, err := process.OpenDir(home)
+			must(t, err)
+			must(t, atomicfile.Write(dir, "session", []byte(text)))
+		},
+		"keychain entry of another program": func(_ *testing.T, m *machine, text string) { m.ring.Set(m.id.String(), text) },
+	} {
+		for _, mode := range modes() {
+			t.Run(name+", "+string(mode), func(t *testing.T) {
+				t.Parallel()
+				for at := range 60 {
+					m := newMachine(mode, storeMaker)
+					put(t, m, bare(m.wallet, "earlier", "1700000000"))
+					m.procs[0].Interrupt(at, func() {
+						ctx, cancel := untilBusy(t, m, 1)
+						defer cancel()
+						_, _, _ = storeOf(m, 1).Load(ctx, m.id)
+					})
+					_, _, err := storeOf(m, 0).Load(t.Context(), m.id)
+					if errors.Is(err, store.ErrNoSession) && !(mode == store.ModeFile && strings.HasPrefix(name, "keychain")) {
+						t.Errorf("interrupted at operation %d: %v", at, err)
+					}
+				}
+			})
 		}
 	}
 }
