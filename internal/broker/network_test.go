@@ -148,6 +148,35 @@ func TestEachPlaceHasAShareOfOpenings(t *testing.T) {
 	}
 }
 
+func TestEachPlaceHasAShareOfIdentities(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		address func(i int) string
+		limit   int
+	}{
+		"one address":       {func(int) string { return "198.51.100.1" }, 10},
+		"one neighbourhood": {func(i int) string { return fmt.Sprintf("198.51.100.%d", i) }, 30},
+		"one region":        {func(i int) string { return fmt.Sprintf("198.51.%d.1", i) }, 100},
+	} {
+		s := brokertest.Start(t)
+		ask := func(address string) string {
+			return code(t, second(s.Broker.Resolve(ctx(t), broker.Credentials{Address: address}, "my-bot")))
+		}
+		for i := range c.limit + 1 {
+			want := protocol.CodeNotFound
+			if i == c.limit {
+				want = protocol.CodeSlowDown
+			}
+			if got := ask(c.address(i)); got != want {
+				t.Fatalf("%s: number %d: %q", name, i+1, got)
+			}
+		}
+		if got := ask("192.0.2.1"); got != protocol.CodeNotFound {
+			t.Errorf("%s: another place: %q", name, got)
+		}
+	}
+}
+
 func TestARetiredTokenGetsNoGrant(t *testing.T) {
 	t.Parallel()
 	for state, want := range map[string]string{
