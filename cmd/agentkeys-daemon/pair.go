@@ -180,7 +180,7 @@ func (p *program) tryHome(s *storage) error {
 // keychain mode there is no file to fall back to.
 func (s *storage) mayKeep(ctx context.Context) error {
 	switch {
-	case s.mode != store.ModeKeychain:
+	case s.mode != words.ModeKeychain:
 		return nil
 	case s.others:
 		return cli.UsageOf(errOthersKeychain, name+" pair --broker URL --run-as USER --session-store auto")

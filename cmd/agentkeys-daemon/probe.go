@@ -27,14 +27,14 @@ func (*probeCommand) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	found := store.Probe{State: store.StateDisabled}
+	found := store.Probe{State: words.KeychainDisabled}
 	if s.keychain != nil {
 		found = s.keychain.ProbeNow(ctx)
 	}
 	if err := p.printProbe(found); err != nil {
 		return err
 	}
-	if found.State == store.StateUnlocked || found.State == store.StateDisabled {
+	if found.State == words.KeychainUnlocked || found.State == words.KeychainDisabled {
 		return nil
 	}
 	return cli.Exit(words.ExitFault)

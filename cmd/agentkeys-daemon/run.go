@@ -14,6 +14,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/settings"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 var errPairOrRecover = errors.New("--pair and --recover exclude each other")
@@ -84,7 +85,7 @@ func (c *runCommand) agent(ctx context.Context, p *program) (wallet.Wallet, erro
 
 func (p *program) pairedAgent(set settings.Settings) (wallet.Wallet, error) {
 	log := p.quietLogger(set)
-	set.SessionStore = store.ModeFile // directories are enough to know who is here
+	set.SessionStore = words.ModeFile // directories are enough to know who is here
 	s, err := p.openStore(set, log, nil)
 	if err != nil {
 		return wallet.Wallet{}, err

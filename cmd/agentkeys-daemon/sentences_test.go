@@ -127,7 +127,7 @@ func active(codes []condition.Code) []health.Active {
 }
 
 // in is the status of a daemon with a session.
-func in(state words.State, backend string, keychain store.KeychainState) protocol.Status {
+func in(state words.State, backend words.Backend, keychain words.KeychainState) protocol.Status {
 	st := without(state, keychain)
 	st.Session = &protocol.StatusSession{Scope: scope.All(), CreatedAt: 1790000000, ExpiresAt: 1792592000, Generation: 7}
 	st.Storage.Backend = backend
@@ -136,23 +136,23 @@ func in(state words.State, backend string, keychain store.KeychainState) protoco
 }
 
 // without is the status of a daemon that has not loaded its session.
-func without(state words.State, keychain store.KeychainState) protocol.Status {
+func without(state words.State, keychain words.KeychainState) protocol.Status {
 	return protocol.Status{
 		State: state, Sync: protocol.StatusSync{AgeSeconds: -1},
-		Storage: protocol.StatusStorage{Backend: "none", KeychainState: string(keychain)},
+		Storage: protocol.StatusStorage{Backend: "none", KeychainState: keychain},
 	}
 }
 
 func answers() []situation {
 	const refused = "dial tcp 192.0.2.7:8420: connect: connection refused"
-	started := in("starting", "file", store.StateDisabled)
+	started := in("starting", "file", words.KeychainDisabled)
 	started.Sync = protocol.StatusSync{Last: 1790000000, AgeSeconds: -1}
-	first := in("starting", "file", store.StateDisabled)
+	first := in("starting", "file", words.KeychainDisabled)
 	first.Sync = protocol.StatusSync{AgeSeconds: -1}
-	online, offline := in("online", "file", store.StateNoBus), in("offline", "file", store.StateNoBus)
+	online, offline := in("online", "file", words.KeychainNoBus), in("offline", "file", words.KeychainNoBus)
 	return []situation{
-		{"online, in the file", daemonSays(in("online", "file", store.StateDisabled), "")},
-		{"online, in the keychain", daemonSays(in("online", "keychain", store.StateUnlocked), "")},
+		{"online, in the file", daemonSays(in("online", "file", words.KeychainDisabled), "")},
+		{"online, in the keychain", daemonSays(in("online", "keychain", words.KeychainUnlocked), "")},
 		{"online, no keychain here", daemonSays(online, "")},
 		{"starting, for the first time", daemonSays(first, "")},
 		{"starting", daemonSays(started, "")},
@@ -160,21 +160,21 @@ func answers() []situation {
 		{"offline for longer than the owner allows", daemonSays(offline, refused, condition.BrokerAway, condition.RenewalFailing, condition.OfflineTooLong)},
 		{"offline: another broker in its place", daemonSays(offline, "the pin is another", condition.BrokerCertificateChanged, condition.OfflineTooLong)},
 		{"offline: the session lapsed", daemonSays(offline, "session_expired (HTTP 401)", condition.BrokerAway, condition.SessionExpired, condition.RenewalFailing)},
-		{"parked", daemonSays(in("parked", "file", store.StateDisabled), "", condition.CloneSuspected, condition.RenewalFailing)},
-		{"revoked", daemonSays(in("revoked", "file", store.StateDisabled), "", condition.SessionRevoked, condition.RenewalFailing)},
-		{"waiting: the keychain is locked", daemonSays(without("waiting_for_keychain", store.StateLocked), "the keyring is locked", condition.KeychainLocked)},
-		{"waiting: the keychain hangs", daemonSays(without("waiting_for_keychain", store.StateHung), "hung", condition.KeychainUnavailable)},
-		{"waiting: there is no bus", daemonSays(without("waiting_for_keychain", store.StateNoBus), "no_bus, there is no session bus", condition.KeychainUnavailable)},
-		{"waiting: the keychain is not to be used", daemonSays(without("waiting_for_keychain", store.StateDisabled), "disabled", condition.KeychainUnavailable)},
-		{"locked after the session was read", daemonSays(in("online", "keychain", store.StateLocked), "the next start waits for it", condition.KeychainLocked)},
-		{"blocked: insecure", daemonSays(without("blocked", store.StateDisabled), "/x/session.json: mode 0644, must be 0600", condition.SlotInsecure)},
-		{"blocked: corrupt", daemonSays(without("blocked", store.StateDisabled), "it is empty", condition.SlotCorrupt)},
-		{"blocked: inconsistent", daemonSays(without("blocked", store.StateUnlocked), "", condition.SlotInconsistent)},
+		{"parked", daemonSays(in("parked", "file", words.KeychainDisabled), "", condition.CloneSuspected, condition.RenewalFailing)},
+		{"revoked", daemonSays(in("revoked", "file", words.KeychainDisabled), "", condition.SessionRevoked, condition.RenewalFailing)},
+		{"waiting: the keychain is locked", daemonSays(without("waiting_for_keychain", words.KeychainLocked), "the keyring is locked", condition.KeychainLocked)},
+		{"waiting: the keychain hangs", daemonSays(without("waiting_for_keychain", words.KeychainHung), "hung", condition.KeychainUnavailable)},
+		{"waiting: there is no bus", daemonSays(without("waiting_for_keychain", words.KeychainNoBus), "no_bus, there is no session bus", condition.KeychainUnavailable)},
+		{"waiting: the keychain is not to be used", daemonSays(without("waiting_for_keychain", words.KeychainDisabled), "disabled", condition.KeychainUnavailable)},
+		{"locked after the session was read", daemonSays(in("online", "keychain", words.KeychainLocked), "the next start waits for it", condition.KeychainLocked)},
+		{"blocked: insecure", daemonSays(without("blocked", words.KeychainDisabled), "/x/session.json: mode 0644, must be 0600", condition.SlotInsecure)},
+		{"blocked: corrupt", daemonSays(without("blocked", words.KeychainDisabled), "it is empty", condition.SlotCorrupt)},
+		{"blocked: inconsistent", daemonSays(without("blocked", words.KeychainUnlocked), "", condition.SlotInconsistent)},
 		{"no device keys", daemonSays(online, "", condition.DeviceKeyMissing)},
 		{"the disk is read only", daemonSays(online, "", condition.StateReadOnly, condition.RenewalFailing)},
 		{"the disk is full", daemonSays(online, "", condition.NoSpace, condition.RenewalFailing)},
-		{"the keychain owes an answer", daemonSays(in("online", "file", store.StateHung), "hung", condition.FellBackToFile, condition.StoreInDoubt)},
-		{"the keychain did not take it", daemonSays(in("online", "file", store.StatePromptsOnWrite), "prompts_on_write", condition.FellBackToFile)},
+		{"the keychain owes an answer", daemonSays(in("online", "file", words.KeychainHung), "hung", condition.FellBackToFile, condition.StoreInDoubt)},
+		{"the keychain did not take it", daemonSays(in("online", "file", words.KeychainPromptsOnWrite), "prompts_on_write", condition.FellBackToFile)},
 		{"the settings are refused", daemonSays(online, "unknown key borker", condition.SettingsRefused)},
 		{"the clock of 1970", daemonSays(online, "", condition.ClockNotSet, condition.ClockWrong)},
 		{"the metrics have no address", daemonSays(online, "127.0.0.1:9479 is taken by nginx (pid 7)", condition.MetricsUnavailable)},
@@ -240,7 +240,7 @@ func savedEnded(t *testing.T, home string) {
 
 func save(t *testing.T, home string, ended *session.Ended) {
 	t.Helper()
-	s, err := store.New(store.Config{Home: home, Mode: store.ModeFile})
+	s, err := store.New(store.Config{Home: home, Mode: words.ModeFile})
 	if err != nil {
 		t.Fatal(err)
 	}

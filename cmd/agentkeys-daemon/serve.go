@@ -175,7 +175,7 @@ func (i *instance) explain(err error) error {
 			sudo = "sudo " // the unit's user may not make slots there
 		}
 		return &cli.Failure{
-			Exit: words.ExitNoSession, Code: "no_session", Hint: sudo + name + " recover " + i.w.String() + " --broker URL",
+			Exit: words.ExitNoSession, Code: string(words.ResultNoSession), Hint: sudo + name + " recover " + i.w.String() + " --broker URL",
 			Err: fmt.Errorf("wallet %s is not paired on this machine: %w", i.w, err),
 		}
 	}

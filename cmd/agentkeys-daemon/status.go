@@ -53,7 +53,7 @@ func (p *program) slots() (*store.Store, error) {
 		return nil, err
 	}
 	log := p.quietLogger(set)
-	set.SessionStore = store.ModeFile
+	set.SessionStore = words.ModeFile
 	s, err := p.openStore(set, log, nil)
 	if err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func (p *program) slotStatus(ctx context.Context, s *store.Store, w wallet.Walle
 		return words.ExitDenied, p.printStatus(failed(w, words.StateNoAnswer, f), -1)
 	}
 	return 0, &cli.Failure{
-		Exit: words.ExitNoSession, Code: "no_session", Hint: name + " recover " + w.String() + " --broker URL",
+		Exit: words.ExitNoSession, Code: string(words.ResultNoSession), Hint: name + " recover " + w.String() + " --broker URL",
 		Err: errors.New("wallet " + w.String() + " is not paired on this machine (" + s.Home() + ")"),
 	}
 }
@@ -164,7 +164,7 @@ func (p *program) brokerOf(ctx context.Context, s *store.Store, w wallet.Wallet)
 func offlineStatus(ctx context.Context, s *store.Store, slot store.Slot, w wallet.Wallet) protocol.Status {
 	st := protocol.Status{
 		Wallet: w, State: words.StateNotRunning, Sync: protocol.StatusSync{AgeSeconds: -1},
-		Storage:    protocol.StatusStorage{Backend: string(slot.Backend), KeychainState: ""},
+		Storage:    protocol.StatusStorage{Backend: slot.Backend, KeychainState: ""},
 		Conditions: []protocol.StatusCondition{},
 	}
 	v, info, err := s.Peek(ctx, slot.ID)

@@ -11,7 +11,6 @@ import (
 	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/protocol"
-	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
@@ -73,15 +72,15 @@ func stamp(unix int64) string { return time.Unix(unix, 0).UTC().Format(time.RFC3
 // neither was looked at.
 func whereSession(st protocol.Status) string {
 	in := ""
-	switch store.Backend(st.Storage.Backend) {
-	case store.BackendFile:
+	switch words.Backend(st.Storage.Backend) {
+	case words.BackendFile:
 		in = "in the file"
-	case store.BackendKeychain:
+	case words.BackendKeychain:
 		in = "in the keychain"
 	}
-	keychain := keychainWords(store.KeychainState(st.Storage.KeychainState))
+	keychain := keychainWords(words.KeychainState(st.Storage.KeychainState))
 	switch {
-	case st.State == words.StateNotRunning && st.Storage.Backend == string(store.BackendKeychain):
+	case st.State == words.StateNotRunning && st.Storage.Backend == words.BackendKeychain:
 		return "in the keychain, which was not asked"
 	case st.State == words.StateNotRunning || st.State == words.StateNoAnswer:
 		return in
@@ -92,25 +91,25 @@ func whereSession(st protocol.Status) string {
 }
 
 // keychainWords is a state of the keychain for people.
-func keychainWords(s store.KeychainState) string {
+func keychainWords(s words.KeychainState) string {
 	switch s {
-	case store.StateUnlocked:
+	case words.KeychainUnlocked:
 		return "the keychain is unlocked"
-	case store.StateLocked:
+	case words.KeychainLocked:
 		return "the keychain is locked"
-	case store.StateNoCollection:
+	case words.KeychainNoCollection:
 		return "the keychain has no collection yet"
-	case store.StateNoOwner:
+	case words.KeychainNoOwner:
 		return "no keychain runs"
-	case store.StateNoBus:
+	case words.KeychainNoBus:
 		return "there is no session bus, and so no keychain"
-	case store.StateHung:
+	case words.KeychainHung:
 		return "the keychain does not answer"
-	case store.StateDenied:
+	case words.KeychainDenied:
 		return "the keychain refuses this program"
-	case store.StatePromptsOnWrite:
+	case words.KeychainPromptsOnWrite:
 		return "the keychain asks a person at each write"
-	case store.StateDisabled:
+	case words.KeychainDisabled:
 		return "the keychain is not used"
 	}
 	return "the daemon says of the keychain what this version does not know"

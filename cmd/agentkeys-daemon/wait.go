@@ -42,7 +42,7 @@ func (c *waitCommand) Run(ctx context.Context, p *program) error {
 	}
 	if !p.known(s, w) {
 		return &cli.Failure{
-			Exit: words.ExitNoSession, Code: "no_session", Hint: name + " recover " + w.String() + " --broker URL",
+			Exit: words.ExitNoSession, Code: string(words.ResultNoSession), Hint: name + " recover " + w.String() + " --broker URL",
 			Err: fmt.Errorf("wallet %s is not paired on this machine (%s)", w, s.Home()),
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/settings"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // loadSettings reads all layers for one wallet (empty: none is known yet).
@@ -45,19 +46,19 @@ func (p *program) loadFiles(w string) (settings.Settings, settings.Origins, erro
 type storage struct {
 	*store.Store
 	keychain *keychain.Keychain
-	mode     store.Mode
+	mode     words.Mode
 	others   bool // root works on slots of other users, whose keychains it does not reach
 }
 
 // keychainState is what the last look said.
-func (s *storage) keychainState() string {
+func (s *storage) keychainState() words.KeychainState {
 	if s.keychain == nil {
-		return string(store.StateDisabled)
+		return words.KeychainDisabled
 	}
 	if p, looked := s.keychain.Last(); looked {
-		return string(p.State)
+		return p.State
 	}
-	return string(store.StateHung) // asked at the start, and no answer yet
+	return words.KeychainHung // asked at the start, and no answer yet
 }
 
 // firstLook is how long a start waits for the keychain's first word.
@@ -90,7 +91,7 @@ func (p *program) openStore(set settings.Settings, log *slog.Logger, metrics *he
 	out := &storage{}
 	cfg := store.Config{Home: home, Mode: set.SessionStore, KeychainTimeout: set.KeychainTimeout, Logger: log}
 	if metrics != nil {
-		cfg.Observer = storeObserver{metrics}
+		cfg.Observer = metrics
 	}
 	if uid, gid, ok := paths.SlotUser(home, os.Geteuid()); ok {
 		cfg.SlotUser = &store.IDs{UID: uid, GID: gid}
@@ -99,10 +100,10 @@ func (p *program) openStore(set settings.Settings, log *slog.Logger, metrics *he
 		cfg.SlotUser = p.slotUser
 	}
 	out.others = cfg.SlotUser != nil || paths.Foreign(home, os.Geteuid())
-	if out.others && cfg.Mode == store.ModeAuto {
-		cfg.Mode = store.ModeFile
+	if out.others && cfg.Mode == words.ModeAuto {
+		cfg.Mode = words.ModeFile
 	}
-	if cfg.Mode != store.ModeFile {
+	if cfg.Mode != words.ModeFile {
 		out.keychain = keychain.New(keychain.Config{
 			Timeout: set.KeychainTimeout, Env: p.getenv, Logger: log, Observe: observe(metrics),
 		})
@@ -119,24 +120,10 @@ func observe(metrics *health.Metrics) func(store.Probe) {
 		return nil
 	}
 	return func(probe store.Probe) {
-		metrics.Probe(probe.Provider, string(probe.State), probe.Seconds)
-		metrics.KeychainState(string(probe.State))
+		metrics.Probe(probe.Provider, probe.State, probe.Seconds)
+		metrics.KeychainState(probe.State)
 	}
 }
-
-// storeObserver gives the store's counts their metrics.
-type storeObserver struct{ m *health.Metrics }
-
-// Operation counts one call of the store.
-func (o storeObserver) Operation(operation, backend, result string) {
-	o.m.StoreOperation(operation, backend, result)
-}
-
-// Fallback counts one save to the file.
-func (o storeObserver) Fallback(reason string) { o.m.StoreFallback(reason) }
-
-// Write counts one synced file.
-func (o storeObserver) Write() { o.m.StateWrite() }
 
 // dialer makes clients for brokers, with the clock floor that all of them share.
 type dialer struct {

@@ -64,8 +64,8 @@ func failureOf(err error) *cli.Failure {
 // rules are tried from the top; the more special error stands first.
 func rules() []cli.Rule {
 	return []cli.Rule{
-		cli.On(owner.ErrNoAccount, words.ExitNoSession, "no_session", hintInit),
-		cli.On(store.ErrNoSession, words.ExitNoSession, "no_session", hintInit),
+		cli.On(owner.ErrNoAccount, words.ExitNoSession, string(words.ResultNoSession), hintInit),
+		cli.On(store.ErrNoSession, words.ExitNoSession, string(words.ResultNoSession), hintInit),
 		cli.On(owner.ErrNotOwner, words.ExitDenied, protocol.CodeDenied, "agentkeys --session-id master whoami"),
 		cli.On(owner.ErrOtherAccount, words.ExitFault, protocol.CodeConflict, "agentkeys --session-id second init --recovery-key -"),
 		cli.On(owner.ErrSetupToken, words.ExitUsage, cli.CodeUsage, "agentkeys init --broker URL --setup-token-file FILE"),

@@ -25,6 +25,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 func TestMain(m *testing.M) {
@@ -162,7 +163,7 @@ func cmdAccept(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	s := b.session
 	s.Wallet, s.Scope, s.Owner = m.Wallet, m.Scope, &session.Owner{Wallet: g.Owner, SigningKey: g.OwnerSignKey}
-	slots, err := store.New(store.Config{Home: ts.Getenv("AGENTKEYS_HOME"), Mode: store.ModeFile})
+	slots, err := store.New(store.Config{Home: ts.Getenv("AGENTKEYS_HOME"), Mode: words.ModeFile})
 	ts.Check(err)
 	_, err = slots.Save(context.Background(), session.DaemonID(m.Wallet), s)
 	ts.Check(err)

@@ -41,11 +41,11 @@ func (a *app) slots() (*store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if mode == store.ModeAuto && paths.Foreign(home, os.Geteuid()) {
-		mode = store.ModeFile // root reaches no other user's keychain
+	if mode == words.ModeAuto && paths.Foreign(home, os.Geteuid()) {
+		mode = words.ModeFile // root reaches no other user's keychain
 	}
 	cfg := store.Config{Home: home, Mode: mode, KeychainTimeout: timeout, Logger: a.log, FileLimit: owner.KnownFileLimit}
-	if mode != store.ModeFile {
+	if mode != words.ModeFile {
 		cfg.Keychain = keychain.New(keychain.Config{Env: a.getenv, Logger: a.log, Timeout: timeout})
 	}
 	return store.New(cfg)

@@ -17,6 +17,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // Errors that end a loop. Whoever runs the daemon decides by them.
@@ -73,7 +74,7 @@ type Conditions interface {
 // Observer counts; calls must not block.
 type Observer interface {
 	Session(generation uint64, expiresAt int64)
-	StorageBackend(backend string)
+	StorageBackend(backend words.Backend)
 	StoreInDoubt(bool)
 	Renewal(result string)
 	BrokerUp(bool)

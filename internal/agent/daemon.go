@@ -34,8 +34,8 @@ type Config struct {
 	Dial          func(url string) (Broker, error) // url is empty in an adopted session
 	Named         func() (url, from string)        // the broker of the settings, and who says so; url is empty where none does
 	Keychain      Keychain
-	KeychainState func() string // of the last probe
-	KeychainHint  string        // what mends a keychain that cannot be read; empty: as declared
+	KeychainState func() words.KeychainState // of the last probe
+	KeychainHint  string                     // what mends a keychain that cannot be read; empty: as declared
 	Conditions    Conditions
 	Observer      Observer
 	Notifier      Notifier

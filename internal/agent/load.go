@@ -53,14 +53,14 @@ func (d *Daemon) notLoaded(err error) {
 		}
 	})
 	if !d.loaded() {
-		d.c.Observer.StorageBackend(string(store.BackendNone))
+		d.c.Observer.StorageBackend(words.BackendNone)
 	}
 }
 
 // noteLoad sets the conditions of a load; nil clears them all.
 func (d *Daemon) noteLoad(err error) {
 	var state *store.UnavailableError
-	locked := errors.As(err, &state) && state.State == store.StateLocked
+	locked := errors.As(err, &state) && state.State == words.KeychainLocked
 	set := func(code condition.Code, is bool) {
 		detail := ""
 		switch {
@@ -154,21 +154,21 @@ func (d *Daemon) noteSession(s session.Session) {
 func (d *Daemon) noteInfo(info store.Info) {
 	s, _, _ := d.snapshot()
 	d.c.Observer.Session(info.Generation, s.ExpiresAt())
-	d.c.Observer.StorageBackend(string(info.Backend))
+	d.c.Observer.StorageBackend(info.Backend)
 	d.c.Observer.StoreInDoubt(info.InDoubt)
 	d.c.Conditions.Set(condition.StoreInDoubt, info.InDoubt, "")
-	state := store.KeychainState(d.c.KeychainState())
-	inKeychain := info.Backend == store.BackendKeychain // read already, but not at the next start
-	d.c.Conditions.Set(condition.KeychainLocked, inKeychain && state == store.StateLocked, "the next start waits for it")
-	d.c.Conditions.Set(condition.KeychainUnavailable, inKeychain && state != store.StateLocked && !state.Readable(), string(state))
-	d.c.Conditions.Set(condition.FellBackToFile, info.Backend == store.BackendFile && couldHold(state), string(state))
+	state := d.c.KeychainState()
+	inKeychain := info.Backend == words.BackendKeychain // read already, but not at the next start
+	d.c.Conditions.Set(condition.KeychainLocked, inKeychain && state == words.KeychainLocked, "the next start waits for it")
+	d.c.Conditions.Set(condition.KeychainUnavailable, inKeychain && state != words.KeychainLocked && !state.Readable(), string(state))
+	d.c.Conditions.Set(condition.FellBackToFile, info.Backend == words.BackendFile && couldHold(state), string(state))
 }
 
 // couldHold reports whether there is a keychain at all that the session might be
 // in: a machine without one did not fall back.
-func couldHold(state store.KeychainState) bool {
+func couldHold(state words.KeychainState) bool {
 	switch state {
-	case store.StateUnlocked, store.StateLocked, store.StateHung, store.StateDenied, store.StatePromptsOnWrite:
+	case words.KeychainUnlocked, words.KeychainLocked, words.KeychainHung, words.KeychainDenied, words.KeychainPromptsOnWrite:
 		return true
 	}
 	return false

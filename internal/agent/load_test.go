@@ -14,20 +14,21 @@ import (
 	"github.com/agentkeys/agentkeys/internal/secret"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // lockedStore cannot read its keychain until it is unlocked.
 type lockedStore struct {
 	agent.Store
 	mu    *sync.Mutex
-	state *store.KeychainState
+	state *words.KeychainState
 }
 
 func (s lockedStore) Load(ctx context.Context, id session.ID) (session.Session, store.Info, error) {
 	s.mu.Lock()
 	state := *s.state
 	s.mu.Unlock()
-	if state != store.StateUnlocked {
+	if state != words.KeychainUnlocked {
 		return session.Session{}, store.Info{}, &store.UnavailableError{State: state}
 	}
 	return s.Store.Load(ctx, id)
@@ -58,7 +59,7 @@ func TestALockedKeychainIsWaitedFor(t *testing.T) {
 	for name, signalled := range map[string]bool{"with a signal": true, "without a signal": false} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				state, mu := store.StateLocked, &sync.Mutex{}
+				state, mu := words.KeychainLocked, &sync.Mutex{}
 				w.wrap = func(s agent.Store) agent.Store { return lockedStore{s, mu, &state} }
 				keychain := &signals{changed: make(chan struct{}, 1)}
 				w.keychain = keychain
@@ -69,7 +70,7 @@ func TestALockedKeychainIsWaitedFor(t *testing.T) {
 				expect(t, "waiting", keychain.isWaiting(), true)
 				time.Sleep(time.Hour)
 				mu.Lock()
-				state = store.StateUnlocked
+				state = words.KeychainUnlocked
 				mu.Unlock()
 				wait := 21 * time.Second
 				if signalled {

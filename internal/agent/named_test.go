@@ -14,6 +14,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 const elsewhere = "https://elsewhere:8420"
@@ -122,7 +123,7 @@ type lockable struct {
 
 func (l lockable) Load(ctx context.Context, id session.ID) (session.Session, store.Info, error) {
 	if *l.locked {
-		return session.Session{}, store.Info{}, &store.UnavailableError{State: store.StateLocked}
+		return session.Session{}, store.Info{}, &store.UnavailableError{State: words.KeychainLocked}
 	}
 	return l.Store.Load(ctx, id)
 }

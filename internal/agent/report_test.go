@@ -8,6 +8,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/agent"
 	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 func read(result string) agent.Access {
@@ -178,7 +179,7 @@ func TestAReportComesHourlyWithoutEvents(t *testing.T) {
 		w.broker.get(func(b *fakeBroker) {
 			expect(t, "reports", len(b.reports), 6)
 			expect(t, "host", b.reports[0].Host, "pi")
-			expect(t, "backend", b.reports[0].StorageBackend, "file")
+			expect(t, "backend", b.reports[0].StorageBackend, words.BackendFile)
 			expect(t, "state", b.reports[0].State, "online")
 		})
 	})

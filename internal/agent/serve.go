@@ -106,7 +106,7 @@ func (d *Daemon) Session() (protocol.LocalSession, error) {
 	s := d.v.session
 	return protocol.LocalSession{
 		Wallet: s.Wallet, Scope: s.Scope, CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt(),
-		Generation: d.v.info.Generation, StorageBackend: string(d.v.info.Backend),
+		Generation: d.v.info.Generation, StorageBackend: d.v.info.Backend,
 	}, nil
 }
 
@@ -133,11 +133,11 @@ func (d *Daemon) Status() protocol.Status {
 	return out
 }
 
-func (d *Daemon) backend() string {
+func (d *Daemon) backend() words.Backend {
 	if !d.v.loaded {
-		return "none"
+		return words.BackendNone
 	}
-	return string(d.v.info.Backend)
+	return d.v.info.Backend
 }
 
 func statusCondition(c health.Active) protocol.StatusCondition {

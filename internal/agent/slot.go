@@ -125,7 +125,7 @@ func (d *Daemon) unsettled() bool {
 		return false
 	}
 	_, info, _ := d.snapshot()
-	return info.Backend == store.BackendFile || info.InDoubt
+	return info.Backend == words.BackendFile || info.InDoubt
 }
 
 // reconcile takes that step and learns where the session lies now: from the head, for a

@@ -11,6 +11,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 func TestAnInsecureSlotNamesTheCommandThatMendsIt(t *testing.T) {
@@ -35,19 +36,19 @@ type inKeychain struct{ agent.Store }
 
 func (k inKeychain) Load(ctx context.Context, id session.ID) (session.Session, store.Info, error) {
 	s, info, err := k.Store.Load(ctx, id)
-	info.Backend = store.BackendKeychain
+	info.Backend = words.BackendKeychain
 	return s, info, err
 }
 
 func (k inKeychain) SaveOver(ctx context.Context, id session.ID, generation uint64, v session.Session) (store.Info, error) {
 	info, err := k.Store.SaveOver(ctx, id, generation, v)
-	info.Backend = store.BackendKeychain
+	info.Backend = words.BackendKeychain
 	return info, err
 }
 
 func TestAKeychainThatGoesAwayUnderARunningDaemonIsNamed(t *testing.T) {
-	for state, code := range map[store.KeychainState]condition.Code{
-		store.StateLocked: condition.KeychainLocked, store.StateNoBus: condition.KeychainUnavailable, store.StateUnlocked: "",
+	for state, code := range map[words.KeychainState]condition.Code{
+		words.KeychainLocked: condition.KeychainLocked, words.KeychainNoBus: condition.KeychainUnavailable, words.KeychainUnlocked: "",
 	} {
 		t.Run(string(state), func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {

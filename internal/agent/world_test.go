@@ -52,7 +52,7 @@ func newWorld(t *testing.T) *world {
 	o := newOwner(t, w, s)
 	s.Owner = &session.Owner{Wallet: o.wallet, SigningKey: must(seal.SigningKey(o.sign))(t)}
 	out := &world{t: t, id: session.DaemonID(w), wallet: w, owner: o}
-	out.store = must(store.New(store.Config{Home: t.TempDir(), Mode: store.ModeFile}))(t)
+	out.store = must(store.New(store.Config{Home: t.TempDir(), Mode: words.ModeFile}))(t)
 	must(out.store.Save(context.Background(), out.id, s))(t)
 	out.broker = &fakeBroker{
 		changed: make(chan struct{}), wallet: w, signKey: o.manifest.DeviceSignKey, epochSeen: true,
@@ -96,8 +96,10 @@ func (w *world) config() agent.Config {
 	}
 	return agent.Config{
 		Keychain: w.keychain, Wallet: w.wallet, Store: s, Dial: w.dial,
-		Named:         func() (string, string) { return w.named, "/etc/agentkeys/daemon.toml" },
-		KeychainState: func() string { return cmp.Or(w.keychainState, "disabled") }, Conditions: conditions,
+		Named: func() (string, string) { return w.named, "/etc/agentkeys/daemon.toml" },
+		KeychainState: func() words.KeychainState {
+			return cmp.Or(words.KeychainState(w.keychainState), words.KeychainDisabled)
+		}, Conditions: conditions,
 		Observer: observer{}, Notifier: quiet{}, Logger: slog.New(slog.DiscardHandler),
 		Host: "pi", Version: "test", ClockSynced: func() bool { return w.synced },
 		Floor: func() time.Time { return time.Time{} }, SetFloor: func(time.Time) {},
@@ -160,13 +162,13 @@ func expect[T comparable](t *testing.T, what string, got, want T) {
 
 type observer struct{}
 
-func (observer) Session(uint64, int64) {}
-func (observer) StorageBackend(string) {}
-func (observer) StoreInDoubt(bool)     {}
-func (observer) Renewal(string)        {}
-func (observer) BrokerUp(bool)         {}
-func (observer) Synced(int64)          {}
-func (observer) Credentials(int)       {}
+func (observer) Session(uint64, int64)        {}
+func (observer) StorageBackend(words.Backend) {}
+func (observer) StoreInDoubt(bool)            {}
+func (observer) Renewal(string)               {}
+func (observer) BrokerUp(bool)                {}
+func (observer) Synced(int64)                 {}
+func (observer) Credentials(int)              {}
 
 type quiet struct{}
 

@@ -39,7 +39,7 @@ func (b *Broker) Report(ctx context.Context, c Credentials, body protocol.Report
 		}
 		before := a
 		a.Version, a.Host = body.Version, body.Host
-		a.StorageBackend, a.KeychainState = body.StorageBackend, body.KeychainState
+		a.StorageBackend, a.KeychainState = string(body.StorageBackend), string(body.KeychainState)
 		if a.Version != before.Version || a.Host != before.Host || a.StorageBackend != before.StorageBackend || a.KeychainState != before.KeychainState {
 			if err := tx.SetAgent(a); err != nil {
 				return err
@@ -107,7 +107,7 @@ func happened(said, now int64) int64 {
 }
 
 func checkReport(body protocol.Report) error {
-	for _, text := range []string{body.Version, body.Host, body.StorageBackend, body.KeychainState, string(body.State)} {
+	for _, text := range []string{body.Version, body.Host, string(body.StorageBackend), string(body.KeychainState), string(body.State)} {
 		if !printable(text) {
 			return badRequest("a text of the report is too long or not printable")
 		}

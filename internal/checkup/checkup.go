@@ -19,6 +19,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/settings"
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // Config says who asks. Only Getenv is required.
@@ -66,7 +67,7 @@ func Reports(ctx context.Context, cfg Config, id session.ID) ([]doctor.Report, e
 // slots finds what there is to examine: slots, and sockets of daemons whose slot
 // this user cannot see. insecure is what forbade to look.
 func (m *machine) slots() (ids []session.ID, insecure *doctor.Slot) {
-	s, err := store.New(store.Config{Home: m.home, Mode: store.ModeFile, SlotUser: m.slotUser()})
+	s, err := store.New(store.Config{Home: m.home, Mode: words.ModeFile, SlotUser: m.slotUser()})
 	if err != nil {
 		return nil, &doctor.Slot{Path: m.home, UID: m.euid, Unread: err.Error()}
 	}
@@ -136,13 +137,13 @@ func (m *machine) settings(f *doctor.Facts) (set settings.Settings, broker proto
 	})
 	if err != nil {
 		f.Settings.Problems = strings.Split(err.Error(), "\n") // errors.Join puts one on a line
-		return settings.Settings{SessionStore: store.ModeFile}, broker, true
+		return settings.Settings{SessionStore: words.ModeFile}, broker, true
 	}
 	from := origins["broker"]
 	if owner := f.SessionID != "" && f.Wallet == ""; set.Broker != "" && !(owner && filepath.IsAbs(from)) {
 		broker = protocol.StatusBroker{URL: set.Broker, From: from}
 	}
-	f.Settings.Store, f.Settings.StoreFrom = string(set.SessionStore), origins["session_store"]
+	f.Settings.Store, f.Settings.StoreFrom = set.SessionStore, origins["session_store"]
 	if set.MetricsListen != "" && f.Wallet != "" {
 		f.Metrics = &doctor.Listener{Address: set.MetricsListen, From: origins["metrics_listen"]}
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/checkup"
 	"github.com/agentkeys/agentkeys/internal/doctor"
 	"github.com/agentkeys/agentkeys/internal/session"
-	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 const text = "0x00112233445566778899aabbccddeeff00112233"
@@ -137,10 +137,10 @@ func TestWithoutSystemdNothingIsClaimed(t *testing.T) {
 // The decisions know the states of keychains by their spelling.
 func TestEveryStateOfAKeychainHasAVerdict(t *testing.T) {
 	t.Parallel()
-	for _, state := range store.States() {
+	for _, state := range words.KeychainStates() {
 		f := doctor.Facts{
-			Wallet: text, SessionID: "daemon-" + text, Keychain: doctor.Keychain{State: string(state)},
-			Slot: &doctor.Slot{Saved: true, Where: string(store.BackendKeychain)},
+			Wallet: text, SessionID: "daemon-" + text, Keychain: doctor.Keychain{State: state},
+			Slot: &doctor.Slot{Saved: true, Where: words.BackendKeychain},
 		}
 		for _, c := range doctor.Examine(f).Checks {
 			if c.Name == "keychain" && (c.Status != doctor.Fail) != state.Readable() {

@@ -17,6 +17,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/settings"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // patient is what one look needs of a slot's store.
@@ -41,21 +42,21 @@ func (p patient) broker() protocol.StatusBroker {
 // lookAtKeychain opens the store as the settings say and probes once. In file mode,
 // and where the settings are not understood, no keychain is made.
 func (m *machine) lookAtKeychain(ctx context.Context, f *doctor.Facts, set settings.Settings, problems bool) *patient {
-	p := &patient{probe: store.Probe{State: store.StateDisabled}}
+	p := &patient{probe: store.Probe{State: words.KeychainDisabled}}
 	cfg := store.Config{Home: m.home, Mode: set.SessionStore, KeychainTimeout: set.KeychainTimeout, SlotUser: m.slotUser()}
 	if j := m.cfg.Journal; j != nil {
 		cfg.FileLimit = j.FileLimit
 	}
 	f.Keychain.Why = "session_store is file (" + f.Settings.StoreFrom + ")"
-	if cfg.SlotUser != nil && cfg.Mode == store.ModeAuto {
-		cfg.Mode = store.ModeFile
+	if cfg.SlotUser != nil && cfg.Mode == words.ModeAuto {
+		cfg.Mode = words.ModeFile
 		f.Keychain.Why = "root works on slots of " + m.home + ", whose users have keychains of their own, if any"
 	}
-	if cfg.Mode != store.ModeFile {
+	if cfg.Mode != words.ModeFile {
 		k := keychain.New(keychain.Config{Timeout: set.KeychainTimeout, Env: m.cfg.Getenv})
 		p.probe, cfg.Keychain, f.Keychain.Why = k.ProbeNow(ctx), k, ""
 	}
-	f.Keychain.State, f.Keychain.Provider, f.Keychain.Reason = string(p.probe.State), p.probe.Provider, p.probe.Reason
+	f.Keychain.State, f.Keychain.Provider, f.Keychain.Reason = p.probe.State, p.probe.Provider, p.probe.Reason
 	if p.probe.Provider == keyringProvider {
 		f.Keychain.Cipher = m.keyringCipher()
 	}
@@ -70,7 +71,7 @@ func (m *machine) lookAtKeychain(ctx context.Context, f *doctor.Facts, set setti
 }
 
 const (
-	keyringProvider = "gnome-keyring"
+	keyringProvider = words.ProviderGnome
 	keyringPlain    = "[keyring]"    // first line of a keyring without a password
 	keyringCrypted  = "GnomeKeyring" // first bytes of one with a password
 )

@@ -30,8 +30,8 @@ func (m *machine) slot(ctx context.Context, f *doctor.Facts, p *patient, id sess
 	if _, agent := id.Wallet(); !agent {
 		f.Journal = m.journal(p.store, id)
 	}
-	inFile := found.Backend == store.BackendFile
-	if inFile || p.probe.State == store.StateUnlocked && found.UID == m.euid {
+	inFile := found.Backend == words.BackendFile
+	if inFile || p.probe.State == words.KeychainUnlocked && found.UID == m.euid {
 		f.Session = m.session(ctx, p, id)
 	}
 }
@@ -39,7 +39,7 @@ func (m *machine) slot(ctx context.Context, f *doctor.Facts, p *patient, id sess
 func slotFacts(found store.Facts, euid int) *doctor.Slot {
 	s := &doctor.Slot{
 		Path: found.Dir, Saved: found.Saved, Removed: found.Tombstone, UID: found.UID,
-		Generation: found.Generation, Where: string(found.Backend), SavedAt: found.SavedAt,
+		Generation: found.Generation, Where: found.Backend, SavedAt: found.SavedAt,
 	}
 	if s.UID < 0 {
 		s.UID = euid

@@ -12,6 +12,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/doctor"
 	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 const (
@@ -95,11 +96,11 @@ func TestWorstIsTheWorst(t *testing.T) {
 	pick := func(t *rapid.T, label string, of ...string) string { return rapid.SampledFrom(of).Draw(t, label) }
 	rapid.Check(t, func(t *rapid.T) {
 		f := healthy()
-		f.Keychain.State = pick(t, "state", "", "unlocked", "locked", "no_collection", "no_owner", "no_bus", "hung", "denied", "prompts_on_write", "disabled")
+		f.Keychain.State = rapid.SampledFrom(append(words.KeychainStates(), "")).Draw(t, "state")
 		f.Keychain.Provider = pick(t, "provider", "", "gnome-keyring", "KeePassXC", "macos", "unknown")
 		f.Keychain.Cipher = pick(t, "cipher", "", doctor.CipherNone, doctor.CipherPassword)
-		f.Settings.Store = pick(t, "store", "auto", "file", "keychain")
-		f.Slot.Where = pick(t, "where", "file", "keychain")
+		f.Settings.Store = rapid.SampledFrom([]words.Mode{words.ModeAuto, words.ModeFile, words.ModeKeychain}).Draw(t, "store")
+		f.Slot.Where = rapid.SampledFrom([]words.Backend{words.BackendFile, words.BackendKeychain}).Draw(t, "where")
 		f.Slot.Saved, f.Slot.Removed = rapid.Bool().Draw(t, "saved"), rapid.Bool().Draw(t, "removed")
 		f.Slot.UID = rapid.IntRange(999, 1001).Draw(t, "uid")
 		f.Boot.Manager = pick(t, "manager", "", "systemd", "launchd")

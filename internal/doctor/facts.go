@@ -5,6 +5,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/holder"
 	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // Facts is what was seen. A nil part was not looked at and has no check. No fact is
@@ -34,9 +35,9 @@ type Facts struct {
 
 // Settings are what the layers of settings say together.
 type Settings struct {
-	Problems  []string // of the files and variables; none when they were understood
-	Store     string   // session_store: auto, file, keychain
-	StoreFrom string   // where that was set: `default`, a path, a variable's name
+	Problems  []string   // of the files and variables; none when they were understood
+	Store     words.Mode // session_store: auto, file, keychain
+	StoreFrom string     // where that was set: `default`, a path, a variable's name
 }
 
 // Memory is how this process is kept from others of its user.
@@ -57,7 +58,7 @@ type Clock struct {
 
 // Keychain is one look. State is empty when none was taken, Why says the reason.
 type Keychain struct {
-	State    string // as store.KeychainState spells it
+	State    words.KeychainState
 	Provider string
 	Reason   string
 	Why      string
@@ -82,7 +83,7 @@ type Slot struct {
 	UID      int
 
 	Generation uint64
-	Where      string // file, keychain
+	Where      words.Backend // file, keychain
 	SavedAt    time.Time
 	Doubt      *Doubt
 

@@ -5,27 +5,10 @@ import (
 	"slices"
 
 	"github.com/agentkeys/agentkeys/internal/condition"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// States and modes as internal/store spells them; a test of internal/checkup goes
-// through all of them.
-const (
-	stateUnlocked       = "unlocked"
-	stateLocked         = "locked"
-	stateHung           = "hung"
-	stateDenied         = "denied"
-	statePromptsOnWrite = "prompts_on_write"
-	stateDisabled       = "disabled"
-
-	modeFile     = "file"
-	modeKeychain = "keychain"
-
-	providerGnome   = "gnome-keyring"
-	providerMacOS   = "macos"
-	providerUnknown = "unknown"
-
-	hintProbe = "agentkeys-daemon probe"
-)
+const hintProbe = "agentkeys-daemon probe"
 
 func (f Facts) keychain() []finding {
 	k := f.Keychain
@@ -36,13 +19,13 @@ func (f Facts) keychain() []finding {
 		return one(f.keychainInUse())
 	case k.State == "":
 		return one(warn("keychain", "", "not looked at: %s", k.Why).follows("settings"))
-	case k.State == stateDisabled:
+	case k.State == words.KeychainDisabled:
 		return one(ok("keychain", "not used: %s", k.Why))
-	case k.State == stateUnlocked:
+	case k.State == words.KeychainUnlocked:
 		return one(ok("keychain", "%s", k.say()))
-	case f.Settings.Store == modeKeychain:
+	case f.Settings.Store == words.ModeKeychain:
 		return one(fail("keychain", f.openKeychain(), "%s; session_store is keychain, so nothing can be saved", k.say()))
-	case k.State == stateLocked, k.State == stateHung, k.State == stateDenied:
+	case k.State == words.KeychainLocked, k.State == words.KeychainHung, k.State == words.KeychainDenied:
 		return one(warn("keychain", f.openKeychain(), "%s; sessions are kept in the file", k.say()).says(condition.FellBackToFile))
 	}
 	return one(ok("keychain", "%s; sessions are kept in the file", k.say()))
@@ -54,11 +37,11 @@ func (f Facts) keychainInUse() finding {
 	switch k.State {
 	case "":
 		return fail("keychain", "", "the session lies in it, and it was not looked at: %s", k.Why).follows("settings")
-	case stateUnlocked:
+	case words.KeychainUnlocked:
 		return ok("keychain", "%s", k.say())
-	case statePromptsOnWrite:
+	case words.KeychainPromptsOnWrite:
 		return warn("keychain", "", "%s; the next save goes to the file", k.say()).says(condition.FellBackToFile)
-	case stateDisabled:
+	case words.KeychainDisabled:
 		return fail("keychain", f.useKeychain(),
 			"the session lies in it, and it is not to be used: %s", k.Why).says(condition.KeychainUnavailable)
 	}
@@ -69,7 +52,7 @@ func (f Facts) keychainInUse() finding {
 func (f Facts) othersKeychain() finding {
 	hint := f.asItsUser()
 	if f.Socket != nil && f.Socket.Daemon != nil {
-		if state := f.Socket.Daemon.Storage.KeychainState; state == stateUnlocked {
+		if state := f.Socket.Daemon.Storage.KeychainState; state == words.KeychainUnlocked {
 			return ok("keychain", "%s, says the daemon of uid %d", state, f.Slot.UID)
 		} else if state != "" {
 			return fail("keychain", hint, "%s, says the daemon of uid %d; the session lies in it and cannot be read now", state, f.Slot.UID).
@@ -109,15 +92,15 @@ func (f Facts) openKeychain() string {
 	if f.stranded() {
 		return condition.AsRoot(f.renew())
 	}
-	if f.Keychain.Provider == providerMacOS && f.Keychain.State == stateLocked {
+	if f.Keychain.Provider == words.ProviderMacOS && f.Keychain.State == words.KeychainLocked {
 		return "security unlock-keychain"
 	}
 	return hintProbe
 }
 
 func (k Keychain) say() string {
-	text := k.State
-	if k.Provider != "" && k.Provider != providerUnknown {
+	text := string(k.State)
+	if k.Provider != "" && k.Provider != words.ProviderUnknown {
 		text += " (" + k.Provider + ")"
 	}
 	if k.Reason != "" {
@@ -156,9 +139,9 @@ func (f Facts) sessionOpens() []finding {
 	switch k := f.Keychain; {
 	case f.foreign():
 		return one(warn(name, f.asItsUser(), "not known: the keychain is that of uid %d, which only this user reaches", f.Slot.UID).follows("keychain"))
-	case k.Provider == providerMacOS:
+	case k.Provider == words.ProviderMacOS:
 		return one(warn(name, "", "only after %s has logged in, which opens the login keychain", f.user()))
-	case k.Provider != providerGnome:
+	case k.Provider != words.ProviderGnome:
 		return one(warn(name, toFile, "not known: this keychain does not say whether it opens without a person").follows(notSeen(k)...))
 	case k.Cipher == CipherPassword:
 		return one(warn(name, toFile, "no: the keyring has a password and is locked after a reboot; the daemon waits until somebody opens it"))

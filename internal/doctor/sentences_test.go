@@ -89,13 +89,13 @@ func all(changes ...func(*doctor.Facts)) func(*doctor.Facts) {
 	}
 }
 
-func inKeychain(state, provider string) func(*doctor.Facts) {
+func inKeychain(state words.KeychainState, provider string) func(*doctor.Facts) {
 	return func(f *doctor.Facts) {
 		own(f)
 		f.Slot.Where, f.Boot.Lingering = "keychain", true
 		f.Keychain = doctor.Keychain{State: state, Provider: provider, Cipher: doctor.CipherPassword}
 		if state != "unlocked" {
-			f.Session, f.Keychain.Reason = nil, "the login collection is "+state
+			f.Session, f.Keychain.Reason = nil, "the login collection is "+string(state)
 		}
 	}
 }

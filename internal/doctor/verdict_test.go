@@ -117,13 +117,13 @@ func slotVerdicts() map[string]verdict {
 }
 
 func keychainVerdicts() map[string]verdict {
-	state := func(state, where, store string) func(*doctor.Facts) {
+	state := func(state words.KeychainState, where words.Backend, store words.Mode) func(*doctor.Facts) {
 		return func(f *doctor.Facts) {
 			f.Keychain = doctor.Keychain{State: state, Provider: "gnome-keyring", Why: "session_store is file (default)"}
 			f.Slot.Where, f.Settings.Store = where, store
 		}
 	}
-	anothers := func(says string) func(*doctor.Facts) {
+	anothers := func(says words.KeychainState) func(*doctor.Facts) {
 		return func(f *doctor.Facts) {
 			state("disabled", "keychain", "auto")(f)
 			f.EUID, f.Socket.Daemon.Storage.KeychainState, f.Boot.UnitsHome = 0, says, false

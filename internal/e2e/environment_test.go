@@ -154,7 +154,7 @@ func TestEnvironments(t *testing.T) {
 					d.reaches("online")
 					eventually(t, patience, "storage "+env.backend+", keychain "+env.state, func() (string, bool) {
 						st := d.status().Storage
-						return fmt.Sprintf("%+v", st), st.Backend == env.backend && st.KeychainState == env.state
+						return fmt.Sprintf("%+v", st), string(st.Backend) == env.backend && string(st.KeychainState) == env.state
 					})
 				}
 				if got := m.slots(); len(got) != daemons {

@@ -28,24 +28,29 @@ type labels struct {
 }
 
 func newLabels() labels {
-	states := set{
-		"unlocked", "locked", "no_collection", "no_owner", "no_bus",
-		"hung", "denied", "prompts_on_write", "disabled",
-	}
-	kinds := set{"no_session", "unavailable", "in_doubt", "inconsistent", "too_big", "insecure", "corrupt", "busy", "newer", "stale", "error"}
+	states, results := setOf(words.KeychainStates()), setOf(words.StoreResults())
 	return labels{
-		provider:      set{"gnome-keyring", "KeePassXC", "kwallet", "macos", "unknown"},
+		provider:      words.Providers(),
 		state:         states,
-		backend:       set{"keychain", "file", "none"},
+		backend:       setOf(words.Backends()),
 		operation:     set{"save", "load", "delete", "promote", "reconcile"},
-		storeResult:   slices.Concat(set{"ok"}, kinds),
-		fallback:      slices.Concat(states, kinds, set{"put", "read_back", "not_seen"}),
+		storeResult:   results,
+		fallback:      slices.Concat(states, results, set{"put", "read_back", "not_seen"}),
 		request:       requests(),
 		code:          codes(),
 		renewal:       slices.Concat(set{"error"}, codes()),
 		iface:         set{words.AgentSocket},
 		requestResult: set{"ok", "denied", "not_found", "unavailable", "error"},
 	}
+}
+
+// setOf are the words of a list.
+func setOf[W ~string](list []W) set {
+	out := make(set, len(list))
+	for i, word := range list {
+		out[i] = string(word)
+	}
+	return out
 }
 
 // requests are the operations of brokerclient.

@@ -21,7 +21,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/health"
 	"github.com/agentkeys/agentkeys/internal/needs"
-	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 var update = flag.Bool("update", false, "write the golden file")
@@ -115,11 +115,11 @@ func TestEverySeriesCarriesTheWallet(t *testing.T) {
 func TestTheStatesAreTheStores(t *testing.T) {
 	t.Parallel()
 	m := used()
-	for _, s := range store.States() {
-		m.KeychainState(string(s))
+	for _, s := range words.KeychainStates() {
+		m.KeychainState(s)
 		text := scrape(t, m)
 		one := fmt.Sprintf("agentkeys_keychain_state{state=%q,wallet=%q} 1", s, wallet)
-		if !strings.Contains(text, one) || strings.Count(text, "agentkeys_keychain_state{") != len(store.States()) {
+		if !strings.Contains(text, one) || strings.Count(text, "agentkeys_keychain_state{") != len(words.KeychainStates()) {
 			t.Errorf("%s:\n%s", s, text)
 		}
 	}
@@ -145,10 +145,10 @@ func TestLabelsAreBounded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.String()
 		a, b, c := text.Draw(t, "a"), text.Draw(t, "b"), text.Draw(t, "c")
-		m.Probe("x"+a, "x"+b, 1)
-		m.KeychainState("x" + a)
-		m.StorageBackend("x" + a)
-		m.StoreOperation("x"+a, "x"+b, "x"+c)
+		m.Probe("x"+a, words.KeychainState("x"+b), 1)
+		m.KeychainState(words.KeychainState("x" + a))
+		m.StorageBackend(words.Backend("x" + a))
+		m.StoreOperation("x"+a, words.Backend("x"+b), words.StoreResult("x"+c))
 		m.StoreFallback("x" + a)
 		m.Renewal("x" + a)
 		m.BrokerRequest("x"+a, "x"+b, time.Second)

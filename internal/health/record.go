@@ -1,21 +1,27 @@
 package health
 
-import "time"
+import (
+	"time"
 
-// Probe counts one probe of the keychain; result is the state that it found.
-func (m *Metrics) Probe(provider, result string, seconds float64) {
-	m.probe.WithLabelValues(m.labels.provider.fit(provider), m.labels.state.fit(result)).Observe(seconds)
+	"github.com/agentkeys/agentkeys/internal/words"
+)
+
+// Probe counts one probe of the keychain, which took so many seconds and found that state.
+func (m *Metrics) Probe(provider string, found words.KeychainState, seconds float64) {
+	m.probe.WithLabelValues(m.labels.provider.fit(provider), m.labels.state.fit(string(found))).Observe(seconds)
 }
 
 // KeychainState says which state the keychain is in.
-func (m *Metrics) KeychainState(state string) { m.keychainState.set(state) }
+func (m *Metrics) KeychainState(state words.KeychainState) { m.keychainState.set(string(state)) }
 
-// StorageBackend says where the session is stored: keychain, file or none.
-func (m *Metrics) StorageBackend(backend string) { m.backend.set(backend) }
+// StorageBackend says where the session is stored.
+func (m *Metrics) StorageBackend(backend words.Backend) { m.backend.set(string(backend)) }
 
-// StoreOperation counts a call of the store; result is "ok" or the kind of error.
-func (m *Metrics) StoreOperation(operation, backend, result string) {
-	m.operations.WithLabelValues(m.labels.operation.fit(operation), m.labels.backend.fit(backend), m.labels.storeResult.fit(result)).Inc()
+// StoreOperation counts a call of the store.
+func (m *Metrics) StoreOperation(operation string, backend words.Backend, result words.StoreResult) {
+	m.operations.WithLabelValues(
+		m.labels.operation.fit(operation), m.labels.backend.fit(string(backend)), m.labels.storeResult.fit(string(result)),
+	).Inc()
 }
 
 // StoreFallback counts a save that went to the file instead of the keychain.

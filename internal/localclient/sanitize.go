@@ -11,7 +11,6 @@ import (
 	"github.com/agentkeys/agentkeys/internal/display"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/scope"
-	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
@@ -29,34 +28,17 @@ const (
 	maxText = 300 // characters of a text that is shown
 )
 
-func oneOf(word string, known ...string) string {
-	if slices.Contains(known, word) {
-		return word
-	}
-	return unknown
-}
-
-func knownState(word words.State) words.State {
-	if slices.Contains(words.States(), word) {
-		return word
-	}
-	return words.StateUnknown
-}
-
-func knownBackend(word string) string {
-	return oneOf(word, string(store.BackendKeychain), string(store.BackendFile), string(store.BackendNone))
-}
-
-func knownKeychain(word string) string {
-	if slices.Contains(store.States(), store.KeychainState(word)) {
+// known is word, or what stands in the place of a word that no daemon says.
+func known[W ~string](word W, all []W) W {
+	if slices.Contains(all, word) {
 		return word
 	}
 	return unknown
 }
 
 func sanitizeStatus(s protocol.Status) protocol.Status {
-	s.State = knownState(s.State)
-	s.Storage.Backend, s.Storage.KeychainState = knownBackend(s.Storage.Backend), knownKeychain(s.Storage.KeychainState)
+	s.State = known(s.State, words.States())
+	s.Storage.Backend, s.Storage.KeychainState = known(s.Storage.Backend, words.Backends()), known(s.Storage.KeychainState, words.KeychainStates())
 	s.Broker = sanitizeBroker(s.Broker)
 	s.Conditions = sanitizeConditions(s.Conditions, s.Wallet.String())
 	return s

@@ -16,6 +16,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/secret"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // house is one owner's machine in front of a real broker. lie stands between the two
@@ -38,7 +39,7 @@ func newHouse(t *testing.T) *house {
 func newMachine(t *testing.T, srv *brokertest.Server) *house {
 	t.Helper()
 	h := &house{t: t, srv: srv, now: srv.Clock.Now}
-	h.slots = must(store.New(store.Config{Home: t.TempDir() + "/home", Mode: store.ModeFile}))(t)
+	h.slots = must(store.New(store.Config{Home: t.TempDir() + "/home", Mode: words.ModeFile}))(t)
 	h.cfg = owner.Config{
 		ID: session.Master(), BrokerURL: srv.URL, Slots: h.slots, Now: func() time.Time { return h.now() },
 		Dial: func(url string) (owner.Broker, error) {

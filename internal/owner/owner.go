@@ -17,6 +17,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // Config is what every use case needs. All fields are required but BrokerURL, Log,
@@ -112,7 +113,7 @@ func build(cfg Config, sess session.Session, info store.Info) (*Owner, error) {
 type Who struct {
 	Wallet     wallet.Wallet
 	SessionID  session.ID
-	Backend    store.Backend
+	Backend    words.Backend
 	Broker     string // the one in use: what the person named, else Remembered
 	Remembered string
 }

@@ -83,12 +83,12 @@ type AgentList struct {
 
 // Report is the body of POST /v1/agent/report.
 type Report struct {
-	Version        string      `json:"version"`
-	Host           string      `json:"host"`
-	StorageBackend string      `json:"storage_backend"`
-	KeychainState  string      `json:"keychain_state"`
-	State          words.State `json:"state"`
-	Events         []Event     `json:"events"`
+	Version        string              `json:"version"`
+	Host           string              `json:"host"`
+	StorageBackend words.Backend       `json:"storage_backend"`
+	KeychainState  words.KeychainState `json:"keychain_state"`
+	State          words.State         `json:"state"`
+	Events         []Event             `json:"events"`
 }
 
 // Event is one access that the daemon granted or denied, or several of the same kind. The

@@ -53,7 +53,7 @@ type LocalSession struct {
 	CreatedAt      int64         `json:"created_at"`
 	ExpiresAt      int64         `json:"expires_at"`
 	Generation     uint64        `json:"generation"`
-	StorageBackend string        `json:"storage_backend"`
+	StorageBackend words.Backend `json:"storage_backend"`
 }
 
 // Status answers GET /v1/status and is what `agentkeys-daemon status --json` prints.
@@ -87,8 +87,8 @@ const BrokerOfSession = "session"
 
 // StatusStorage says where the session is stored and the state of the keychain.
 type StatusStorage struct {
-	Backend       string `json:"backend"`        // keychain, file, none
-	KeychainState string `json:"keychain_state"` // store.KeychainState
+	Backend       words.Backend       `json:"backend"`
+	KeychainState words.KeychainState `json:"keychain_state"`
 }
 
 // StatusSync says when the broker last answered. Last is 0 and AgeSeconds -1: never.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/access"
 	"github.com/agentkeys/agentkeys/internal/scope"
-	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // Bounds of keychain_timeout. With a shorter one a healthy keychain on a slow board looks
@@ -34,7 +34,7 @@ func (r *raw) parse(checkURL func(string) error) (Settings, []error) {
 		check("broker", checkURL(s.Broker))
 	}
 	var err error
-	s.SessionStore, err = oneOf(r.values["session_store"], store.ModeAuto, store.ModeFile, store.ModeKeychain)
+	s.SessionStore, err = oneOf(r.values["session_store"], words.ModeAuto, words.ModeFile, words.ModeKeychain)
 	check("session_store", err)
 	s.LogLevel, err = oneOf(r.values["log_level"], "debug", "info", "warn", "error")
 	check("log_level", err)

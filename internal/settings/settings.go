@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/access"
-	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // ErrSettings is wrapped by every problem. All but UnreadableError are usage errors (exit 64).
@@ -36,7 +36,7 @@ func (e *UnreadableError) Unwrap() error { return e.Err }
 // Settings are the checked values.
 type Settings struct {
 	Broker          string // base URL; empty: the one that the session remembers
-	SessionStore    store.Mode
+	SessionStore    words.Mode
 	KeychainTimeout time.Duration // of one keychain operation
 	Allow           []access.Rule
 	AllowRoot       bool
@@ -72,7 +72,7 @@ func Keys() []string {
 func defaults() raw {
 	return raw{
 		values: map[string]string{
-			"broker": "", "session_store": string(store.ModeAuto), "keychain_timeout": "2s", "allow": "",
+			"broker": "", "session_store": string(words.ModeAuto), "keychain_timeout": "2s", "allow": "",
 			"allow_root": "true", "metrics_listen": "", "log_level": "info", "log_format": "text",
 		},
 		services: map[string][]string{},

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/settings"
-	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 const wallet = "0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed"
@@ -42,7 +42,7 @@ func TestLaterLayersWin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.SessionStore != store.ModeKeychain || s.LogLevel != "error" || s.Broker != "https://a" || s.KeychainTimeout != 3*time.Second || s.AllowRoot {
+	if s.SessionStore != words.ModeKeychain || s.LogLevel != "error" || s.Broker != "https://a" || s.KeychainTimeout != 3*time.Second || s.AllowRoot {
 		t.Fatalf("%+v", s)
 	}
 	var out strings.Builder
@@ -65,7 +65,7 @@ credentials.openrouter.allow = "group=agents"  # /etc/agentkeys/daemon.toml
 func TestDefaults(t *testing.T) {
 	t.Parallel()
 	s, origins, err := settings.Load(source(nil, nil, nil))
-	if err != nil || s.SessionStore != store.ModeAuto || s.KeychainTimeout != 2*time.Second || !s.AllowRoot || origins["allow"] != "default" {
+	if err != nil || s.SessionStore != words.ModeAuto || s.KeychainTimeout != 2*time.Second || !s.AllowRoot || origins["allow"] != "default" {
 		t.Fatalf("%+v %v %v", s, origins, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // Where versions that served one daemon only kept its session, whatever its wallet.
@@ -52,7 +53,7 @@ func (sl *slot) adoptOrLoad(ctx context.Context, found []earlier) ([]byte, Info,
 	h, at, err := sl.readHead()
 	switch {
 	case errors.Is(err, errNoHead):
-		return sl.adopt(ctx, head{Version: headVersion, ID: sl.ID().String(), Where: BackendKeychain}, found)
+		return sl.adopt(ctx, head{Version: headVersion, ID: sl.ID().String(), Where: words.BackendKeychain}, found)
 	case err != nil:
 		return nil, Info{}, err
 	}
@@ -120,11 +121,11 @@ func (sl *slot) adopt(ctx context.Context, h head, found []earlier) ([]byte, Inf
 	return best.payload, info, nil
 }
 
-func (e earlier) backend() Backend {
+func (e earlier) backend() words.Backend {
 	if e.file != "" {
-		return BackendFile
+		return words.BackendFile
 	}
-	return BackendKeychain
+	return words.BackendKeychain
 }
 
 // verifyHead reads the new head before anything old is removed. What the keychain holds was

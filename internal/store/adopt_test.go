@@ -13,6 +13,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/storetest"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // bare is what earlier versions and other programs wrote: five fields.
@@ -28,15 +29,15 @@ func TestEntriesOfOtherProgramsAreAdopted(t *testing.T) {
 		id      session.ID
 		account string
 		value   string
-		state   store.KeychainState
-		backend store.Backend
+		state   words.KeychainState
+		backend words.Backend
 	}{
-		"bare JSON":             {session.DaemonID(w), "daemon-" + w.String(), text, store.StateUnlocked, store.BackendKeychain},
-		"go-keyring base64":     {session.DaemonID(w), "daemon-" + w.String(), "go-keyring-base64:" + base64.StdEncoding.EncodeToString([]byte(text)), store.StateUnlocked, store.BackendKeychain},
-		"go-keyring hex":        {session.DaemonID(w), "daemon-" + w.String(), "go-keyring-encoded:" + hex.EncodeToString([]byte(text)), store.StateUnlocked, store.BackendKeychain},
-		"a keychain that asks":  {session.DaemonID(w), "daemon-" + w.String(), text, store.StatePromptsOnWrite, store.BackendFile},
-		"earlier master entry":  {session.Master(), "session", text, store.StateUnlocked, store.BackendKeychain},
-		"master under its name": {session.Master(), "master", text, store.StateUnlocked, store.BackendKeychain},
+		"bare JSON":             {session.DaemonID(w), "daemon-" + w.String(), text, words.KeychainUnlocked, words.BackendKeychain},
+		"go-keyring base64":     {session.DaemonID(w), "daemon-" + w.String(), "go-keyring-base64:" + base64.StdEncoding.EncodeToString([]byte(text)), words.KeychainUnlocked, words.BackendKeychain},
+		"go-keyring hex":        {session.DaemonID(w), "daemon-" + w.String(), "go-keyring-encoded:" + hex.EncodeToString([]byte(text)), words.KeychainUnlocked, words.BackendKeychain},
+		"a keychain that asks":  {session.DaemonID(w), "daemon-" + w.String(), text, words.KeychainPromptsOnWrite, words.BackendFile},
+		"earlier master entry":  {session.Master(), "session", text, words.KeychainUnlocked, words.BackendKeychain},
+		"master under its name": {session.Master(), "master", text, words.KeychainUnlocked, words.BackendKeychain},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -75,7 +76,7 @@ func TestFilesOfEarlierVersionsAreAdopted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := open(t, store.Config{Mode: store.ModeFile})
+			s := open(t, store.Config{Mode: words.ModeFile})
 			path := filepath.Join(s.Home(), c.file)
 			must(t, os.Mkdir(s.Home(), 0o700), os.WriteFile(path, []byte(bare(w, "old", "1700000000")+"\n"), 0o600))
 			_, info, err := s.Load(t.Context(), c.id)
@@ -114,10 +115,10 @@ func TestEarlierCopiesThatAreNotNothing(t *testing.T) {
 			ring.Set(daemon.String(), "ak1.7.e30")
 		}, daemon, store.ErrInconsistent},
 		"locked keychain, a wallet's slot": {func(_ *testing.T, _ string, ring *storetest.Keyring) {
-			ring.SetState(store.StateLocked)
+			ring.SetState(words.KeychainLocked)
 		}, daemon, store.ErrUnavailable},
 		"locked keychain, another slot": {func(_ *testing.T, _ string, ring *storetest.Keyring) {
-			ring.SetState(store.StateLocked)
+			ring.SetState(words.KeychainLocked)
 		}, session.Master(), store.ErrNoSession},
 		"a keychain that hangs": {func(_ *testing.T, _ string, ring *storetest.Keyring) {
 			ring.SetFault(func(storetest.Operation) storetest.Fault { return storetest.FaultHang })

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // finishDelete clears the keychain of a slot with a tombstone, unless the keychain shows
@@ -60,7 +62,7 @@ func (sl *slot) abandonFirst(h head) (head, error) {
 	}
 	tomb := head{
 		Version: headVersion, ID: sl.ID().String(), Generation: h.next(),
-		Where: BackendFile, Tombstone: true,
+		Where: words.BackendFile, Tombstone: true,
 	}
 	return tomb, sl.writeHead(tomb)
 }
@@ -123,7 +125,7 @@ func (sl *slot) moveToKeychain(ctx context.Context, h head) (head, error) {
 		return moved, err
 	case !failure.announced && !failure.rechecked:
 		return h, nil // too big, or the keychain was locked a moment ago
-	case failure.announced && sl.store.cfg.Mode == ModeAuto:
+	case failure.announced && sl.store.cfg.Mode == words.ModeAuto:
 		if _, err := sl.commitToFile(moved, v, failure.reason); err != nil {
 			return moved, err
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // attacker is the user id of the slot in which root works.
@@ -47,9 +48,9 @@ func newAttackedHome(t *testing.T, homeOwner int, slotUser *store.IDs) *attacked
 	home, outside := filepath.Join(top, "home"), filepath.Join(top, "outside")
 	must(t, os.Chmod(top, 0o711), os.Mkdir(home, 0o711), os.Chown(home, homeOwner, homeOwner))
 	must(t, os.WriteFile(outside, []byte("root's own"), 0o600))
-	s, err := store.New(store.Config{Home: home, Mode: store.ModeFile, SlotUser: slotUser})
+	s, err := store.New(store.Config{Home: home, Mode: words.ModeFile, SlotUser: slotUser})
 	must(t, err)
-	other, err := store.New(store.Config{Home: home, Mode: store.ModeFile, SlotUser: &store.IDs{UID: nobody, GID: nobody}})
+	other, err := store.New(store.Config{Home: home, Mode: words.ModeFile, SlotUser: &store.IDs{UID: nobody, GID: nobody}})
 	must(t, err)
 	b := &attackedHome{
 		t: t, root: s, victims: other, outside: outside,

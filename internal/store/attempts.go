@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 const (
@@ -61,7 +62,7 @@ func (s *Store) postpone(id session.ID) {
 // noteProbe counts a probe, and reports whether a session may be moved to the keychain now:
 // the first probe after the start of the process decides alone, later it takes three over
 // 60 s.
-func (s *Store) noteProbe(id session.ID, state KeychainState) (mayMove bool) {
+func (s *Store) noteProbe(id session.ID, state words.KeychainState) (mayMove bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a, now := s.attemptsOf(id), s.cfg.Now()

@@ -6,6 +6,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 func BenchmarkSaveFile(b *testing.B) {
@@ -31,7 +32,7 @@ func BenchmarkLoadFile(b *testing.B) {
 
 func benchStore(b *testing.B) *store.Store {
 	b.Helper()
-	s, err := store.New(store.Config{Home: b.TempDir(), Mode: store.ModeFile})
+	s, err := store.New(store.Config{Home: b.TempDir(), Mode: words.ModeFile})
 	if err != nil {
 		b.Fatal(err)
 	}

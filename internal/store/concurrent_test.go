@@ -9,13 +9,14 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // On the machine's own disk: a load during the saves of another process gives a session, and
 // does not say that the file is insecure because it was just replaced.
 func TestALoadDuringASaveGivesASession(t *testing.T) {
 	t.Parallel()
-	s := open(t, store.Config{Mode: store.ModeFile})
+	s := open(t, store.Config{Mode: words.ModeFile})
 	id, v := session.Master(), newSession(wallet.New())
 	save(t, s, id, v)
 	saved := make(chan error, 1)
@@ -53,7 +54,7 @@ func TestALoadDuringAFirstSaveIsNotInconsistent(t *testing.T) {
 	t.Parallel()
 	for _, call := range []string{"load", "delete"} {
 		for at := range 30 {
-			m := newMachine(store.ModeAuto, storeMaker)
+			m := newMachine(words.ModeAuto, storeMaker)
 			m.procs[0].Interrupt(at, func() {
 				if err := m.save(t, 1); err != nil && !errors.Is(err, store.ErrBusy) {
 					t.Errorf("save: %v", err)

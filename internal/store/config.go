@@ -12,6 +12,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/atomicfile"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store/slotdir"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 const defaultKeychainTimeout = 2 * time.Second
@@ -25,21 +26,19 @@ type IDs = slotdir.IDs
 // Observer is told what the store does, for metrics; every label has few values. Calls come
 // from any goroutine and must not block.
 type Observer interface {
-	// Operation: one call ended. operation is save, load, delete, promote or reconcile;
-	// backend is keychain, file or none; result is ok or the name of the error (no_session,
-	// busy, ...).
-	Operation(operation, backend, result string)
-	// Fallback: auto mode saved to the file, for that reason.
-	Fallback(reason string)
-	// Write: one file was written and synced.
-	Write()
+	// StoreOperation: one call ended. operation is save, load, delete, promote or reconcile.
+	StoreOperation(operation string, backend words.Backend, result words.StoreResult)
+	// StoreFallback: auto mode saved to the file, for that reason.
+	StoreFallback(reason string)
+	// StateWrite: one file was written and synced.
+	StateWrite()
 }
 
 // Config is what New needs. Only Home is required.
 type Config struct {
-	Home     string   // AGENTKEYS_HOME, absolute; made with the first save
-	Mode     Mode     // empty = ModeAuto
-	Keychain Keychain // nil = never used, as in ModeFile
+	Home     string     // AGENTKEYS_HOME, absolute; made with the first save
+	Mode     words.Mode // empty = ModeAuto
+	Keychain Keychain   // nil = never used, as in ModeFile
 	// KeychainTimeout bounds one keychain operation; 0 = 2 s.
 	KeychainTimeout time.Duration
 	// SlotUser is the user whose slots root works on; see slotdir.Config.
@@ -53,11 +52,11 @@ type Config struct {
 }
 
 // ParseMode reads AGENTKEYS_SESSION_STORE; empty is auto. Anything unknown is ErrConfig.
-func ParseMode(text string) (Mode, error) {
-	switch m := Mode(text); m {
+func ParseMode(text string) (words.Mode, error) {
+	switch m := words.Mode(text); m {
 	case "":
-		return ModeAuto, nil
-	case ModeAuto, ModeFile, ModeKeychain:
+		return words.ModeAuto, nil
+	case words.ModeAuto, words.ModeFile, words.ModeKeychain:
 		return m, nil
 	}
 	return "", fmt.Errorf("session store %.32q, must be auto, file or keychain: %w", text, ErrConfig)
@@ -83,7 +82,7 @@ func New(cfg Config) (*Store, error) {
 	if !filepath.IsAbs(cfg.Home) {
 		return nil, fmt.Errorf("home %.256q must be an absolute path: %w", cfg.Home, ErrConfig)
 	}
-	if mode == ModeKeychain && cfg.Keychain == nil {
+	if mode == words.ModeKeychain && cfg.Keychain == nil {
 		return nil, fmt.Errorf("session store keychain without a keychain: %w", ErrConfig)
 	}
 	cfg.Mode, cfg.Home = mode, filepath.Clean(cfg.Home)
@@ -99,7 +98,7 @@ func written(o Observer) func() {
 	if o == nil {
 		return nil
 	}
-	return o.Write
+	return o.StateWrite
 }
 
 func setDefaults(cfg *Config) {
@@ -120,36 +119,36 @@ func setDefaults(cfg *Config) {
 // keychainFor reports whether the keychain may hold the slot: never in file mode,
 // never a pending slot.
 func (s *Store) keychainFor(id session.ID) bool {
-	return s.cfg.Keychain != nil && s.cfg.Mode != ModeFile && !id.IsPending()
+	return s.cfg.Keychain != nil && s.cfg.Mode != words.ModeFile && !id.IsPending()
 }
 
 // observe ends one public operation.
-func (s *Store) observe(operation string, backend Backend, err error) {
+func (s *Store) observe(operation string, backend words.Backend, err error) {
 	if s.cfg.Observer == nil {
 		return
 	}
 	if backend == "" {
-		backend = BackendNone
+		backend = words.BackendNone
 	}
-	s.cfg.Observer.Operation(operation, string(backend), result(err))
+	s.cfg.Observer.StoreOperation(operation, backend, result(err))
 }
 
-// result is the label of an error; anything unknown is "error".
-func result(err error) string {
+// result is the label of an error.
+func result(err error) words.StoreResult {
 	if err == nil {
-		return "ok"
+		return words.ResultOK
 	}
 	for _, known := range []struct {
 		err   error
-		label string
+		label words.StoreResult
 	}{
-		{ErrNoSession, "no_session"}, {ErrUnavailable, "unavailable"}, {ErrInDoubt, "in_doubt"},
-		{ErrInconsistent, "inconsistent"}, {ErrTooBig, "too_big"}, {ErrInsecure, "insecure"},
-		{ErrCorrupt, "corrupt"}, {ErrBusy, "busy"}, {ErrNewer, "newer"},
+		{ErrNoSession, words.ResultNoSession}, {ErrUnavailable, words.ResultUnavailable}, {ErrInDoubt, words.ResultInDoubt},
+		{ErrInconsistent, words.ResultInconsistent}, {ErrTooBig, words.ResultTooBig}, {ErrInsecure, words.ResultInsecure},
+		{ErrCorrupt, words.ResultCorrupt}, {ErrBusy, words.ResultBusy}, {ErrNewer, words.ResultNewer}, {ErrStale, words.ResultStale},
 	} {
 		if errors.Is(err, known.err) {
 			return known.label
 		}
 	}
-	return "error"
+	return words.ResultError
 }

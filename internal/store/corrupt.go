@@ -86,7 +86,7 @@ func (sl *slot) reportCorrupt(ctx context.Context, cause error) error {
 // it does not. The caller holds the lock.
 func (sl *slot) headToChange(ctx context.Context) (head, error) {
 	h, _, err := sl.readHead()
-	fresh := head{Version: headVersion, ID: sl.ID().String(), Where: BackendKeychain}
+	fresh := head{Version: headVersion, ID: sl.ID().String(), Where: words.BackendKeychain}
 	switch {
 	case errors.Is(err, errNoHead):
 		return fresh, nil
@@ -98,7 +98,7 @@ func (sl *slot) headToChange(ctx context.Context) (head, error) {
 		return head{}, err
 	}
 	fresh.Pending = n << eraShift // so the next generation is above it
-	if s := sl.store; s.keychainFor(sl.ID()) && s.cfg.Mode == ModeAuto {
+	if s := sl.store; s.keychainFor(sl.ID()) && s.cfg.Mode == words.ModeAuto {
 		fresh.Keychain = &keychainNote{InDoubt: s.newFence(operationPut, fresh.Pending, s.probeNow(ctx))}
 	}
 	return fresh, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/storetest"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // Corrupt is not absent: the file is kept under another name, Load never says
@@ -37,7 +38,7 @@ func TestCorruptHeadsAreSetAsideAndNeverAbsent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, id := open(t, store.Config{Mode: store.ModeFile}), session.Master()
+			s, id := open(t, store.Config{Mode: words.ModeFile}), session.Master()
 			before := save(t, s, id, newSession(wallet.New()))
 			path := filepath.Join(s.Dir(id), "session.json")
 			must(t, os.WriteFile(path, []byte(content), 0o600))
@@ -72,23 +73,23 @@ func TestSaveOverACorruptHeadLeavesTheKeychainAlone(t *testing.T) {
 	save(t, s, id, newSession(wallet.New()))
 	must(t, os.WriteFile(filepath.Join(s.Dir(id), "session.json"), nil, 0o600))
 	v := newSession(wallet.New())
-	if info := save(t, s, id, v); info.Backend != store.BackendFile || !info.InDoubt {
+	if info := save(t, s, id, v); info.Backend != words.BackendFile || !info.InDoubt {
 		t.Fatalf("%+v: what the lost head knew of the keychain may be in doubt", info)
 	}
 	ring.Restart()
 	must(t, s.ReconcileSlot(t.Context(), id))
-	if info := wantToken(t, s, id, v); info.Backend != store.BackendKeychain || info.InDoubt {
+	if info := wantToken(t, s, id, v); info.Backend != words.BackendKeychain || info.InDoubt {
 		t.Fatalf("after the provider was replaced: %+v", info)
 	}
 }
 
 func TestNewerHeadsAreLeftAlone(t *testing.T) {
 	t.Parallel()
-	for content, words := range map[string]string{
+	for content, said := range map[string]string{
 		`{"version":2,"shape":"unknown"}`: "version 2",
 		`{"version":1,"id":"master","generation":1,"pending":0,"where":"keychain","tombstone":false,"sha256":"` + strings.Repeat("a", 64) + `","extra":1}`: "more in it",
 	} {
-		s, id := open(t, store.Config{Mode: store.ModeFile}), session.Master()
+		s, id := open(t, store.Config{Mode: words.ModeFile}), session.Master()
 		save(t, s, id, newSession(wallet.New()))
 		must(t, os.WriteFile(filepath.Join(s.Dir(id), "session.json"), []byte(content), 0o600))
 		before := snapshot(t, s.Home())
@@ -97,7 +98,7 @@ func TestNewerHeadsAreLeftAlone(t *testing.T) {
 			"save":   first(s.Save(t.Context(), id, newSession(wallet.New()))),
 			"delete": s.Delete(t.Context(), id),
 		} {
-			if !errors.Is(err, store.ErrNewer) || !strings.Contains(err.Error(), words) {
+			if !errors.Is(err, store.ErrNewer) || !strings.Contains(err.Error(), said) {
 				t.Errorf("%s: %v", call, err)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // deleteOperations is how many keychain operations a delete may take the time of: the
@@ -27,17 +28,17 @@ func (s *Store) Delete(ctx context.Context, id session.ID) error {
 	return err
 }
 
-func (s *Store) delete(ctx context.Context, id session.ID) (Backend, error) {
+func (s *Store) delete(ctx context.Context, id session.ID) (words.Backend, error) {
 	if id.IsPending() {
-		return BackendFile, s.removePending(ctx, id)
+		return words.BackendFile, s.removePending(ctx, id)
 	}
 	if err := ctx.Err(); err != nil {
-		return BackendNone, fmt.Errorf("delete %s: %w", id, err)
+		return words.BackendNone, fmt.Errorf("delete %s: %w", id, err)
 	}
 	if exists, err := s.anythingToDelete(ctx, id); err != nil || !exists {
-		return BackendNone, err
+		return words.BackendNone, err
 	}
-	backend := BackendNone
+	backend := words.BackendNone
 	err := s.change(ctx, id, s.openOrMake, func(sl *slot) error {
 		h, err := sl.headToChange(ctx)
 		if err != nil {
@@ -90,7 +91,7 @@ func (sl *slot) delete(ctx context.Context, h head) error {
 		return sl.deleteResult(tomb, unavailable(p))
 	}
 	done, found, err := sl.clearKeychain(ctx, tomb, p)
-	expected := h.Where == BackendKeychain && h.Generation > 0
+	expected := h.Where == words.BackendKeychain && h.Generation > 0
 	if err != nil || done.fence() != nil || expected && !found {
 		return sl.deleteResult(done, err)
 	}
@@ -106,7 +107,7 @@ func (sl *slot) writeTombstone(h head) (head, error) {
 	}
 	tomb := head{
 		Version: headVersion, ID: sl.ID().String(), Generation: h.next(),
-		Where: BackendFile, Tombstone: true, Keychain: h.noteToKeep(), Promoted: h.promotedWith(""),
+		Where: words.BackendFile, Tombstone: true, Keychain: h.noteToKeep(), Promoted: h.promotedWith(""),
 	}
 	return tomb, sl.writeHead(tomb)
 }

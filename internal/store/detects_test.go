@@ -10,6 +10,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/storetest"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // violation stops a history and keeps the words of the first one.
@@ -89,7 +90,7 @@ func firstViolation(make maker, noGenerations bool, mixture []string, seed int) 
 		}
 	}()
 	random := rand.New(rand.NewPCG(uint64(seed), 0))
-	m := newMachine(store.ModeAuto, make)
+	m := newMachine(words.ModeAuto, make)
 	m.slot.NoGenerations = noGenerations
 	m.run(keepFirst{}, historySteps, mixture, func(_ string, n int) int { return random.IntN(n) })
 	return ""

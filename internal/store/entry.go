@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // errStillThere: the keychain deleted an entry without an error, but still shows it.
@@ -40,9 +41,9 @@ func (s *Store) get(ctx context.Context, account string) (string, error) {
 	case errors.Is(err, ErrUnavailable):
 		return "", err
 	case errors.Is(err, context.DeadlineExceeded):
-		return "", &UnavailableError{State: StateHung, Reason: "it did not answer a read in time"}
+		return "", &UnavailableError{State: words.KeychainHung, Reason: "it did not answer a read in time"}
 	}
-	return "", &UnavailableError{State: StateDenied, Reason: "it refused a read"}
+	return "", &UnavailableError{State: words.KeychainDenied, Reason: "it refused a read"}
 }
 
 // entry is the slot's own value; errValue if the entry is no session.

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/agentkeys/agentkeys/internal/store/slotdir"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // Each error is one decision of the caller, and says which. Those of package slotdir are
@@ -43,7 +44,7 @@ var (
 
 // UnavailableError says why the keychain cannot be read. Is ErrUnavailable.
 type UnavailableError struct {
-	State  KeychainState
+	State  words.KeychainState
 	Reason string
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // A head with a generation near the end of the numbers never comes to a lower one: one more
@@ -20,7 +21,7 @@ func TestAGenerationDoesNotWrapAround(t *testing.T) {
 		generation uint64
 		saves      bool
 	}{{1<<63 - 2, true}, {1<<63 - 1, false}} {
-		s, id := open(t, store.Config{Mode: store.ModeFile}), session.Master()
+		s, id := open(t, store.Config{Mode: words.ModeFile}), session.Master()
 		first := newSession(wallet.New())
 		save(t, s, id, first)
 		path := filepath.Join(s.Dir(id), "session.json")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/strictjson"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 const (
@@ -26,7 +27,7 @@ type head struct {
 	Generation    uint64          `json:"generation"`
 	Pending       uint64          `json:"pending"` // generation that was announced to be put into the keychain; 0 = none
 	PendingSHA256 string          `json:"pending_sha256,omitempty"`
-	Where         Backend         `json:"where"`
+	Where         words.Backend   `json:"where"`
 	Tombstone     bool            `json:"tombstone"`
 	Payload       json.RawMessage `json:"payload,omitempty"`
 	SHA256        string          `json:"sha256"`
@@ -96,7 +97,7 @@ func (h head) check(id session.ID) error {
 		return errHeadRules
 	case h.ID != id.String():
 		return errHeadForeign
-	case h.Where != BackendFile && h.Where != BackendKeychain:
+	case h.Where != words.BackendFile && h.Where != words.BackendKeychain:
 		return errHeadRules
 	case h.Generation >= maxGeneration, h.Pending >= maxGeneration:
 		return errHeadRules
@@ -104,14 +105,14 @@ func (h head) check(id session.ID) error {
 		return errHeadRules
 	case !h.promotedRules():
 		return errHeadRules
-	case h.Generation == 0 && (h.Pending == 0 || h.Tombstone || h.Where != BackendKeychain):
+	case h.Generation == 0 && (h.Pending == 0 || h.Tombstone || h.Where != words.BackendKeychain):
 		return errHeadRules
 	}
 	return h.checkPayload()
 }
 
 func (h head) checkPayload() error {
-	inFile := h.Where == BackendFile && !h.Tombstone
+	inFile := h.Where == words.BackendFile && !h.Tombstone
 	switch {
 	case inFile != (len(h.Payload) > 0):
 		return errHeadRules
@@ -168,7 +169,7 @@ func (h head) lacksFence() bool { return h.PendingSHA256 != "" && h.fence() == n
 // noteToKeep is the note of a head that follows h without having asked the keychain: what
 // the keychain held before it may hold still.
 func (h head) noteToKeep() *keychainNote {
-	if h.Keychain == nil && h.Generation > 0 && h.Where == BackendKeychain {
+	if h.Keychain == nil && h.Generation > 0 && h.Where == words.BackendKeychain {
 		return &keychainNote{}
 	}
 	return h.Keychain
@@ -177,7 +178,7 @@ func (h head) noteToKeep() *keychainNote {
 // holds reports whether v is the slot's present value: the committed generation,
 // or the one whose save was cut off after the keychain took it.
 func (h head) holds(v value) bool {
-	if h.Tombstone || v.generation == 0 || h.Where != BackendKeychain {
+	if h.Tombstone || v.generation == 0 || h.Where != words.BackendKeychain {
 		return false
 	}
 	sum := digest(v.payload)

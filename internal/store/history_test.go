@@ -7,11 +7,11 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // modes are run one by one by every random test.
-func modes() []store.Mode { return []store.Mode{store.ModeAuto, store.ModeFile, store.ModeKeychain} }
+func modes() []words.Mode { return []words.Mode{words.ModeAuto, words.ModeFile, words.ModeKeychain} }
 
 // TestRandomHistories checks invariants 1 to 6, 9, 10 and 13 on random histories of any
 // length, and makes a short one of what it finds, which rapid keeps in testdata and

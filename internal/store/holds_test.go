@@ -9,6 +9,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/storetest"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 func TestHoldsKnowsTheSessionWithoutTheKeychain(t *testing.T) {
@@ -26,11 +27,11 @@ func TestHoldsKnowsTheSessionWithoutTheKeychain(t *testing.T) {
 		t.Error("a slot that was never saved")
 	}
 	saved, err := s.Save(ctx, id, v)
-	if err != nil || saved.Backend != store.BackendKeychain {
+	if err != nil || saved.Backend != words.BackendKeychain {
 		t.Fatalf("%+v, %v", saved, err)
 	}
 	ring.SetFault(func(storetest.Operation) storetest.Fault { return storetest.FaultLost })
-	if info, ok := s.Holds(id, v); !ok || info.Generation != saved.Generation || info.Backend != store.BackendKeychain {
+	if info, ok := s.Holds(id, v); !ok || info.Generation != saved.Generation || info.Backend != words.BackendKeychain {
 		t.Errorf("%+v, %v", info, ok)
 	}
 	if _, ok := s.Holds(id, other); ok {

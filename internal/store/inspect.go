@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // Facts is what Inspect saw of one slot. No field is a secret.
@@ -23,7 +24,7 @@ type Facts struct {
 	Saved      bool
 	Tombstone  bool
 	Generation uint64
-	Backend    Backend
+	Backend    words.Backend
 	SavedAt    time.Time
 	Doubt      *Doubt
 }
@@ -40,7 +41,7 @@ type Doubt struct {
 // nothing aside and does not ask the keychain. p is the last probe, which tells whether a
 // fence is over; the zero Probe tells nothing. session.ErrID: a programming error.
 func (s *Store) Inspect(id session.ID, p Probe) (Facts, error) {
-	f := Facts{ID: id, Dir: s.Dir(id), UID: -1, Backend: BackendNone}
+	f := Facts{ID: id, Dir: s.Dir(id), UID: -1, Backend: words.BackendNone}
 	if id.IsZero() {
 		return f, session.ErrID
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/storetest"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // look inspects and peeks, and fails if either changed anything, locks included.
@@ -36,7 +37,7 @@ func TestInspectNamesEveryInsecurityUntouched(t *testing.T) {
 			if c.root {
 				needs.Root(t)
 			}
-			s, id := open(t, store.Config{Mode: store.ModeFile}), session.Master()
+			s, id := open(t, store.Config{Mode: words.ModeFile}), session.Master()
 			save(t, s, id, newSession(wallet.New()))
 			c.breakIt(t, s.Dir(id), filepath.Join(s.Dir(id), "session.json"))
 			f, _, err := look(t, s, id, store.Probe{})
@@ -52,7 +53,7 @@ func TestInspectNamesEveryInsecurityUntouched(t *testing.T) {
 
 func TestInspectNamesSeveralThingsAtOnce(t *testing.T) {
 	t.Parallel()
-	s, id := open(t, store.Config{Mode: store.ModeFile}), session.Master()
+	s, id := open(t, store.Config{Mode: words.ModeFile}), session.Master()
 	save(t, s, id, newSession(wallet.New()))
 	must(t, s.WriteFile(id, "cache.json", []byte("{}")))
 	file, cache := filepath.Join(s.Dir(id), "session.json"), filepath.Join(s.Dir(id), "cache.json")
@@ -69,7 +70,7 @@ func TestInspectNamesSeveralThingsAtOnce(t *testing.T) {
 
 func TestInspectLeavesACorruptHeadWhereItIs(t *testing.T) {
 	t.Parallel()
-	s, id := open(t, store.Config{Mode: store.ModeFile}), session.Master()
+	s, id := open(t, store.Config{Mode: words.ModeFile}), session.Master()
 	save(t, s, id, newSession(wallet.New()))
 	file := filepath.Join(s.Dir(id), "session.json")
 	must(t, os.WriteFile(file, []byte("x"), 0o600))
@@ -88,7 +89,7 @@ func TestInspectLeavesACorruptHeadWhereItIs(t *testing.T) {
 
 func TestInspectOfNothing(t *testing.T) {
 	t.Parallel()
-	s := open(t, store.Config{Mode: store.ModeFile})
+	s := open(t, store.Config{Mode: words.ModeFile})
 	f, err := s.Inspect(session.Master(), store.Probe{})
 	if err != nil || f.Err != nil || f.Saved || f.UID != -1 {
 		t.Errorf("%+v, %v", f, err)
@@ -104,11 +105,11 @@ func TestInspectOfNothing(t *testing.T) {
 	}
 	v := newSession(wallet.New())
 	save(t, s, session.Master(), v)
-	if f, got, err := look(t, s, session.Master(), store.Probe{}); err != nil || !got.Token.Equal(v.Token) || !f.Saved || f.Generation != 1 || f.Backend != store.BackendFile {
+	if f, got, err := look(t, s, session.Master(), store.Probe{}); err != nil || !got.Token.Equal(v.Token) || !f.Saved || f.Generation != 1 || f.Backend != words.BackendFile {
 		t.Errorf("%+v, %v", f, err)
 	}
 	must(t, s.Delete(t.Context(), session.Master()))
-	if f, _, err := look(t, s, session.Master(), store.Probe{}); !f.Tombstone || f.Backend != store.BackendNone || !errors.Is(err, store.ErrNoSession) {
+	if f, _, err := look(t, s, session.Master(), store.Probe{}); !f.Tombstone || f.Backend != words.BackendNone || !errors.Is(err, store.ErrNoSession) {
 		t.Errorf("removed: %+v, %v", f, err)
 	}
 }
@@ -117,7 +118,7 @@ func TestInspectOfNothing(t *testing.T) {
 // stays as it is.
 func TestPeekAdoptsAndCommitsNothing(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t, store.ModeAuto)
+	b := newFixture(t, words.ModeAuto)
 	v := newSession(wallet.New())
 	payload, err := v.Encode()
 	must(t, err)
@@ -161,7 +162,7 @@ func TestInspectTellsAFenceThatIsOver(t *testing.T) {
 
 func TestPeekSeesThatHeadAndKeychainDisagree(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t, store.ModeAuto)
+	b := newFixture(t, words.ModeAuto)
 	v := newSession(wallet.New())
 	save(t, b.Store, b.id, v)
 	if got, _, err := b.Peek(t.Context(), b.id); err != nil || !got.Token.Equal(v.Token) {
@@ -171,7 +172,7 @@ func TestPeekSeesThatHeadAndKeychainDisagree(t *testing.T) {
 	if _, _, err := b.Peek(t.Context(), b.id); !errors.Is(err, store.ErrInconsistent) {
 		t.Errorf("%v", err)
 	}
-	b.ring.SetState(store.StateLocked)
+	b.ring.SetState(words.KeychainLocked)
 	if _, _, err := b.Peek(t.Context(), b.id); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("locked: %v", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/storetest"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 func TestInvariant01AcknowledgedSaveIsNeverLost(t *testing.T) {
@@ -41,7 +42,7 @@ func TestInvariant05LateWritesChangeNothing(t *testing.T) {
 	t.Parallel()
 	t.Run("a put that timed out is done after the save went to the file", func(t *testing.T) {
 		t.Parallel()
-		m := newMachine(store.ModeAuto, storeMaker)
+		m := newMachine(words.ModeAuto, storeMaker)
 		m.ring.SetFault(inTurn(0, []storetest.Fault{storetest.FaultHang}))
 		for _, err := range []error{m.save(t, 0), m.save(t, 0)} {
 			if err != nil {
@@ -93,7 +94,7 @@ func TestInvariant09EveryCrashPoint(t *testing.T) {
 }
 
 // crashAt reports whether the process died before it was done.
-func crashAt(t *testing.T, mode store.Mode, fault storetest.Fault, at int, power bool) bool {
+func crashAt(t *testing.T, mode words.Mode, fault storetest.Fault, at int, power bool) bool {
 	t.Helper()
 	m := newMachine(mode, storeMaker)
 	random := rand.New(rand.NewPCG(uint64(at), uint64(len(fault))))
@@ -121,7 +122,7 @@ func TestInvariant10TwoProcessesLoseNoUpdate(t *testing.T) {
 	const savers, saves = 4, 25
 	home, id := filepath.Join(t.TempDir(), "home"), session.Master()
 	ring := storetest.NewKeyring()
-	for name, mode := range map[string]store.Mode{"file": store.ModeFile, "auto": store.ModeAuto} {
+	for name, mode := range map[string]words.Mode{"file": words.ModeFile, "auto": words.ModeAuto} {
 		t.Run(name, func(t *testing.T) {
 			var mu sync.Mutex
 			seen := map[uint64]string{}
@@ -163,13 +164,13 @@ func TestInvariant10TwoProcessesLoseNoUpdate(t *testing.T) {
 // The bytes of a secret are in one place, and in no error.
 func TestInvariant11SecretsAreWhereTheyBelong(t *testing.T) {
 	t.Parallel()
-	m := newMachine(store.ModeAuto, storeMaker)
-	m.ring.SetState(store.StateLocked)
+	m := newMachine(words.ModeAuto, storeMaker)
+	m.ring.SetState(words.KeychainLocked)
 	_ = m.save(t, 0) // to the file first
 	m.heal(t)
 	v := newSession(m.wallet)
 	info, err := m.subs[0].Save(t.Context(), m.id, v)
-	if err != nil || info.Backend != store.BackendKeychain {
+	if err != nil || info.Backend != words.BackendKeychain {
 		t.Fatalf("save: %+v, %v", info, err)
 	}
 	for _, secret := range []string{v.Token.Reveal(), v.DeviceKey.Reveal(), v.DeviceSignKey.Reveal()} {
@@ -184,7 +185,7 @@ func TestInvariant11SecretsAreWhereTheyBelong(t *testing.T) {
 func TestInvariant12FileModeNeverTouchesTheKeychain(t *testing.T) {
 	t.Parallel()
 	ring := storetest.NewKeyring()
-	s := open(t, store.Config{Mode: store.ModeFile, Keychain: ring.Client(nil)})
+	s := open(t, store.Config{Mode: words.ModeFile, Keychain: ring.Client(nil)})
 	for _, id := range []session.ID{session.Master(), session.DaemonID(wallet.New()), session.NewPendingID()} {
 		_, _, _ = s.Load(t.Context(), id) // nothing there yet
 		save(t, s, id, newSession(wallet.New()))

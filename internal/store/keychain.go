@@ -1,43 +1,15 @@
 package store
 
-import "context"
+import (
+	"context"
 
-// KeychainState is what a probe says of the keychain; see
-// docs/spec/architecture.md#keychain-adapter.
-type KeychainState string
-
-// The states of a keychain. Only StateUnlocked allows a write; StatePromptsOnWrite
-// (KeePassXC) allows reads.
-const (
-	StateUnlocked       KeychainState = "unlocked"
-	StateLocked         KeychainState = "locked"
-	StateNoCollection   KeychainState = "no_collection"
-	StateNoOwner        KeychainState = "no_owner"
-	StateNoBus          KeychainState = "no_bus"
-	StateHung           KeychainState = "hung"
-	StateDenied         KeychainState = "denied"
-	StatePromptsOnWrite KeychainState = "prompts_on_write"
-	StateDisabled       KeychainState = "disabled"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
-
-// States lists every state, in the order metrics show them.
-func States() []KeychainState {
-	return []KeychainState{
-		StateUnlocked, StateLocked, StateNoCollection, StateNoOwner, StateNoBus,
-		StateHung, StateDenied, StatePromptsOnWrite, StateDisabled,
-	}
-}
-
-// Writable reports whether a save may try the keychain.
-func (s KeychainState) Writable() bool { return s == StateUnlocked }
-
-// Readable reports whether a load may ask the keychain.
-func (s KeychainState) Readable() bool { return s == StateUnlocked || s == StatePromptsOnWrite }
 
 // Probe is what was found out about the keychain by asking it for its state. Asking shows no
 // prompt, starts no program and changes nothing.
 type Probe struct {
-	State    KeychainState
+	State    words.KeychainState
 	Provider string // "gnome-keyring", "KeePassXC", "kwallet", "macos", or "unknown"
 	BusID    string // DBus.GetId of the bus; empty on macOS
 	Owner    string // unique name of the provider, ":1.42"; boot session on macOS

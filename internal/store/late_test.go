@@ -9,6 +9,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/storetest"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // A delete that timed out is done after the slot was saved again.
@@ -17,7 +18,7 @@ func TestALateDeleteDoesNotHitTheNextSession(t *testing.T) {
 	for _, fault := range []storetest.Fault{storetest.FaultHang, storetest.FaultFalseReplyLate} {
 		t.Run(string(fault), func(t *testing.T) {
 			t.Parallel()
-			b := newFixture(t, store.ModeAuto)
+			b := newFixture(t, words.ModeAuto)
 			save(t, b.Store, b.id, newSession(wallet.New()))
 			b.ring.SetFault(func(op storetest.Operation) storetest.Fault {
 				if op == storetest.OperationDelete {
@@ -43,7 +44,7 @@ func TestALateDeleteDoesNotHitTheNextSession(t *testing.T) {
 func TestASessionThatWasLoadedIsNeverAbsentAgain(t *testing.T) {
 	t.Parallel()
 	for at := range 60 {
-		m := newMachine(store.ModeAuto, storeMaker)
+		m := newMachine(words.ModeAuto, storeMaker)
 		m.procs[0].CrashAfter(at)
 		_ = m.save(t, 0)
 		_ = m.load(t, 1)
@@ -56,7 +57,7 @@ func TestASessionThatWasLoadedIsNeverAbsentAgain(t *testing.T) {
 // the intent announced.
 func TestAPendingGenerationIsBelievedByItsDigestOnly(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t, store.ModeKeychain)
+	b := newFixture(t, words.ModeKeychain)
 	save(t, b.Store, b.id, newSession(wallet.New()))
 	b.ring.SetFault(inTurn(0, []storetest.Fault{storetest.FaultLost}))
 	next := newSession(wallet.New())

@@ -9,6 +9,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/storetest"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // falselyDeleted deletes the slot's session in a keychain that confirms the delete, does not
@@ -32,12 +33,12 @@ func falselyDeleted(t *testing.T, b *fixture) {
 // What a keychain shows right after a delete proves little: the next save checks again.
 func TestADeleteIsCheckedAgainBeforeTheNextSave(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t, store.ModeAuto)
+	b := newFixture(t, words.ModeAuto)
 	save(t, b.Store, b.id, newSession(wallet.New()))
 	falselyDeleted(t, b)
 	wantLoadError(t, b.Store, b.id, store.ErrNoSession)
 	v := newSession(wallet.New())
-	if info := save(t, b.Store, b.id, v); info.Backend != store.BackendFile || info.Fallback != "in_doubt" || !info.InDoubt {
+	if info := save(t, b.Store, b.id, v); info.Backend != words.BackendFile || info.Fallback != "in_doubt" || !info.InDoubt {
 		t.Fatalf("%+v", info)
 	}
 	b.ring.ApplyLate(0)
@@ -47,14 +48,14 @@ func TestADeleteIsCheckedAgainBeforeTheNextSave(t *testing.T) {
 		b.clock = b.clock.Add(11 * time.Minute)
 		must(t, b.ReconcileSlot(t.Context(), b.id))
 	}
-	if info := wantToken(t, b.Store, b.id, v); info.Backend != store.BackendKeychain || info.InDoubt {
+	if info := wantToken(t, b.Store, b.id, v); info.Backend != words.BackendKeychain || info.InDoubt {
 		t.Fatalf("%+v", info)
 	}
 }
 
 func TestInKeychainModeADeleteThatWasNotDoneRefusesTheSave(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t, store.ModeKeychain)
+	b := newFixture(t, words.ModeKeychain)
 	save(t, b.Store, b.id, newSession(wallet.New()))
 	falselyDeleted(t, b)
 	if _, err := b.Save(t.Context(), b.id, newSession(wallet.New())); !errors.Is(err, store.ErrInDoubt) {
@@ -85,12 +86,12 @@ func TestADeleteOfWhatWasDeletedStaysInDoubt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newFixture(t, store.ModeAuto)
+			b := newFixture(t, words.ModeAuto)
 			save(t, b.Store, b.id, newSession(wallet.New()))
 			falselyDeleted(t, b)
 			must(t, again(b))
 			v := newSession(wallet.New())
-			if info := save(t, b.Store, b.id, v); info.Backend != store.BackendFile {
+			if info := save(t, b.Store, b.id, v); info.Backend != words.BackendFile {
 				t.Fatalf("%+v", info)
 			}
 			b.ring.ApplyLate(0)
@@ -102,11 +103,11 @@ func TestADeleteOfWhatWasDeletedStaysInDoubt(t *testing.T) {
 // A delete that was done costs the next save one read of the keychain.
 func TestAfterADeleteTheKeychainIsUsedAgain(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t, store.ModeAuto)
+	b := newFixture(t, words.ModeAuto)
 	save(t, b.Store, b.id, newSession(wallet.New()))
 	must(t, b.Delete(t.Context(), b.id))
 	reads := b.ring.Calls("get")
-	if info := save(t, b.Store, b.id, newSession(wallet.New())); info.Backend != store.BackendKeychain || info.InDoubt {
+	if info := save(t, b.Store, b.id, newSession(wallet.New())); info.Backend != words.BackendKeychain || info.InDoubt {
 		t.Fatalf("%+v", info)
 	}
 	save(t, b.Store, b.id, newSession(wallet.New()))
@@ -125,11 +126,11 @@ func TestACheckThatIsNotAnsweredIsRepeated(t *testing.T) {
 		}
 		return storetest.FaultNone
 	}
-	for mode, accept := range map[store.Mode]func(store.Info, error) bool{
-		store.ModeAuto: func(info store.Info, err error) bool {
-			return err == nil && info.Backend == store.BackendFile && info.Fallback == "hung"
+	for mode, accept := range map[words.Mode]func(store.Info, error) bool{
+		words.ModeAuto: func(info store.Info, err error) bool {
+			return err == nil && info.Backend == words.BackendFile && info.Fallback == "hung"
 		},
-		store.ModeKeychain: func(_ store.Info, err error) bool { return errors.Is(err, store.ErrUnavailable) },
+		words.ModeKeychain: func(_ store.Info, err error) bool { return errors.Is(err, store.ErrUnavailable) },
 	} {
 		t.Run(string(mode), func(t *testing.T) {
 			t.Parallel()
@@ -147,7 +148,7 @@ func TestACheckThatIsNotAnsweredIsRepeated(t *testing.T) {
 			b.ring.SetFault(nil)
 			v := newSession(wallet.New())
 			info, err := b.Save(t.Context(), b.id, v)
-			if err == nil && info.Backend != store.BackendFile || err != nil && !errors.Is(err, store.ErrInDoubt) {
+			if err == nil && info.Backend != words.BackendFile || err != nil && !errors.Is(err, store.ErrInDoubt) {
 				t.Fatalf("%+v, %v", info, err)
 			}
 		})
@@ -157,13 +158,13 @@ func TestACheckThatIsNotAnsweredIsRepeated(t *testing.T) {
 // A move into the keychain checks too, and one that failed is not tried again at once.
 func TestAMoveChecksADeleteAgain(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t, store.ModeAuto)
+	b := newFixture(t, words.ModeAuto)
 	save(t, b.Store, b.id, newSession(wallet.New()))
 	must(t, b.Delete(t.Context(), b.id))
-	b.ring.SetState(store.StateLocked)
+	b.ring.SetState(words.KeychainLocked)
 	v := newSession(wallet.New())
 	save(t, b.Store, b.id, v)
-	b.ring.SetState(store.StateUnlocked)
+	b.ring.SetState(words.KeychainUnlocked)
 	b.ring.SetFault(func(storetest.Operation) storetest.Fault { return storetest.FaultLost })
 	failed := 0
 	reads := b.ring.Calls("get")
@@ -181,7 +182,7 @@ func TestAMoveChecksADeleteAgain(t *testing.T) {
 		b.clock = b.clock.Add(5 * time.Minute)
 		must(t, b.ReconcileSlot(t.Context(), b.id))
 	}
-	if info := wantToken(t, b.Store, b.id, v); info.Backend != store.BackendKeychain {
+	if info := wantToken(t, b.Store, b.id, v); info.Backend != words.BackendKeychain {
 		t.Errorf("%+v", info)
 	}
 }
@@ -193,7 +194,7 @@ func TestAFenceNamesTheProviderThatHasTheDelete(t *testing.T) {
 	for _, fault := range []storetest.Fault{storetest.FaultHang, storetest.FaultFalseReplyLate} {
 		t.Run(string(fault), func(t *testing.T) {
 			t.Parallel()
-			b := newFixture(t, store.ModeAuto)
+			b := newFixture(t, words.ModeAuto)
 			save(t, b.Store, b.id, newSession(wallet.New()))
 			deleted := false
 			b.ring.SetFault(func(op storetest.Operation) storetest.Fault {
@@ -214,7 +215,7 @@ func TestAFenceNamesTheProviderThatHasTheDelete(t *testing.T) {
 			save(t, b.Store, b.id, v)
 			must(t, b.ReconcileSlot(t.Context(), b.id))
 			b.ring.ApplyLate(0)
-			if info := wantToken(t, b.Store, b.id, v); info.Backend != store.BackendFile || !info.InDoubt {
+			if info := wantToken(t, b.Store, b.id, v); info.Backend != words.BackendFile || !info.InDoubt {
 				t.Errorf("%+v", info)
 			}
 		})

@@ -5,6 +5,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store/slotdir"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // List tells of every slot that was ever saved, sorted by id, from directories
@@ -13,7 +14,7 @@ import (
 func (s *Store) List() ([]Slot, error) {
 	var slots []Slot
 	err := s.home.Each(func(id session.ID, dir *slotdir.Slot, err error) {
-		found := Slot{ID: id, Dir: s.Dir(id), Backend: BackendNone, Err: err}
+		found := Slot{ID: id, Dir: s.Dir(id), Backend: words.BackendNone, Err: err}
 		if err == nil {
 			h, _, err := (&slot{Slot: dir, store: s}).readHead()
 			if errors.Is(err, errNoHead) {

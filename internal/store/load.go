@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // Load returns the slot's session. It changes nothing, except that a session of an earlier
@@ -96,10 +97,10 @@ func (sl *slot) payloadOf(ctx context.Context, h head, at time.Time, probe func(
 	switch {
 	case h.Tombstone:
 		return nil, Info{}, fmt.Errorf("slot %s was deleted: %w", sl.ID(), ErrNoSession)
-	case h.Where == BackendFile:
+	case h.Where == words.BackendFile:
 		return h.Payload, info, nil
 	case !s.keychainFor(sl.ID()):
-		return nil, Info{}, &UnavailableError{State: StateDisabled, Reason: "the session is in the keychain, which is not to be used"}
+		return nil, Info{}, &UnavailableError{State: words.KeychainDisabled, Reason: "the session is in the keychain, which is not to be used"}
 	}
 	if p := probe(ctx); !p.State.Readable() {
 		return nil, Info{}, unavailable(p)

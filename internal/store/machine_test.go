@@ -11,6 +11,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/storetest"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // subject is what the machine drives: the Store, or a naive one that must fail.
@@ -31,7 +32,7 @@ type maker func(m *machine, p *storetest.Process) subject
 // invariants 1 to 6, 9, 10 and 13 are checked against.
 type machine struct {
 	make   maker
-	mode   store.Mode
+	mode   words.Mode
 	disk   *storetest.Disk
 	ring   *storetest.Keyring
 	procs  [2]*storetest.Process
@@ -59,7 +60,7 @@ type held struct {
 	at         int    // since this moment of the slot's ledger
 }
 
-func newMachine(mode store.Mode, make maker) *machine {
+func newMachine(mode words.Mode, make maker) *machine {
 	w := wallet.New()
 	m := &machine{
 		make: make, mode: mode, ring: storetest.NewKeyring(), wallet: w, id: session.DaemonID(w),
@@ -229,7 +230,7 @@ func (m *machine) powerCut(choose func(int) int) {
 // heal makes the keychain healthy with a new provider, gives Reconcile its time,
 // and then everything has to be in order.
 func (m *machine) heal(t fatal) {
-	m.ring.SetState(store.StateUnlocked)
+	m.ring.SetState(words.KeychainUnlocked)
 	m.ring.SetFault(nil)
 	m.ring.Restart()
 	if m.unnamed { // an operation whose provider is not known ends with the bus only
@@ -265,7 +266,7 @@ func (m *machine) checkOneCopy(t fatal) {
 		if m.inPending(path) {
 			continue
 		}
-		if strings.Contains(content, `"payload"`) && m.mode != store.ModeFile || strings.HasSuffix(path, ".tmp") {
+		if strings.Contains(content, `"payload"`) && m.mode != words.ModeFile || strings.HasSuffix(path, ".tmp") {
 			t.Fatalf("LEFT OVER: %s", path)
 		}
 		if key != "" && strings.Contains(content, key) {
@@ -273,7 +274,7 @@ func (m *machine) checkOneCopy(t fatal) {
 		}
 	}
 	// A delete cannot remove what the keychain denied to have.
-	if m.mode != store.ModeFile && (key != "" || m.ring.Calls("false_reply") == 0) {
+	if m.mode != words.ModeFile && (key != "" || m.ring.Calls("false_reply") == 0) {
 		copies += len(m.ring.Items())
 	}
 	if want := len(key) / session.TokenLength; copies != want {

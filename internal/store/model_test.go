@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 const (
@@ -37,7 +37,7 @@ func TestModel(t *testing.T) {
 		if slotOnly {
 			mixture = slotSteps()
 		}
-		modelHistory(named{t, seed}, store.Mode(mode), mixture, seed)
+		modelHistory(named{t, seed}, words.Mode(mode), mixture, seed)
 	}
 	wanted, begin, start := wantedHistories(t), time.Now(), rand.Uint64()>>1
 	var next atomic.Uint64
@@ -56,13 +56,13 @@ func TestModel(t *testing.T) {
 	t.Logf("%d histories of %d steps from seed %d in %s", min(next.Load(), wanted), historySteps, start, time.Since(begin).Round(time.Second))
 }
 
-func modelHistory(t fatal, mode store.Mode, mixture []string, seed uint64) {
+func modelHistory(t fatal, mode words.Mode, mixture []string, seed uint64) {
 	random := rand.New(rand.NewPCG(seed, uint64(historySteps)))
 	newMachine(mode, storeMaker).run(t, historySteps, mixture, func(_ string, n int) int { return random.IntN(n) })
 }
 
 // violationOf runs one history and returns the words of its violation.
-func violationOf(mode store.Mode, seed uint64) (found string) {
+func violationOf(mode words.Mode, seed uint64) (found string) {
 	defer func() {
 		switch v := recover().(type) {
 		case nil:

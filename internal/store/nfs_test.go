@@ -11,6 +11,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/storetest"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // onNFS is a store whose disk keeps what is removed while it is open.
@@ -18,7 +19,7 @@ func onNFS(t *testing.T, now func() time.Time) (*store.Store, *storetest.Disk) {
 	t.Helper()
 	disk := storetest.NewDisk(now)
 	disk.LikeNFS()
-	s, err := store.New(store.Config{Home: "/home/pi/.agentkeys", Mode: store.ModeFile, FS: disk.Process(), Now: now})
+	s, err := store.New(store.Config{Home: "/home/pi/.agentkeys", Mode: words.ModeFile, FS: disk.Process(), Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}

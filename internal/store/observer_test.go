@@ -14,6 +14,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/storetest"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // record writes down what an Observer hears.
@@ -29,12 +30,12 @@ func (r *record) add(line string) {
 	r.lines = append(r.lines, line)
 }
 
-func (r *record) Operation(operation, backend, result string) {
+func (r *record) StoreOperation(operation string, backend words.Backend, result words.StoreResult) {
 	r.add(fmt.Sprint(operation, " ", backend, " ", result))
 }
-func (r *record) Fallback(reason string) { r.add("fallback " + reason) }
+func (r *record) StoreFallback(reason string) { r.add("fallback " + reason) }
 
-func (r *record) Write() {
+func (r *record) StateWrite() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.writes++
@@ -48,13 +49,13 @@ func TestObserverHearsEachOperationOnce(t *testing.T) {
 	v := newSession(wallet.New())
 	save(t, s, id, v)
 	wantToken(t, s, id, v)
-	ring.SetState(store.StateLocked)
+	ring.SetState(words.KeychainLocked)
 	wantLoadError(t, s, id, store.ErrUnavailable)
 	save(t, s, id, v)
 	if err := s.Delete(t.Context(), id); !errors.Is(err, store.ErrInDoubt) {
 		t.Fatalf("delete: %v", err)
 	}
-	ring.SetState(store.StateUnlocked)
+	ring.SetState(words.KeychainUnlocked)
 	must(t, s.ReconcileSlot(t.Context(), id), s.ReconcileSlot(t.Context(), id), s.ReconcileSlot(t.Context(), id))
 	want := []string{
 		"load none no_session", "save keychain ok", "load keychain ok", "load none unavailable",
@@ -75,7 +76,7 @@ func TestConfigurationsThatMakeNoSense(t *testing.T) {
 		"no home":               {},
 		"relative home":         {Home: "x"},
 		"unknown mode":          {Home: "/x", Mode: "cloud"},
-		"keychain without one":  {Home: "/x", Mode: store.ModeKeychain},
+		"keychain without one":  {Home: "/x", Mode: words.ModeKeychain},
 		"mode in other letters": {Home: "/x", Mode: "File"},
 	} {
 		if _, err := store.New(cfg); !errors.Is(err, store.ErrConfig) {
@@ -86,7 +87,7 @@ func TestConfigurationsThatMakeNoSense(t *testing.T) {
 
 func TestListNamesOnlySlots(t *testing.T) {
 	t.Parallel()
-	s, w := open(t, store.Config{Mode: store.ModeFile}), wallet.New()
+	s, w := open(t, store.Config{Mode: words.ModeFile}), wallet.New()
 	if slots, err := s.List(); err != nil || len(slots) != 0 {
 		t.Fatalf("no home: %v, %v", slots, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // Promote makes the session of a pending slot that of id: v is saved under id, then
@@ -62,7 +63,7 @@ func (s *Store) saveOnce(ctx context.Context, pending, id session.ID, v session.
 // saveOnce is the part under the lock.
 func (sl *slot) saveOnce(ctx context.Context, pending session.ID, gone bool, payload []byte) (Info, error) {
 	h, err := sl.headToChange(ctx)
-	cutOff := h.PendingPromoted == pending.String() && h.Where == BackendKeychain
+	cutOff := h.PendingPromoted == pending.String() && h.Where == words.BackendKeychain
 	if err == nil && cutOff {
 		h, err = sl.finishPromotion(ctx, h)
 	}

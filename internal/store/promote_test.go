@@ -8,6 +8,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 func TestInvariant13PromoteMayStopAnywhereAndBeRepeated(t *testing.T) {
@@ -29,7 +30,7 @@ func TestInvariant13PromoteMayStopAnywhereAndBeRepeated(t *testing.T) {
 }
 
 // promoteAt dies at the at-th operation of Promote, then repeats it.
-func promoteAt(t *testing.T, mode store.Mode, power bool, at int) (died bool) {
+func promoteAt(t *testing.T, mode words.Mode, power bool, at int) (died bool) {
 	t.Helper()
 	m := newMachine(mode, storeMaker)
 	pending, v := session.NewPendingID(), newSession(m.wallet)

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // maxPromoted bounds how many pending slots a head remembers. Only a promotion that was cut
@@ -22,7 +23,7 @@ func (h head) hasTaken(pending session.ID) bool {
 // replaces it came after it.
 func (h head) promotedWith(pending string) []string {
 	all := slices.Clone(h.Promoted)
-	if h.Where == BackendKeychain { // otherwise no Load returns the value of Pending
+	if h.Where == words.BackendKeychain { // otherwise no Load returns the value of Pending
 		all = appendNew(all, h.PendingPromoted)
 	}
 	all = appendNew(all, pending)

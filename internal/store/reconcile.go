@@ -7,6 +7,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store/slotdir"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // Reconcile works on every slot of the home, and removes pending ones that have expired. It
@@ -47,7 +48,7 @@ func (s *Store) ReconcileSlot(ctx context.Context, id session.ID) error {
 }
 
 // reconcile looks without the lock first: most calls find that nothing is to be done.
-func (s *Store) reconcile(ctx context.Context, id session.ID) (backend Backend, worked bool, err error) {
+func (s *Store) reconcile(ctx context.Context, id session.ID) (backend words.Backend, worked bool, err error) {
 	sl, err := s.open(id)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", false, nil
@@ -57,7 +58,7 @@ func (s *Store) reconcile(ctx context.Context, id session.ID) (backend Backend, 
 	}
 	defer sl.Close()
 	if id.IsPending() {
-		return BackendFile, false, sl.removeExpired(ctx)
+		return words.BackendFile, false, sl.removeExpired(ctx)
 	}
 	if err := sl.CleanUp(ctx); err != nil {
 		return "", false, err
@@ -81,7 +82,7 @@ func (s *Store) reconcile(ctx context.Context, id session.ID) (backend Backend, 
 }
 
 // reconcile is the part under the lock.
-func (sl *slot) reconcile(ctx context.Context) (Backend, bool, error) {
+func (sl *slot) reconcile(ctx context.Context) (words.Backend, bool, error) {
 	s := sl.store
 	h, _, err := sl.readHead()
 	if err != nil || h.complete() {
@@ -104,7 +105,7 @@ func (h head) complete() bool {
 	if h.Tombstone {
 		return h.Keychain == nil
 	}
-	return h.Where == BackendKeychain && h.Pending == 0 && h.fence() == nil
+	return h.Where == words.BackendKeychain && h.Pending == 0 && h.fence() == nil
 }
 
 // advance does the one step that the head needs next. The caller holds the lock, and the
@@ -118,9 +119,9 @@ func (sl *slot) advance(ctx context.Context, h head, p Probe, mayMove bool) (hea
 	switch {
 	case h.Tombstone:
 		return sl.finishDelete(ctx, h, p)
-	case h.Where == BackendKeychain && standing:
+	case h.Where == words.BackendKeychain && standing:
 		return h, nil // the old value or the pending one: Load accepts either
-	case h.Where == BackendKeychain:
+	case h.Where == words.BackendKeychain:
 		return sl.finishSave(ctx, h)
 	case standing:
 		return sl.removeAbandoned(ctx, h, p)

@@ -9,6 +9,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/storetest"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // fixture is one store on a disk and a keychain of its own, with a clock.
@@ -20,7 +21,7 @@ type fixture struct {
 	id    session.ID
 }
 
-func newFixture(t *testing.T, mode store.Mode) *fixture {
+func newFixture(t *testing.T, mode words.Mode) *fixture {
 	t.Helper()
 	b := &fixture{ring: storetest.NewKeyring(), clock: time.Unix(1_700_000_000, 0), id: session.Master()}
 	b.disk = storetest.NewDisk(func() time.Time { return b.clock })
@@ -29,7 +30,7 @@ func newFixture(t *testing.T, mode store.Mode) *fixture {
 }
 
 // start starts the store in a new process.
-func (b *fixture) start(t *testing.T, mode store.Mode) *storetest.Process {
+func (b *fixture) start(t *testing.T, mode words.Mode) *storetest.Process {
 	t.Helper()
 	process := b.disk.Process()
 	b.Store = open(t, store.Config{
@@ -39,7 +40,7 @@ func (b *fixture) start(t *testing.T, mode store.Mode) *storetest.Process {
 	return process
 }
 
-func (b *fixture) after(t *testing.T, d time.Duration, want store.Backend) {
+func (b *fixture) after(t *testing.T, d time.Duration, want words.Backend) {
 	t.Helper()
 	b.clock = b.clock.Add(d)
 	must(t, b.ReconcileSlot(t.Context(), b.id))
@@ -53,33 +54,33 @@ func TestASessionMovesToAHealthyKeychain(t *testing.T) {
 	t.Parallel()
 	t.Run("at once at start", func(t *testing.T) {
 		t.Parallel()
-		b := newFixture(t, store.ModeFile)
+		b := newFixture(t, words.ModeFile)
 		save(t, b.Store, b.id, newSession(wallet.New()))
-		b.start(t, store.ModeAuto)
-		b.after(t, 0, store.BackendKeychain)
+		b.start(t, words.ModeAuto)
+		b.after(t, 0, words.BackendKeychain)
 	})
 	t.Run("later after three healthy probes over 60 s", func(t *testing.T) {
 		t.Parallel()
-		b := newFixture(t, store.ModeAuto)
-		b.ring.SetState(store.StateLocked)
+		b := newFixture(t, words.ModeAuto)
+		b.ring.SetState(words.KeychainLocked)
 		save(t, b.Store, b.id, newSession(wallet.New()))
-		b.after(t, 0, store.BackendFile)
-		b.ring.SetState(store.StateUnlocked)
-		b.after(t, 20*time.Second, store.BackendFile)
-		b.after(t, 20*time.Second, store.BackendFile)
-		b.after(t, 20*time.Second, store.BackendFile) // three, but over 40 s
-		b.ring.SetState(store.StateLocked)
-		b.after(t, 20*time.Second, store.BackendFile) // begins anew
-		b.ring.SetState(store.StateUnlocked)
-		b.after(t, 20*time.Second, store.BackendFile)
-		b.after(t, 70*time.Second, store.BackendFile) // over 60 s, but two
-		b.after(t, 1*time.Second, store.BackendKeychain)
+		b.after(t, 0, words.BackendFile)
+		b.ring.SetState(words.KeychainUnlocked)
+		b.after(t, 20*time.Second, words.BackendFile)
+		b.after(t, 20*time.Second, words.BackendFile)
+		b.after(t, 20*time.Second, words.BackendFile) // three, but over 40 s
+		b.ring.SetState(words.KeychainLocked)
+		b.after(t, 20*time.Second, words.BackendFile) // begins anew
+		b.ring.SetState(words.KeychainUnlocked)
+		b.after(t, 20*time.Second, words.BackendFile)
+		b.after(t, 70*time.Second, words.BackendFile) // over 60 s, but two
+		b.after(t, 1*time.Second, words.BackendKeychain)
 	})
 	t.Run("not for 10 min after a failure", func(t *testing.T) {
 		t.Parallel()
-		b := newFixture(t, store.ModeFile)
+		b := newFixture(t, words.ModeFile)
 		save(t, b.Store, b.id, newSession(wallet.New()))
-		b.start(t, store.ModeAuto)
+		b.start(t, words.ModeAuto)
 		b.ring.SetFault(inTurn(0, []storetest.Fault{storetest.FaultLost}))
 		if err := b.ReconcileSlot(t.Context(), b.id); !errors.Is(err, store.ErrInDoubt) {
 			t.Fatalf("reconcile: %v", err)
@@ -88,7 +89,7 @@ func TestASessionMovesToAHealthyKeychain(t *testing.T) {
 		b.ring.Restart() // ends the fence
 		puts := b.ring.Calls("put")
 		for range 9 {
-			b.after(t, time.Minute, store.BackendFile)
+			b.after(t, time.Minute, words.BackendFile)
 		}
 		if n := b.ring.Calls("put") - puts; n != 0 {
 			t.Fatalf("%d puts within 10 min", n)
@@ -97,7 +98,7 @@ func TestASessionMovesToAHealthyKeychain(t *testing.T) {
 			b.clock = b.clock.Add(31 * time.Second)
 			must(t, b.ReconcileSlot(t.Context(), b.id))
 		}
-		b.after(t, 31*time.Second, store.BackendKeychain)
+		b.after(t, 31*time.Second, words.BackendKeychain)
 	})
 }
 
@@ -111,7 +112,7 @@ func TestAFenceStandsUntilItsProviderIsGone(t *testing.T) {
 		"the provider is replaced":     {func(b *fixture) { b.ring.Restart() }, true},
 		"the bus is replaced":          {func(b *fixture) { b.ring.RestartBus() }, true},
 		"the put is done late":         {func(b *fixture) { b.ring.ApplyLate(0) }, false},
-		"the keychain locks and opens": {func(b *fixture) { b.ring.SetState(store.StateLocked); b.ring.SetState(store.StateUnlocked) }, false},
+		"the keychain locks and opens": {func(b *fixture) { b.ring.SetState(words.KeychainLocked); b.ring.SetState(words.KeychainUnlocked) }, false},
 		"a newer value shows": {func(b *fixture) {
 			b.ring.Restart()
 			b.ring.Set("master", "ak1.99.e30")
@@ -119,11 +120,11 @@ func TestAFenceStandsUntilItsProviderIsGone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newFixture(t, store.ModeAuto)
+			b := newFixture(t, words.ModeAuto)
 			b.ring.SetFault(inTurn(0, []storetest.Fault{storetest.FaultHang}))
 			v := newSession(wallet.New())
 			info := save(t, b.Store, b.id, v)
-			if info.Backend != store.BackendFile || !info.InDoubt || info.Generation != 2 || info.Fallback != "put" {
+			if info.Backend != words.BackendFile || !info.InDoubt || info.Generation != 2 || info.Fallback != "put" {
 				t.Fatalf("save: %+v", info)
 			}
 			b.ring.SetFault(nil)
@@ -133,7 +134,7 @@ func TestAFenceStandsUntilItsProviderIsGone(t *testing.T) {
 			if info.InDoubt == c.over {
 				t.Fatalf("in doubt: %v, want %v", info.InDoubt, !c.over)
 			}
-			if moved := info.Backend == store.BackendKeychain; moved != c.over {
+			if moved := info.Backend == words.BackendKeychain; moved != c.over {
 				t.Fatalf("moved: %v", moved)
 			}
 		})
@@ -144,7 +145,7 @@ func TestAFenceStandsUntilItsProviderIsGone(t *testing.T) {
 // removed because the first provider has ended.
 func TestAFenceNamesTheProviderThatHasTheWrite(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t, store.ModeAuto)
+	b := newFixture(t, words.ModeAuto)
 	b.ring.SetFault(func(op storetest.Operation) storetest.Fault {
 		if op == storetest.OperationPut {
 			b.ring.ReplaceDuringCall()
@@ -167,8 +168,8 @@ func TestKeychainModeKeepsTheOldSessionOnFailure(t *testing.T) {
 		breakIt func(*storetest.Keyring)
 		want    error
 	}{
-		"locked":            {func(r *storetest.Keyring) { r.SetState(store.StateLocked) }, store.ErrUnavailable},
-		"asks at writes":    {func(r *storetest.Keyring) { r.SetState(store.StatePromptsOnWrite) }, store.ErrUnavailable},
+		"locked":            {func(r *storetest.Keyring) { r.SetState(words.KeychainLocked) }, store.ErrUnavailable},
+		"asks at writes":    {func(r *storetest.Keyring) { r.SetState(words.KeychainPromptsOnWrite) }, store.ErrUnavailable},
 		"too small":         {func(r *storetest.Keyring) { r.SetMax(100) }, store.ErrTooBig},
 		"hangs":             {func(r *storetest.Keyring) { r.SetFault(inTurn(0, []storetest.Fault{storetest.FaultLost})) }, store.ErrInDoubt},
 		"says it did":       {func(r *storetest.Keyring) { r.SetFault(inTurn(0, []storetest.Fault{storetest.FaultFalseReply})) }, store.ErrInDoubt},
@@ -176,16 +177,16 @@ func TestKeychainModeKeepsTheOldSessionOnFailure(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newFixture(t, store.ModeKeychain)
+			b := newFixture(t, words.ModeKeychain)
 			old, next := newSession(wallet.New()), newSession(wallet.New())
 			save(t, b.Store, b.id, old)
 			c.breakIt(b.ring)
 			if _, err := b.Save(t.Context(), b.id, next); !errors.Is(err, c.want) {
 				t.Fatalf("save: %v, want %v", err, c.want)
 			}
-			b.ring.SetState(store.StateUnlocked)
+			b.ring.SetState(words.KeychainUnlocked)
 			v, info, err := b.Load(t.Context(), b.id)
-			if err != nil || info.Backend != store.BackendKeychain {
+			if err != nil || info.Backend != words.BackendKeychain {
 				t.Fatalf("load: %+v, %v", info, err)
 			}
 			if name != "cannot be re-read" && !v.Token.Equal(old.Token) {
@@ -199,13 +200,13 @@ func TestKeychainModeKeepsTheOldSessionOnFailure(t *testing.T) {
 func TestAnExpiredPairingThatIsRemovedInBetweenIsNoFault(t *testing.T) {
 	t.Parallel()
 	for at := range 40 {
-		b := newFixture(t, store.ModeFile)
+		b := newFixture(t, words.ModeFile)
 		dead := session.NewPendingID()
 		save(t, b.Store, dead, newPending())
 		other := b.Store
 		b.clock = b.clock.Add(25 * time.Hour)
 		process := b.disk.Process()
-		s := open(t, store.Config{Home: "/home", Mode: store.ModeFile, FS: process, Now: func() time.Time { return b.clock }})
+		s := open(t, store.Config{Home: "/home", Mode: words.ModeFile, FS: process, Now: func() time.Time { return b.clock }})
 		process.Interrupt(at, func() { _ = other.ReconcileSlot(t.Context(), dead) })
 		if err := s.ReconcileSlot(t.Context(), dead); err != nil {
 			t.Errorf("the other comes before operation %d: %v", at, err)
@@ -216,7 +217,7 @@ func TestAnExpiredPairingThatIsRemovedInBetweenIsNoFault(t *testing.T) {
 
 func TestExpiredPairingsAreRemoved(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t, store.ModeFile)
+	b := newFixture(t, words.ModeFile)
 	dead, held, recovering := session.NewPendingID(), session.NewPendingID(), session.NewPendingID()
 	save(t, b.Store, dead, newPending())
 	save(t, b.Store, held, newPending())

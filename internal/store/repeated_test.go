@@ -7,6 +7,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // repeated lets one process crash at each operation of a call, a second process repeat
@@ -15,7 +16,7 @@ func repeated(t *testing.T, prepare func(*machine) error, call func(*store.Store
 	t.Helper()
 	for at := range 60 {
 		for choice := range 8 {
-			m := newMachine(store.ModeFile, storeMaker)
+			m := newMachine(words.ModeFile, storeMaker)
 			if err := prepare(m); err != nil {
 				t.Fatal(err)
 			}

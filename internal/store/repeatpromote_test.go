@@ -8,11 +8,12 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // cutPromote lets Promote die at each operation after which the session is in the
 // final slot and the pending one is still there, and hands the rest to then.
-func cutPromote(t *testing.T, mode store.Mode, then func(t *testing.T, m *machine, again func() error, v session.Session)) {
+func cutPromote(t *testing.T, mode words.Mode, then func(t *testing.T, m *machine, again func() error, v session.Session)) {
 	t.Helper()
 	cuts := 0
 	for at := range 100 {
@@ -61,11 +62,11 @@ func renew(t *testing.T, s *store.Store, id session.ID) session.Session {
 // read while the promote is repeated must not bring it back.
 func TestAPromoteThatIsRepeatedDoesNotUndoARenewal(t *testing.T) {
 	t.Parallel()
-	cutPromote(t, store.ModeAuto, func(t *testing.T, m *machine, again func() error, _ session.Session) {
+	cutPromote(t, words.ModeAuto, func(t *testing.T, m *machine, again func() error, _ session.Session) {
 		renewed := renew(t, storeOf(m, 1), m.id)
-		m.ring.SetState(store.StateLocked)
+		m.ring.SetState(words.KeychainLocked)
 		must(t, again())
-		m.ring.SetState(store.StateUnlocked)
+		m.ring.SetState(words.KeychainUnlocked)
 		wantToken(t, storeOf(m, 1), m.id, renewed)
 	})
 }
@@ -86,7 +87,7 @@ func TestAPromoteThatIsRepeatedDoesNotUndoADelete(t *testing.T) {
 				wantLoadError(t, storeOf(m, 1), m.id, store.ErrNoSession)
 				v, other := newSession(m.wallet), session.NewPendingID()
 				save(t, storeOf(m, 1), other, newPending())
-				if _, err := storeOf(m, 1).Promote(t.Context(), other, m.id, v); err != nil && mode != store.ModeKeychain {
+				if _, err := storeOf(m, 1).Promote(t.Context(), other, m.id, v); err != nil && mode != words.ModeKeychain {
 					t.Fatalf("another pairing: %v", err)
 				} else if err == nil {
 					wantToken(t, storeOf(m, 1), m.id, v)
@@ -99,7 +100,7 @@ func TestAPromoteThatIsRepeatedDoesNotUndoADelete(t *testing.T) {
 // Another pairing of the same wallet was completed after the cut.
 func TestAPromoteThatIsRepeatedDoesNotReplaceANewerPairing(t *testing.T) {
 	t.Parallel()
-	cutPromote(t, store.ModeFile, func(t *testing.T, m *machine, again func() error, _ session.Session) {
+	cutPromote(t, words.ModeFile, func(t *testing.T, m *machine, again func() error, _ session.Session) {
 		newer, other := newSession(m.wallet), session.NewPendingID()
 		save(t, storeOf(m, 1), other, newPending())
 		_, err := storeOf(m, 1).Promote(t.Context(), other, m.id, newer)
@@ -112,7 +113,7 @@ func TestAPromoteThatIsRepeatedDoesNotReplaceANewerPairing(t *testing.T) {
 func TestAPromoteThatSavedNothingIsRepeated(t *testing.T) {
 	t.Parallel()
 	for at := range 100 {
-		m := newMachine(store.ModeAuto, storeMaker)
+		m := newMachine(words.ModeAuto, storeMaker)
 		pending, v := session.NewPendingID(), newSession(m.wallet)
 		save(t, storeOf(m, 1), pending, newPending())
 		old := save(t, storeOf(m, 1), m.id, newSession(m.wallet))
@@ -178,7 +179,7 @@ func TestAPromoteOfASlotThatIsGoneSavesNothing(t *testing.T) {
 // keychain cannot be read, the answer is neither that there is none nor that there is one.
 func TestAPromoteThatWasCutOffAndLostItsSlot(t *testing.T) {
 	t.Parallel()
-	cutPromote(t, store.ModeAuto, func(t *testing.T, m *machine, again func() error, v session.Session) {
+	cutPromote(t, words.ModeAuto, func(t *testing.T, m *machine, again func() error, v session.Session) {
 		s := storeOf(m, 1)
 		_, held, err := s.Load(t.Context(), m.id)
 		must(t, err)
@@ -189,11 +190,11 @@ func TestAPromoteThatWasCutOffAndLostItsSlot(t *testing.T) {
 				must(t, s.Delete(t.Context(), slot.ID))
 			}
 		}
-		m.ring.SetState(store.StateLocked)
+		m.ring.SetState(words.KeychainLocked)
 		if err := again(); err != nil && !errors.Is(err, store.ErrInDoubt) {
 			t.Errorf("locked: %v", err)
 		}
-		m.ring.SetState(store.StateUnlocked)
+		m.ring.SetState(words.KeychainUnlocked)
 		must(t, again())
 		if info := wantToken(t, s, m.id, v); info.Generation != held.Generation {
 			t.Errorf("generation %d, want %d", info.Generation, held.Generation)
@@ -206,7 +207,7 @@ func TestAPromoteThatWasCutOffAndLostItsSlot(t *testing.T) {
 func TestAPromoteDuringAnotherDoesNotUndoARenewal(t *testing.T) {
 	t.Parallel()
 	for at := range 100 {
-		m := newMachine(store.ModeFile, storeMaker)
+		m := newMachine(words.ModeFile, storeMaker)
 		pending, v := session.NewPendingID(), newSession(m.wallet)
 		save(t, storeOf(m, 1), pending, newPending())
 		save(t, storeOf(m, 1), m.id, newSession(m.wallet))

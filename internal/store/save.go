@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // ErrStale: the slot was saved or deleted since the caller read it. Load again.
@@ -108,7 +109,7 @@ func (sl *slot) save(ctx context.Context, h head, v value) (Info, error) {
 	if failure == nil {
 		return sl.store.infoOf(h, sl.store.cfg.Now()), nil
 	}
-	if sl.store.cfg.Mode == ModeKeychain {
+	if sl.store.cfg.Mode == words.ModeKeychain {
 		return Info{}, fmt.Errorf("save %s: %w", sl.ID(), failure.err)
 	}
 	return sl.commitToFile(h, v, failure.reason)

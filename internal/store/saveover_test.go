@@ -9,12 +9,13 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 func TestSaveOverReplacesOnlyWhatTheCallerRead(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	s, err := store.New(store.Config{Home: t.TempDir(), Mode: store.ModeFile})
+	s, err := store.New(store.Config{Home: t.TempDir(), Mode: words.ModeFile})
 	if err != nil {
 		t.Fatal(err)
 	}

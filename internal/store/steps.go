@@ -4,13 +4,15 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // Why auto mode used the file, apart from the states of a keychain. They are values of
 // Observer.Fallback and Info.Fallback.
 const (
-	reasonInDoubt  = "in_doubt"
-	reasonTooBig   = "too_big"
+	reasonInDoubt  = string(words.ResultInDoubt)
+	reasonTooBig   = string(words.ResultTooBig)
 	reasonPut      = "put"
 	reasonReadBack = "read_back"
 	reasonNotSeen  = "not_seen"
@@ -124,7 +126,7 @@ func (sl *slot) putAndVerify(ctx context.Context, v value) (reason string) {
 func (sl *slot) commit(h head, v value, p Probe) (head, error) {
 	h = head{
 		Version: headVersion, ID: sl.ID().String(), Generation: v.generation,
-		Where: BackendKeychain, SHA256: digest(v.payload), Promoted: h.promotedWith(v.promoted),
+		Where: words.BackendKeychain, SHA256: digest(v.payload), Promoted: h.promotedWith(v.promoted),
 		Keychain: &keychainNote{Provider: p.Provider, VerifiedAt: sl.store.cfg.Now().Unix()},
 	}
 	return h, sl.writeHead(h)
@@ -136,7 +138,7 @@ func (sl *slot) commit(h head, v value, p Probe) (head, error) {
 // the fence with it; in keychain mode this is the last write.
 func (sl *slot) abandon(ctx context.Context, h head, before Probe) (head, error) {
 	h, changed := sl.updateFence(ctx, h, before)
-	if changed && sl.store.cfg.Mode == ModeKeychain {
+	if changed && sl.store.cfg.Mode == words.ModeKeychain {
 		return h, sl.writeHead(h)
 	}
 	return h, nil
@@ -149,14 +151,14 @@ func (sl *slot) commitToFile(h head, v value, reason string) (Info, error) {
 	s := sl.store
 	done := head{
 		Version: headVersion, ID: sl.ID().String(), Generation: h.next(),
-		Where: BackendFile, Payload: v.payload, SHA256: digest(v.payload), Keychain: h.noteToKeep(),
+		Where: words.BackendFile, Payload: v.payload, SHA256: digest(v.payload), Keychain: h.noteToKeep(),
 		Promoted: h.promotedWith(v.promoted),
 	}
 	if err := sl.writeHead(done); err != nil {
 		return Info{}, err
 	}
 	if reason != "" && s.cfg.Observer != nil {
-		s.cfg.Observer.Fallback(reason)
+		s.cfg.Observer.StoreFallback(reason)
 	}
 	info := s.infoOf(done, s.cfg.Now())
 	info.Fallback = reason

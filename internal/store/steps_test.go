@@ -4,8 +4,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/storetest"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // The steps of a history.
@@ -170,9 +170,9 @@ func (m *machine) interruptCall(t fatal, i int, draw drawer) {
 }
 
 // states are drawn for the keychain; a healthy one is the most frequent.
-var states = []store.KeychainState{
-	store.StateUnlocked, store.StateUnlocked, store.StateUnlocked, store.StateUnlocked, store.StateLocked,
-	store.StateNoOwner, store.StateNoBus, store.StateHung, store.StatePromptsOnWrite,
+var states = []words.KeychainState{
+	words.KeychainUnlocked, words.KeychainUnlocked, words.KeychainUnlocked, words.KeychainUnlocked, words.KeychainLocked,
+	words.KeychainNoOwner, words.KeychainNoBus, words.KeychainHung, words.KeychainPromptsOnWrite,
 }
 
 // inTurn lets some calls pass and then fails the next ones.

@@ -13,6 +13,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // newSession makes a daemon's session whose token alone tells it from others.
@@ -76,7 +77,7 @@ func wantLoadError(t *testing.T, s *store.Store, id session.ID, want error) {
 
 func TestFileModeLifeOfASlot(t *testing.T) {
 	t.Parallel()
-	s := open(t, store.Config{Mode: store.ModeFile})
+	s := open(t, store.Config{Mode: words.ModeFile})
 	w := wallet.New()
 	id := session.DaemonID(w)
 	wantLoadError(t, s, id, store.ErrNoSession)
@@ -84,7 +85,7 @@ func TestFileModeLifeOfASlot(t *testing.T) {
 		t.Fatalf("load made the home: %v", err)
 	}
 	first, second := newSession(w), newSession(w)
-	if info := save(t, s, id, first); info.Generation != 1 || info.Backend != store.BackendFile {
+	if info := save(t, s, id, first); info.Generation != 1 || info.Backend != words.BackendFile {
 		t.Fatalf("first save: %+v", info)
 	}
 	wantToken(t, s, id, first)
@@ -104,7 +105,7 @@ func TestFileModeLifeOfASlot(t *testing.T) {
 
 func TestPermissionsOfANewSlot(t *testing.T) {
 	t.Parallel()
-	s := open(t, store.Config{Mode: store.ModeFile})
+	s := open(t, store.Config{Mode: words.ModeFile})
 	save(t, s, session.Master(), newSession(wallet.New()))
 	for path, want := range map[string]fs.FileMode{
 		s.Home(): 0o700, s.Dir(session.Master()): 0o700,
@@ -120,7 +121,7 @@ func TestPermissionsOfANewSlot(t *testing.T) {
 
 func TestPromoteMovesAPendingSlot(t *testing.T) {
 	t.Parallel()
-	s := open(t, store.Config{Mode: store.ModeFile})
+	s := open(t, store.Config{Mode: words.ModeFile})
 	pending, w := session.NewPendingID(), wallet.New()
 	save(t, s, pending, newPending())
 	release, err := s.HoldRun(pending)
@@ -138,7 +139,7 @@ func TestPromoteMovesAPendingSlot(t *testing.T) {
 	wantToken(t, s, session.DaemonID(w), v)
 	wantLoadError(t, s, pending, store.ErrNoSession)
 	slots, err := s.List()
-	if err != nil || len(slots) != 1 || slots[0].ID != session.DaemonID(w) || slots[0].Backend != store.BackendFile {
+	if err != nil || len(slots) != 1 || slots[0].ID != session.DaemonID(w) || slots[0].Backend != words.BackendFile {
 		t.Fatalf("list: %+v, %v", slots, err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 const nobody = 65534
@@ -80,7 +81,7 @@ func TestInvariant14InsecureFilesAreRefusedUntouched(t *testing.T) {
 			if c.root {
 				needs.Root(t)
 			}
-			s, id := open(t, store.Config{Mode: store.ModeFile}), session.Master()
+			s, id := open(t, store.Config{Mode: words.ModeFile}), session.Master()
 			save(t, s, id, newSession(wallet.New()))
 			file := filepath.Join(s.Dir(id), "session.json")
 			c.breakIt(t, s.Dir(id), file)
@@ -137,7 +138,7 @@ func TestRootGivesSlotsToTheirUser(t *testing.T) {
 	t.Parallel()
 	needs.Root(t)
 	id := session.DaemonID(wallet.New())
-	s := open(t, store.Config{Mode: store.ModeFile, SlotUser: &store.IDs{UID: nobody, GID: nobody}})
+	s := open(t, store.Config{Mode: words.ModeFile, SlotUser: &store.IDs{UID: nobody, GID: nobody}})
 	v := newSession(wallet.New())
 	save(t, s, id, v)
 	must(t, s.WriteFile(id, "cache.json", []byte("{}")))

@@ -13,8 +13,8 @@ import (
 	"testing"
 
 	"github.com/agentkeys/agentkeys/internal/session"
-	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // table is one table of the package comment: for each state its cells, by column.
@@ -86,7 +86,7 @@ type stateFixture struct {
 
 func newStateFixture(t *testing.T, states table) *stateFixture {
 	t.Helper()
-	b := &stateFixture{newFixture(t, store.ModeAuto), states}
+	b := &stateFixture{newFixture(t, words.ModeAuto), states}
 	b.id = session.DaemonID(wallet.New())
 	return b
 }

@@ -11,13 +11,14 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/storetest"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // whileLocked does something while the keychain is locked.
 func (b *stateFixture) whileLocked(do func()) {
-	b.ring.SetState(store.StateLocked)
+	b.ring.SetState(words.KeychainLocked)
 	do()
-	b.ring.SetState(store.StateUnlocked)
+	b.ring.SetState(words.KeychainUnlocked)
 }
 
 // whileHung does something while the keychain does not answer one kind of operation, which
@@ -40,7 +41,7 @@ func (b *stateFixture) load() { _, _, _ = b.Load(context.Background(), b.id) }
 // saveCut is a save whose process ends at the put.
 func (b *stateFixture) saveCut(t *testing.T) {
 	t.Helper()
-	process := b.start(t, store.ModeAuto)
+	process := b.start(t, words.ModeAuto)
 	b.ring.SetFault(func(op storetest.Operation) storetest.Fault {
 		if op == storetest.OperationPut {
 			process.Kill()
@@ -50,14 +51,14 @@ func (b *stateFixture) saveCut(t *testing.T) {
 	})
 	b.save()
 	b.ring.SetFault(nil)
-	b.start(t, store.ModeAuto)
+	b.start(t, words.ModeAuto)
 }
 
 // reconcile is the first one of a process: a session may be moved at once.
 func (b *stateFixture) reconcile(t *testing.T) {
 	t.Helper()
 	b.clock = b.clock.Add(11 * time.Minute)
-	b.start(t, store.ModeAuto)
+	b.start(t, words.ModeAuto)
 	_ = b.ReconcileSlot(context.Background(), b.id)
 }
 
@@ -100,7 +101,7 @@ func (b *stateFixture) overwriteHead(t *testing.T, text string) {
 // events are the columns of the tables of transitions.
 func events() map[string]func(*testing.T, *stateFixture) {
 	only := func(do func(*stateFixture)) func(*testing.T, *stateFixture) {
-		return func(t *testing.T, b *stateFixture) { b.start(t, store.ModeKeychain); do(b) }
+		return func(t *testing.T, b *stateFixture) { b.start(t, words.ModeKeychain); do(b) }
 	}
 	return map[string]func(*testing.T, *stateFixture){
 		"save":        func(_ *testing.T, b *stateFixture) { b.save() },

@@ -71,7 +71,10 @@ func TestEachListHoldsEachConstant(t *testing.T) {
 		list   []string
 		absent []string // constants that stand in place of a word
 	}{
-		"State": {text(words.States()), text([]words.State{words.StateNotRunning, words.StateNoAnswer, words.StateUnknown})},
+		"State":         {text(words.States()), text([]words.State{words.StateNotRunning, words.StateNoAnswer, words.StateUnknown})},
+		"KeychainState": {list: text(words.KeychainStates())},
+		"Backend":       {list: text(words.Backends())},
+		"StoreResult":   {list: text(words.StoreResults())},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

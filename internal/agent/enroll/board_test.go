@@ -12,6 +12,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // board is a machine that pairs, with a person in front of it.
@@ -30,7 +31,7 @@ type board struct {
 
 func newBoard(t *testing.T) *board {
 	b := newFakeBroker()
-	s := must(store.New(store.Config{Home: t.TempDir(), Mode: store.ModeFile}))(t)
+	s := must(store.New(store.Config{Home: t.TempDir(), Mode: words.ModeFile}))(t)
 	out := &board{t: t, store: s, broker: b, owner: newApprover(t, b)}
 	out.onCode = func(c pairing.Code) { out.owner.approve(c) }
 	return out

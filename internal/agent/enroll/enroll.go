@@ -18,6 +18,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // Config is what pairing needs; nothing but Unit may be nil.
@@ -83,7 +84,7 @@ type Paired struct {
 	Wallet  wallet.Wallet
 	Owner   wallet.Wallet
 	Scope   scope.Scope
-	Backend store.Backend
+	Backend words.Backend
 }
 
 // Failure says why a pairing ended without an agent. Code is stable:

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // cachedProbe is one probe and for how long it is fresh. The zero value is never fresh.
@@ -20,7 +21,7 @@ type cachedProbe struct {
 
 func (s cachedProbe) until(waiting bool) time.Time {
 	valid := s.valid
-	if waiting && !s.probe.State.Readable() && s.probe.State != store.StateDisabled {
+	if waiting && !s.probe.State.Readable() && s.probe.State != words.KeychainDisabled {
 		valid = min(valid, waitingInterval)
 	}
 	return s.ended.Add(valid)
@@ -76,7 +77,7 @@ func (k *Keychain) refresh(caller context.Context, enough func() bool) store.Pro
 	ctx, cancel := context.WithTimeout(caller, k.cfg.Timeout)
 	defer cancel()
 	if !acquire(ctx, k.probing) {
-		return store.Probe{State: store.StateHung, Reason: "another probe of the keychain is still running"}
+		return store.Probe{State: words.KeychainHung, Reason: "another probe of the keychain is still running"}
 	}
 	defer func() { <-k.probing }()
 	if enough() {
@@ -88,7 +89,7 @@ func (k *Keychain) refresh(caller context.Context, enough func() bool) store.Pro
 	s.ended = time.Now()
 	took := s.ended.Sub(s.started)
 	s.probe.Seconds = took.Seconds()
-	if s.probe.State != store.StateHung || !cutShort(caller, took, k.cfg.Timeout) {
+	if s.probe.State != words.KeychainHung || !cutShort(caller, took, k.cfg.Timeout) {
 		k.record(s)
 	}
 	return s.probe
@@ -111,7 +112,7 @@ func (k *Keychain) record(s cachedProbe) {
 	k.mu.Unlock()
 
 	k.cfg.Observe(s.probe)
-	if s.bus != "" && s.probe.State != store.StateNoBus {
+	if s.bus != "" && s.probe.State != words.KeychainNoBus {
 		notify(k.busSeen)
 	}
 	if changed {

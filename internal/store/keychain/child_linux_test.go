@@ -16,9 +16,9 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // ownName makes another name for the test program, which tells a test's children
@@ -74,7 +74,7 @@ func TestTheSecretIsOnlyInTheChildsMemory(t *testing.T) {
 	env := append(keyringtest.Env(g.Address, g.Home), "AGENTKEYS_HOME=/x", "LD_PRELOAD=")
 	name := ownName(t)
 	k := keychain.New(keychain.Config{Env: lookup(env), Executable: name, Timeout: longTimeout})
-	wantState(t, k.Probe(t.Context()), store.StateUnlocked)
+	wantState(t, k.Probe(t.Context()), words.KeychainUnlocked)
 	g.Stop()
 	defer g.Continue()
 	put := make(chan error, 1)
@@ -154,9 +154,9 @@ func TestNothingIsLeftAfterOperationsOfEveryKind(t *testing.T) {
 	}
 	g.Stop()
 	for range 3 {
-		wantState(t, k.ProbeNow(t.Context()), store.StateHung)
+		wantState(t, k.ProbeNow(t.Context()), words.KeychainHung)
 		_, err := k.Get(t.Context(), account)
-		wantUnavailable(t, err, store.StateHung)
+		wantUnavailable(t, err, words.KeychainHung)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -10,6 +10,7 @@ import (
 	ss "github.com/zalando/go-keyring/secret_service"
 
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // maxEntries bounds a delete that finds an entry each time.
@@ -29,7 +30,7 @@ func openEntryStore(getenv func(string) string) entryStore {
 }
 
 func (v secretServiceStore) get(account string) (value []byte, err error) {
-	err = v.with(store.KeychainState.Readable, func(ctx context.Context, s *service) error {
+	err = v.with(words.KeychainState.Readable, func(ctx context.Context, s *service) error {
 		found, err := s.search(ctx, account)
 		if err != nil {
 			return err
@@ -44,17 +45,17 @@ func (v secretServiceStore) get(account string) (value []byte, err error) {
 }
 
 func (v secretServiceStore) put(account, value string) error {
-	return v.with(store.KeychainState.Writable, func(ctx context.Context, s *service) error {
+	return v.with(words.KeychainState.Writable, func(ctx context.Context, s *service) error {
 		return s.write(ctx, account, value)
 	})
 }
 
 func (v secretServiceStore) delete(account string) error {
-	return v.with(store.KeychainState.Writable, func(ctx context.Context, s *service) error { return s.remove(ctx, account) })
+	return v.with(words.KeychainState.Writable, func(ctx context.Context, s *service) error { return s.remove(ctx, account) })
 }
 
 // with runs do when the state allows it. It needs no deadline: the parent kills the child.
-func (v secretServiceStore) with(allowed func(store.KeychainState) bool, do func(context.Context, *service) error) error {
+func (v secretServiceStore) with(allowed func(words.KeychainState) bool, do func(context.Context, *service) error) error {
 	ctx := context.Background()
 	conn, _, err := v.bus.dial(ctx, noSignals{})
 	if err != nil {
@@ -109,7 +110,7 @@ func (s *service) search(ctx context.Context, account string) (ours []dbus.Objec
 // dropProviderAttributes removes from an entry's attributes what the provider adds by itself.
 func (s *service) dropProviderAttributes(attributes map[string]string) {
 	delete(attributes, schemaAttribute)
-	if s.provider != providerKeePassXC {
+	if s.provider != words.ProviderKeePassXC {
 		return
 	}
 	for _, name := range []string{"Notes", "Path", "Title", "URL", "UserName", "Uuid"} {
@@ -131,7 +132,7 @@ func (s *service) read(ctx context.Context, item dbus.ObjectPath) ([]byte, error
 		return nil, err
 	}
 	if locked {
-		return nil, &store.UnavailableError{State: store.StateLocked, Reason: "the keyring wants to ask a person before it shows the entry"}
+		return nil, &store.UnavailableError{State: words.KeychainLocked, Reason: "the keyring wants to ask a person before it shows the entry"}
 	}
 	session, err := s.openSession(ctx)
 	if err != nil {
@@ -166,7 +167,7 @@ func (s *service) decline(ctx context.Context, prompt dbus.ObjectPath) error {
 		return nil
 	}
 	s.dismiss(ctx, prompt)
-	return &store.UnavailableError{State: store.StatePromptsOnWrite, Reason: "the keyring wants to ask before it changes an entry"}
+	return &store.UnavailableError{State: words.KeychainPromptsOnWrite, Reason: "the keyring wants to ask before it changes an entry"}
 }
 
 // remove deletes until a search finds no entry with exactly our attributes.

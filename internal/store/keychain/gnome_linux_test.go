@@ -8,6 +8,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // inKeyring starts a gnome-keyring and returns it with a Keychain of its session.
@@ -27,7 +28,7 @@ func TestAnEntryOfAnUnlockedKeyringIsWrittenReadAndDeleted(t *testing.T) {
 	t.Parallel()
 	g, k := inKeyring(t, keyringtest.Unlocked)
 	p := k.Probe(t.Context())
-	wantState(t, p, store.StateUnlocked)
+	wantState(t, p, words.KeychainUnlocked)
 	if p.Provider != "gnome-keyring" || len(p.BusID) != 32 || p.Owner == "" || p.Seconds <= 0 {
 		t.Errorf("probe %+v", p)
 	}

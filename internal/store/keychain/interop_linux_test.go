@@ -12,6 +12,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // mustPlain runs go-keyring alone in the session of g.
@@ -80,7 +81,7 @@ func raw(t *testing.T) string {
 	return string(text)
 }
 
-func adopted(t *testing.T, k store.Keychain, want store.Backend) (home string) {
+func adopted(t *testing.T, k store.Keychain, want words.Backend) (home string) {
 	t.Helper()
 	home = filepath.Join(keyringtest.Dir(t), "home")
 	s, err := store.New(store.Config{Home: home, Keychain: k, KeychainTimeout: longTimeout})
@@ -112,7 +113,7 @@ func TestASessionOfAnotherProgramIsAdoptedFromARealKeyring(t *testing.T) {
 			t.Parallel()
 			g, k := inKeyring(t, keyringtest.Unlocked)
 			write(t, g)
-			home := adopted(t, k, store.BackendKeychain)
+			home := adopted(t, k, words.BackendKeychain)
 			if got := mustPlain(t, g, "", "get"); !strings.HasPrefix(got, "ak1.") {
 				t.Errorf("the entry is still %.10q", got)
 			}
@@ -128,7 +129,7 @@ func TestASessionOfAnotherProgramIsAdoptedFromARealKeyring(t *testing.T) {
 func TestASessionOfAnotherProgramIsAdoptedFromKeePassXC(t *testing.T) {
 	t.Parallel()
 	s, k := openSafe(t, keyringtest.Unlocked, false, keyringtest.Entry{Account: account, Value: raw(t)})
-	adopted(t, k, store.BackendFile)
+	adopted(t, k, words.BackendFile)
 	if got := s.Show(account); got != raw(t) {
 		t.Errorf("the entry is now %.10q", got)
 	}

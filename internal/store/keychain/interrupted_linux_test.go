@@ -13,6 +13,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // during starts an operation that a frozen keyring holds up, lets the end come in
@@ -21,7 +22,7 @@ func during(t *testing.T, g *keyringtest.GnomeKeyring, operation func(*keychain.
 	t.Helper()
 	name := ownName(t)
 	k := keychain.New(keychain.Config{Env: lookup(keyringtest.Env(g.Address, g.Home)), Executable: name, Timeout: 5 * shortTimeout})
-	wantState(t, k.Probe(t.Context()), store.StateUnlocked)
+	wantState(t, k.Probe(t.Context()), words.KeychainUnlocked)
 	g.Stop()
 	result, begin := make(chan error, 1), time.Now()
 	go func() { result <- operation(k) }()
@@ -59,7 +60,7 @@ func TestAKeyringKilledInTheMiddleIsUnavailableAndKeepsItsEntries(t *testing.T) 
 			if !errors.Is(err, store.ErrUnavailable) {
 				t.Errorf("error %v, want unavailable", err)
 			}
-			wantState(t, k.ProbeNow(t.Context()), store.StateNoOwner)
+			wantState(t, k.ProbeNow(t.Context()), words.KeychainNoOwner)
 			keyringtest.StartGnomeKeyring(t, g.Address, g.Home, keyringtest.Unlocked)
 			if got, err := k.Get(t.Context(), account); got != "ak1.1.b2xk" || err != nil {
 				t.Errorf("after the restart: %q, %v", got, err)
@@ -80,7 +81,7 @@ func TestABusThatGoesInTheMiddleIsUnavailable(t *testing.T) {
 				t.Errorf("error %v, want unavailable", err)
 			}
 			k := newKeychain(t, keyringtest.Env(bus.Address, g.Home)...)
-			refusesEverything(t, k, store.StateNoBus)
+			refusesEverything(t, k, words.KeychainNoBus)
 		})
 	}
 }
@@ -105,7 +106,7 @@ func TestAKeyringKilledAtAnyMomentShowsTheOldOrTheNewValue(t *testing.T) {
 		timer.Stop()
 		g.Kill()
 		g = keyringtest.StartGnomeKeyring(t, g.Address, g.Home, keyringtest.Unlocked)
-		wantState(t, k.ProbeNow(t.Context()), store.StateUnlocked)
+		wantState(t, k.ProbeNow(t.Context()), words.KeychainUnlocked)
 		got, err := k.Get(t.Context(), account)
 		if at := slices.Index(values, got); err != nil || at < 0 || acknowledged >= 0 && at < acknowledged {
 			t.Fatalf("round %d: %q, %v; acknowledged %d", round, got, err, acknowledged)
@@ -121,7 +122,7 @@ func TestAPasswordlessKeyringKeepsAnEntryOverARestart(t *testing.T) {
 	}
 	g.Kill()
 	keyringtest.StartGnomeKeyring(t, g.Address, g.Home, keyringtest.Passwordless)
-	wantState(t, k.ProbeNow(t.Context()), store.StateUnlocked)
+	wantState(t, k.ProbeNow(t.Context()), words.KeychainUnlocked)
 	if got, err := k.Get(t.Context(), account); got != "ak1.1.c3RheXM" || err != nil {
 		t.Errorf("got %q, %v", got, err)
 	}
@@ -147,7 +148,7 @@ func TestWithoutABusNothingIsStartedByUs(t *testing.T) {
 			})
 			k := newKeychain(t, append(append(env, "DISPLAY="+display.Name), addresses...)...)
 			for range 3 {
-				refusesEverything(t, k, store.StateNoBus)
+				refusesEverything(t, k, words.KeychainNoBus)
 			}
 			if programs := keyringtest.InHome(t, home); len(programs) != 0 {
 				t.Errorf("running: %q", programs)

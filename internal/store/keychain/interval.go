@@ -3,7 +3,7 @@ package keychain
 import (
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 const (
@@ -22,9 +22,9 @@ const (
 
 // nextInterval is the time between two probes, before jitter. before is the interval before
 // it (0 = none), changed whether the last probe differs from the one before.
-func nextInterval(state store.KeychainState, before time.Duration, changed bool) time.Duration {
+func nextInterval(state words.KeychainState, before time.Duration, changed bool) time.Duration {
 	switch {
-	case state == store.StateDisabled:
+	case state == words.KeychainDisabled:
 		return disabledInterval
 	case state.Readable():
 		return healthyInterval

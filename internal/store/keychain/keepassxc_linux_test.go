@@ -11,6 +11,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // safe is a real KeePassXC with a display that is watched.
@@ -49,7 +50,7 @@ func TestRealKeePassXCIsReadAndNeverWritten(t *testing.T) {
 	t.Parallel()
 	s, k := openSafe(t, keyringtest.Unlocked, false, keyringtest.Entry{Account: account, Value: "ak1.1.dg"})
 	p := k.Probe(t.Context())
-	wantState(t, p, store.StatePromptsOnWrite)
+	wantState(t, p, words.KeychainPromptsOnWrite)
 	if p.Provider != "KeePassXC" {
 		t.Errorf("provider %q", p.Provider)
 	}
@@ -59,9 +60,9 @@ func TestRealKeePassXCIsReadAndNeverWritten(t *testing.T) {
 	if _, err := k.Get(t.Context(), "master"); !errors.Is(err, store.ErrKeychainAbsent) {
 		t.Errorf("another account: %v", err)
 	}
-	wantUnavailable(t, k.Put(t.Context(), account, "ak1.2.dg"), store.StatePromptsOnWrite)
-	wantUnavailable(t, k.Put(t.Context(), "master", "ak1.1.dg"), store.StatePromptsOnWrite)
-	wantUnavailable(t, k.Delete(t.Context(), account), store.StatePromptsOnWrite)
+	wantUnavailable(t, k.Put(t.Context(), account, "ak1.2.dg"), words.KeychainPromptsOnWrite)
+	wantUnavailable(t, k.Put(t.Context(), "master", "ak1.1.dg"), words.KeychainPromptsOnWrite)
+	wantUnavailable(t, k.Delete(t.Context(), account), words.KeychainPromptsOnWrite)
 	s.untouched(t)
 	if got := s.Show(account); got != "ak1.1.dg" {
 		t.Errorf("the entry is now %q", got)
@@ -81,11 +82,11 @@ func TestRealKeePassXCThatWasNeverUnlockedIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	s, k := openSafe(t, keyringtest.Locked, false, keyringtest.Entry{Account: account, Value: "ak1.1.dg"})
 	monitor := keyringtest.StartMonitor(t, s.Address)
-	wantState(t, k.Probe(t.Context()), store.StateLocked)
+	wantState(t, k.Probe(t.Context()), words.KeychainLocked)
 	_, err := k.Get(t.Context(), account)
-	wantUnavailable(t, err, store.StateLocked)
-	wantUnavailable(t, k.Put(t.Context(), account, "ak1.2.dg"), store.StateLocked)
-	wantUnavailable(t, k.Delete(t.Context(), account), store.StateLocked)
+	wantUnavailable(t, err, words.KeychainLocked)
+	wantUnavailable(t, k.Put(t.Context(), account, "ak1.2.dg"), words.KeychainLocked)
+	wantUnavailable(t, k.Delete(t.Context(), account), words.KeychainLocked)
 	onlyHarmlessCalls(t, monitor.Calls(t, s.Address))
 	s.untouched(t)
 }
@@ -94,9 +95,9 @@ func TestRealKeePassXCThatWasNeverUnlockedIsLeftAlone(t *testing.T) {
 func TestRealKeePassXCThatConfirmsReadsIsNotAskedFor(t *testing.T) {
 	t.Parallel()
 	s, k := openSafe(t, keyringtest.Unlocked, true, keyringtest.Entry{Account: account, Value: "ak1.1.dg"})
-	wantState(t, k.Probe(t.Context()), store.StatePromptsOnWrite)
+	wantState(t, k.Probe(t.Context()), words.KeychainPromptsOnWrite)
 	_, err := k.Get(t.Context(), account)
-	wantUnavailable(t, err, store.StateLocked)
+	wantUnavailable(t, err, words.KeychainLocked)
 	s.untouched(t)
 	if _, err := k.Get(t.Context(), "master"); !errors.Is(err, store.ErrKeychainAbsent) {
 		t.Errorf("another account: %v", err)

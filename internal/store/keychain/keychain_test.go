@@ -12,6 +12,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/harden"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // account is the one that most tests use.
@@ -58,7 +59,7 @@ func lookup(env []string) func(string) string {
 	}
 }
 
-func wantState(t *testing.T, p store.Probe, want store.KeychainState) {
+func wantState(t *testing.T, p store.Probe, want words.KeychainState) {
 	t.Helper()
 	if p.State != want {
 		t.Errorf("state %q (%s), want %q", p.State, p.Reason, want)

@@ -13,9 +13,9 @@ import (
 
 	dbus "github.com/godbus/dbus/v5"
 
-	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
 	"github.com/agentkeys/agentkeys/internal/store/storetest"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // killsVariable is how often TestMigrationUnderKills kills a process.
@@ -36,7 +36,7 @@ type killTest struct {
 	mu      sync.Mutex
 	slot    *storetest.Ledger
 	pairs   []*killPairing
-	backend map[uint64]store.Backend
+	backend map[uint64]words.Backend
 	answers map[string]int
 	asked   map[string]int // commands under way
 	journal []string
@@ -61,7 +61,7 @@ func TestMigrationUnderKills(t *testing.T) {
 	t.Logf("seed %d", seed)
 	k := &killTest{
 		t: t, random: rand.New(rand.NewPCG(seed, 0)), user: keyringtest.Dir(t),
-		slot: storetest.NewLedger(), backend: map[uint64]store.Backend{},
+		slot: storetest.NewLedger(), backend: map[uint64]words.Backend{},
 		answers: map[string]int{}, asked: map[string]int{}, timeout: longTimeout,
 	}
 	k.home = filepath.Join(k.user, ".agentkeys")
@@ -200,15 +200,15 @@ func (k *killTest) restart() {
 
 // moves counts how often the session was seen to change its place.
 func (k *killTest) moves() (toKeychain, toFile int) {
-	var last store.Backend
+	var last words.Backend
 	for generation := range k.slot.Highest() + 1 {
 		switch now := k.backend[generation]; {
 		case now == "":
 			continue
-		case last == store.BackendFile && now == store.BackendKeychain:
+		case last == words.BackendFile && now == words.BackendKeychain:
 			toKeychain++
 			last = now
-		case last == store.BackendKeychain && now == store.BackendFile:
+		case last == words.BackendKeychain && now == words.BackendFile:
 			toFile++
 			last = now
 		default:
@@ -233,7 +233,7 @@ func (k *killTest) finish() {
 		k.quiet()
 	}
 	r := k.answered()
-	if r.Failure != "" || r.Backend != store.BackendKeychain {
+	if r.Failure != "" || r.Backend != words.BackendKeychain {
 		k.t.Fatalf("on a healthy keyring: %+v", r)
 	}
 	k.wantCopies(1, r.Token)

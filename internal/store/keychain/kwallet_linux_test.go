@@ -8,6 +8,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
 	"github.com/agentkeys/agentkeys/internal/store/storetest"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 func openWallet(t *testing.T, state keyringtest.State, secretService bool) (*keyringtest.KWallet, *keyringtest.Display, *keychain.Keychain) {
@@ -25,7 +26,7 @@ func noWindow(t *testing.T, d *keyringtest.Display) {
 	}
 }
 
-func refusesEverything(t *testing.T, k *keychain.Keychain, state store.KeychainState) {
+func refusesEverything(t *testing.T, k *keychain.Keychain, state words.KeychainState) {
 	t.Helper()
 	wantState(t, k.ProbeNow(t.Context()), state)
 	_, err := k.Get(t.Context(), account)
@@ -38,14 +39,14 @@ func refusesEverything(t *testing.T, k *keychain.Keychain, state store.KeychainS
 func TestRealKWalletWithoutItsSecretServiceIsNoOwner(t *testing.T) {
 	t.Parallel()
 	_, display, k := openWallet(t, keyringtest.Locked, false)
-	refusesEverything(t, k, store.StateNoOwner)
+	refusesEverything(t, k, words.KeychainNoOwner)
 	noWindow(t, display)
 }
 
 func TestRealKWalletWithoutAWalletGetsNone(t *testing.T) {
 	t.Parallel()
 	_, display, k := openWallet(t, keyringtest.None, true)
-	refusesEverything(t, k, store.StateNoCollection)
+	refusesEverything(t, k, words.KeychainNoCollection)
 	noWindow(t, display)
 }
 
@@ -55,10 +56,10 @@ func TestRealKWalletThatIsLockedIsNotAskedFor(t *testing.T) {
 	if p := k.Probe(t.Context()); p.Provider != "kwallet" {
 		t.Errorf("probe %+v", p)
 	}
-	refusesEverything(t, k, store.StateLocked)
+	refusesEverything(t, k, words.KeychainLocked)
 	// Opened at login; its Secret Service says so only after some program's prompt.
 	w.Open()
-	refusesEverything(t, k, store.StateLocked)
+	refusesEverything(t, k, words.KeychainLocked)
 	noWindow(t, display)
 }
 
@@ -68,7 +69,7 @@ func TestRealKWalletThatIsOpenIsAStoreKeychain(t *testing.T) {
 	w.Open()
 	w.Prompt()
 	p := k.Probe(t.Context())
-	wantState(t, p, store.StateUnlocked)
+	wantState(t, p, words.KeychainUnlocked)
 	storetest.RunKeychain(t, func(t *testing.T) store.Keychain {
 		return newKeychain(t, keyringtest.Env(w.Address, w.Home)...)
 	})

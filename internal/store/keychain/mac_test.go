@@ -11,6 +11,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // mac is a Mac's keychain as far as another system can have one: the real probe in
@@ -52,15 +53,15 @@ func TestEnvironmentsOfAMac(t *testing.T) {
 	t.Parallel()
 	for name, env := range map[string]struct {
 		security string
-		mode     store.Mode
-		backend  store.Backend
+		mode     words.Mode
+		backend  words.Backend
 	}{
-		"MacBook, logged in":                            {"exit 44", store.ModeAuto, store.BackendKeychain},
-		"Mac mini, logged in":                           {"exit 44", store.ModeAuto, store.BackendKeychain},
-		"Mac mini, no login session (ssh, a daemon)":    {"exit 36", store.ModeAuto, store.BackendFile},
-		"MacBook, this program is refused":              {"exit 51", store.ModeAuto, store.BackendFile},
-		"Mac mini with AGENTKEYS_SESSION_STORE=file":    {"touch \"$HOME/asked\"", store.ModeFile, store.BackendFile},
-		"Mac mini, the keychain of the session is gone": {"exit 53", store.ModeAuto, store.BackendFile},
+		"MacBook, logged in":                            {"exit 44", words.ModeAuto, words.BackendKeychain},
+		"Mac mini, logged in":                           {"exit 44", words.ModeAuto, words.BackendKeychain},
+		"Mac mini, no login session (ssh, a daemon)":    {"exit 36", words.ModeAuto, words.BackendFile},
+		"MacBook, this program is refused":              {"exit 51", words.ModeAuto, words.BackendFile},
+		"Mac mini with AGENTKEYS_SESSION_STORE=file":    {"touch \"$HOME/asked\"", words.ModeFile, words.BackendFile},
+		"Mac mini, the keychain of the session is gone": {"exit 53", words.ModeAuto, words.BackendFile},
 	} {
 		for daemons := 1; daemons <= 2; daemons++ {
 			t.Run(fmt.Sprintf("%s, %d daemons", name, daemons), func(t *testing.T) {
@@ -79,7 +80,7 @@ func TestEnvironmentsOfAMac(t *testing.T) {
 					if err != nil || info.Backend != env.backend {
 						t.Fatalf("saved in the %s, %v; want the %s", info.Backend, err, env.backend)
 					}
-					if _, there := m.entries[id.String()]; there != (env.backend == store.BackendKeychain) {
+					if _, there := m.entries[id.String()]; there != (env.backend == words.BackendKeychain) {
 						t.Errorf("entry of %s: %v", id, there)
 					}
 					if got, _, err := s.Load(t.Context(), id); err != nil || !got.Token.Equal(v.Token) {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // ChildCommand is the first argument that makes a program of ours the child.
@@ -24,7 +25,7 @@ const (
 const (
 	outcomeOK          = "ok"
 	outcomeAbsent      = "absent"
-	outcomeTooBig      = "too_big"
+	outcomeTooBig      = string(words.ResultTooBig)
 	outcomeUnavailable = "unavailable"
 	outcomeRefused     = "refused"
 )
@@ -42,7 +43,7 @@ type request struct {
 type answer struct {
 	Outcome string              `json:"outcome"`
 	Value   []byte              `json:"value,omitempty"`
-	State   store.KeychainState `json:"state,omitempty"`
+	State   words.KeychainState `json:"state,omitempty"`
 	Reason  string              `json:"reason,omitempty"`
 }
 
@@ -73,7 +74,7 @@ func (a answer) err() error {
 	case outcomeTooBig:
 		return store.ErrTooBig
 	case outcomeUnavailable:
-		if slices.Contains(store.States(), a.State) {
+		if slices.Contains(words.KeychainStates(), a.State) {
 			return &store.UnavailableError{State: a.State, Reason: a.Reason}
 		}
 	}

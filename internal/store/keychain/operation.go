@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // Get returns the value of account, from an entry with exactly our attributes. Errors:
@@ -77,7 +78,7 @@ func ended(ctx context.Context, reason string) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return ctx.Err()
 	}
-	return &store.UnavailableError{State: store.StateHung, Reason: reason}
+	return &store.UnavailableError{State: words.KeychainHung, Reason: reason}
 }
 
 // bus is the address that the last probe used; empty on macOS. Where that probe found no bus

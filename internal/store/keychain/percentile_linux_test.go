@@ -15,6 +15,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // timed runs op b.N times and reports the median and the 99th percentile in ms.
@@ -43,7 +44,7 @@ func BenchmarkStore(b *testing.B) {
 	id := session.DaemonID(wallet.New())
 	v := session.Session{Token: session.NewToken(), CreatedAt: 1, TTLSeconds: 1}
 	v.Wallet, _ = id.Wallet()
-	for _, mode := range []store.Mode{store.ModeFile, store.ModeKeychain} {
+	for _, mode := range []words.Mode{words.ModeFile, words.ModeKeychain} {
 		s, err := store.New(store.Config{Home: filepath.Join(b.TempDir(), "home"), Mode: mode, Keychain: k})
 		if err != nil {
 			b.Fatal(err)

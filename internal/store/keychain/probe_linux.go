@@ -8,6 +8,7 @@ import (
 	dbus "github.com/godbus/dbus/v5"
 
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // probe asks on a connection of its own, so that no other call of this process can delay it.
@@ -15,7 +16,7 @@ func (s secretService) probe(ctx context.Context) (store.Probe, string) {
 	conn, place, err := s.dial(ctx, noSignals{})
 	if err != nil {
 		state, reason := explain(err)
-		return store.Probe{State: state, Provider: providerUnknown, Reason: reason}, ""
+		return store.Probe{State: state, Provider: words.ProviderUnknown, Reason: reason}, ""
 	}
 	defer func() { _ = conn.Close() }()
 	probe, _ := inspect(ctx, conn)
@@ -26,7 +27,7 @@ func (s secretService) probe(ctx context.Context) (store.Probe, string) {
 // is complete only where the state is a readable one.
 func inspect(ctx context.Context, conn *dbus.Conn) (store.Probe, *service) {
 	s := &service{conn: conn}
-	p := store.Probe{Provider: providerUnknown}
+	p := store.Probe{Provider: words.ProviderUnknown}
 	err := func() (err error) {
 		if err = askBus(ctx, conn, &p.BusID, "GetId"); err != nil {
 			return err
@@ -46,10 +47,10 @@ func inspect(ctx context.Context, conn *dbus.Conn) (store.Probe, *service) {
 	switch {
 	case err != nil:
 		p.State, p.Reason = explain(err)
-	case p.State == store.StateLocked:
+	case p.State == words.KeychainLocked:
 		p.Reason = reasonLocked
-	case p.Provider == providerKeePassXC:
-		p.State, p.Reason = store.StatePromptsOnWrite, "KeePassXC asks a person at every write"
+	case p.Provider == words.ProviderKeePassXC:
+		p.State, p.Reason = words.KeychainPromptsOnWrite, "KeePassXC asks a person at every write"
 	}
 	return p, s
 }
@@ -65,37 +66,37 @@ const (
 )
 
 // explain turns an error into the state that it means, in our own words.
-func explain(err error) (store.KeychainState, string) {
+func explain(err error) (words.KeychainState, string) {
 	var refusal dbus.Error
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, os.ErrDeadlineExceeded):
-		return store.StateHung, reasonHung
+		return words.KeychainHung, reasonHung
 	case errors.Is(err, errNoCollection):
-		return store.StateNoCollection, reasonNoCollection
+		return words.KeychainNoCollection, reasonNoCollection
 	case errors.Is(err, errAuth):
-		return store.StateDenied, reasonDenied
+		return words.KeychainDenied, reasonDenied
 	case errors.Is(err, errNoAddress), errors.Is(err, errBus), lost(err):
-		return store.StateNoBus, reasonNoBus
+		return words.KeychainNoBus, reasonNoBus
 	case errors.As(err, &refusal):
 		return explainName(refusal.Name)
 	}
-	return store.StateDenied, reasonShape
+	return words.KeychainDenied, reasonShape
 }
 
-func explainName(name string) (store.KeychainState, string) {
+func explainName(name string) (words.KeychainState, string) {
 	switch name {
 	case "org.freedesktop.DBus.Error.NameHasNoOwner", "org.freedesktop.DBus.Error.ServiceUnknown":
-		return store.StateNoOwner, reasonNoOwner
+		return words.KeychainNoOwner, reasonNoOwner
 	case "org.freedesktop.DBus.Error.NoReply", "org.freedesktop.DBus.Error.Timeout", "org.freedesktop.DBus.Error.TimedOut":
-		return store.StateHung, reasonHung
+		return words.KeychainHung, reasonHung
 	case "org.freedesktop.Secret.Error.IsLocked":
-		return store.StateLocked, reasonLocked
+		return words.KeychainLocked, reasonLocked
 	case "org.freedesktop.Secret.Error.NoSuchObject", "org.freedesktop.DBus.Error.UnknownObject":
-		return store.StateNoCollection, reasonNoCollection
+		return words.KeychainNoCollection, reasonNoCollection
 	case "org.freedesktop.DBus.Error.Disconnected":
-		return store.StateNoBus, reasonNoBus
+		return words.KeychainNoBus, reasonNoBus
 	case "org.freedesktop.DBus.Error.AccessDenied", "org.freedesktop.DBus.Error.AuthFailed":
-		return store.StateDenied, reasonDenied
+		return words.KeychainDenied, reasonDenied
 	}
-	return store.StateDenied, reasonShape
+	return words.KeychainDenied, reasonShape
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 func TestProbeReadsWhatTheSecretServiceSays(t *testing.T) {
@@ -22,57 +23,57 @@ func TestProbeReadsWhatTheSecretServiceSays(t *testing.T) {
 	for name, tt := range map[string]struct {
 		script   func(*fakeSecrets)
 		names    []string
-		want     store.KeychainState
+		want     words.KeychainState
 		provider string
 		dismiss  int
 	}{
-		"an unlocked login collection": {want: store.StateUnlocked},
+		"an unlocked login collection": {want: words.KeychainUnlocked},
 		"locked behind a prompt": {
-			script: func(f *fakeSecrets) { f.locked = true }, want: store.StateLocked, dismiss: 1,
+			script: func(f *fakeSecrets) { f.locked = true }, want: words.KeychainLocked, dismiss: 1,
 		},
 		"locked, and unlocks without a prompt": {
 			script: func(f *fakeSecrets) {
 				f.locked = true
 				f.unlock = func(f *fakeSecrets) (dbus.ObjectPath, *dbus.Error) { f.locked = false; return "/", nil }
 			},
-			want: store.StateUnlocked,
+			want: words.KeychainUnlocked,
 		},
 		"locked, and says it unlocked": {
 			script: func(f *fakeSecrets) {
 				f.locked = true
 				f.unlock = func(*fakeSecrets) (dbus.ObjectPath, *dbus.Error) { return "/", nil }
 			},
-			want: store.StateLocked,
+			want: words.KeychainLocked,
 		},
 		"no login, default is another": {
-			script: func(f *fakeSecrets) { f.collections, f.alias = []dbus.ObjectPath{fakeOther}, fakeOther }, want: store.StateUnlocked,
+			script: func(f *fakeSecrets) { f.collections, f.alias = []dbus.ObjectPath{fakeOther}, fakeOther }, want: words.KeychainUnlocked,
 		},
 		"no login, default is the session collection": {
-			script: func(f *fakeSecrets) { f.collections, f.alias = []dbus.ObjectPath{fakeSession}, fakeSession }, want: store.StateNoCollection,
+			script: func(f *fakeSecrets) { f.collections, f.alias = []dbus.ObjectPath{fakeSession}, fakeSession }, want: words.KeychainNoCollection,
 		},
 		"no collection": {
-			script: func(f *fakeSecrets) { f.collections, f.alias = []dbus.ObjectPath{}, "/" }, want: store.StateNoCollection,
+			script: func(f *fakeSecrets) { f.collections, f.alias = []dbus.ObjectPath{}, "/" }, want: words.KeychainNoCollection,
 		},
 		"collections of another type": {
-			script: func(f *fakeSecrets) { f.collections = "login" }, want: store.StateDenied,
+			script: func(f *fakeSecrets) { f.collections = "login" }, want: words.KeychainDenied,
 		},
 		"AppArmor refuses": {
-			script: func(f *fakeSecrets) { f.refuse = failure("org.freedesktop.DBus.Error.AccessDenied") }, want: store.StateDenied,
+			script: func(f *fakeSecrets) { f.refuse = failure("org.freedesktop.DBus.Error.AccessDenied") }, want: words.KeychainDenied,
 		},
 		"the provider says NoReply": {
-			script: func(f *fakeSecrets) { f.refuse = failure("org.freedesktop.DBus.Error.NoReply") }, want: store.StateHung,
+			script: func(f *fakeSecrets) { f.refuse = failure("org.freedesktop.DBus.Error.NoReply") }, want: words.KeychainHung,
 		},
 		"the provider says IsLocked": {
-			script: func(f *fakeSecrets) { f.refuse = failure("org.freedesktop.Secret.Error.IsLocked") }, want: store.StateLocked,
+			script: func(f *fakeSecrets) { f.refuse = failure("org.freedesktop.Secret.Error.IsLocked") }, want: words.KeychainLocked,
 		},
 		"KeePassXC": {
-			names: []string{"org.keepassxc.KeePassXC.MainWindow"}, want: store.StatePromptsOnWrite, provider: "KeePassXC",
+			names: []string{"org.keepassxc.KeePassXC.MainWindow"}, want: words.KeychainPromptsOnWrite, provider: "KeePassXC",
 		},
 		"KeePassXC without an open database": {
 			script: func(f *fakeSecrets) { f.collections, f.alias = []dbus.ObjectPath{}, "/" },
-			names:  []string{"org.keepassxc.KeePassXC.MainWindow"}, want: store.StateNoCollection, provider: "KeePassXC",
+			names:  []string{"org.keepassxc.KeePassXC.MainWindow"}, want: words.KeychainNoCollection, provider: "KeePassXC",
 		},
-		"kwallet": {names: []string{"org.kde.kwalletd6"}, want: store.StateUnlocked, provider: "kwallet"},
+		"kwallet": {names: []string{"org.kde.kwalletd6"}, want: words.KeychainUnlocked, provider: "kwallet"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -89,7 +90,7 @@ func TestProbeReadsWhatTheSecretServiceSays(t *testing.T) {
 			if want := tt.provider; want != "" && p.Provider != want {
 				t.Errorf("provider %q, want %q", p.Provider, want)
 			}
-			if p.State == store.StateUnlocked && p.Reason != "" || p.State != store.StateUnlocked && p.Reason == "" {
+			if p.State == words.KeychainUnlocked && p.Reason != "" || p.State != words.KeychainUnlocked && p.Reason == "" {
 				t.Errorf("reason %q", p.Reason)
 			}
 			defer f.lock()()
@@ -134,17 +135,17 @@ func TestProbeStartsNoActivatableProvider(t *testing.T) {
 	}
 	bus := keyringtest.NewBus(t, dir)
 	k := newKeychain(t, "DBUS_SESSION_BUS_ADDRESS="+bus.Address)
-	wantState(t, k.ProbeNow(t.Context()), store.StateNoOwner)
+	wantState(t, k.ProbeNow(t.Context()), words.KeychainNoOwner)
 	_, err := k.Get(t.Context(), account)
-	wantUnavailable(t, err, store.StateNoOwner)
-	wantUnavailable(t, k.Put(t.Context(), account, "v"), store.StateNoOwner)
-	wantUnavailable(t, k.Delete(t.Context(), account), store.StateNoOwner)
+	wantUnavailable(t, err, words.KeychainNoOwner)
+	wantUnavailable(t, k.Put(t.Context(), account, "v"), words.KeychainNoOwner)
+	wantUnavailable(t, k.Delete(t.Context(), account), words.KeychainNoOwner)
 	if _, err := os.Stat(marker); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the provider was started: %v", err)
 	}
 }
 
-func wantUnavailable(t *testing.T, err error, want store.KeychainState) {
+func wantUnavailable(t *testing.T, err error, want words.KeychainState) {
 	t.Helper()
 	var unavailable *store.UnavailableError
 	if !errors.As(err, &unavailable) || unavailable.State != want || unavailable.Reason == "" {
@@ -159,28 +160,28 @@ func TestABusThatCannotBeUsedIsSaidInTime(t *testing.T) {
 	}
 	for name, tt := range map[string]struct {
 		address func(*testing.T) string
-		want    store.KeychainState
+		want    words.KeychainState
 		atLeast time.Duration
 	}{
-		"no variable, no runtime directory": {address: func(*testing.T) string { return "" }, want: store.StateNoBus},
-		"autolaunch is not done":            {address: func(*testing.T) string { return "autolaunch:" }, want: store.StateNoBus},
-		"a program is not started":          {address: func(*testing.T) string { return "unixexec:path=/bin/true" }, want: store.StateNoBus},
-		"no such socket":                    {address: func(*testing.T) string { return "unix:path=/nonexistent/bus" }, want: store.StateNoBus},
-		"a socket without a server":         {address: deadSocket, want: store.StateNoBus},
-		"another user's bus hangs up":       {address: listen(func(c net.Conn) { _ = c.Close() }), want: store.StateDenied},
+		"no variable, no runtime directory": {address: func(*testing.T) string { return "" }, want: words.KeychainNoBus},
+		"autolaunch is not done":            {address: func(*testing.T) string { return "autolaunch:" }, want: words.KeychainNoBus},
+		"a program is not started":          {address: func(*testing.T) string { return "unixexec:path=/bin/true" }, want: words.KeychainNoBus},
+		"no such socket":                    {address: func(*testing.T) string { return "unix:path=/nonexistent/bus" }, want: words.KeychainNoBus},
+		"a socket without a server":         {address: deadSocket, want: words.KeychainNoBus},
+		"another user's bus hangs up":       {address: listen(func(c net.Conn) { _ = c.Close() }), want: words.KeychainDenied},
 		"a bus that rejects": {address: listen(func(c net.Conn) {
 			_, _ = c.Write([]byte("REJECTED EXTERNAL\r\nREJECTED EXTERNAL\r\n"))
 			_, _ = c.Read(make([]byte, 100))
-		}), want: store.StateDenied},
+		}), want: words.KeychainDenied},
 		"a bus that never answers AUTH": {address: listen(func(c net.Conn) {
 			_, _ = c.Read(make([]byte, 100))
-		}), want: store.StateHung, atLeast: 400 * time.Millisecond},
+		}), want: words.KeychainHung, atLeast: 400 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			address := tt.address(t)
 			open := newKeychain
-			if tt.want == store.StateHung {
+			if tt.want == words.KeychainHung {
 				open = newQuick
 			}
 			k := open(t, "DBUS_SESSION_BUS_ADDRESS="+address)

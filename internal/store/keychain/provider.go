@@ -2,10 +2,4 @@ package keychain
 
 // The providers that a probe names. They are values of a label of metrics, so there are no
 // others.
-const (
-	providerGnome     = "gnome-keyring"
-	providerKeePassXC = "KeePassXC"
-	providerKWallet   = "kwallet"
-	providerMacOS     = "macos"
-	providerUnknown   = "unknown"
-)
+const ()

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	dbus "github.com/godbus/dbus/v5"
+
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // providerOf names the program behind a unique name: by its process, and where that cannot be
@@ -14,7 +16,7 @@ import (
 func providerOf(ctx context.Context, conn *dbus.Conn, owner string) string {
 	var pid uint32
 	if askBus(ctx, conn, &pid, "GetConnectionUnixProcessID", owner) == nil {
-		if provider := providerOfProcess(pid); provider != providerUnknown {
+		if provider := providerOfProcess(pid); provider != words.ProviderUnknown {
 			return provider
 		}
 	}
@@ -24,7 +26,7 @@ func providerOf(ctx context.Context, conn *dbus.Conn, owner string) string {
 func providerOfProcess(pid uint32) string {
 	comm, err := os.ReadFile("/proc/" + strconv.FormatUint(uint64(pid), 10) + "/comm")
 	if err != nil {
-		return providerUnknown
+		return words.ProviderUnknown
 	}
 	return providerOfComm(strings.TrimSpace(string(comm)))
 }
@@ -33,27 +35,27 @@ func providerOfProcess(pid uint32) string {
 func providerOfComm(comm string) string {
 	switch comm {
 	case "gnome-keyring-d":
-		return providerGnome
+		return words.ProviderGnome
 	case "keepassxc":
-		return providerKeePassXC
+		return words.ProviderKeePassXC
 	case "kwalletd", "kwalletd5", "kwalletd6", "ksecretd":
-		return providerKWallet
+		return words.ProviderKWallet
 	}
-	return providerUnknown
+	return words.ProviderUnknown
 }
 
 func providerOfNames(ctx context.Context, conn *dbus.Conn, owner string) string {
 	for _, known := range []struct{ name, provider string }{
-		{"org.keepassxc.KeePassXC.MainWindow", providerKeePassXC},
-		{"org.gnome.keyring", providerGnome},
-		{"org.kde.secretservicecompat", providerKWallet},
-		{"org.kde.kwalletd6", providerKWallet},
-		{"org.kde.kwalletd5", providerKWallet},
+		{"org.keepassxc.KeePassXC.MainWindow", words.ProviderKeePassXC},
+		{"org.gnome.keyring", words.ProviderGnome},
+		{"org.kde.secretservicecompat", words.ProviderKWallet},
+		{"org.kde.kwalletd6", words.ProviderKWallet},
+		{"org.kde.kwalletd5", words.ProviderKWallet},
 	} {
 		var holder string
 		if askBus(ctx, conn, &holder, "GetNameOwner", known.name) == nil && holder == owner {
 			return known.provider
 		}
 	}
-	return providerUnknown
+	return words.ProviderUnknown
 }

@@ -7,13 +7,13 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // reach waits until Run has seen the state, told by Changed alone, and says how long.
-func reach(t *testing.T, k *keychain.Keychain, want store.KeychainState) time.Duration {
+func reach(t *testing.T, k *keychain.Keychain, want words.KeychainState) time.Duration {
 	t.Helper()
 	begin, never := time.Now(), time.After(slack)
 	for {
@@ -40,25 +40,25 @@ func TestRunSeesEachChangeOfARealKeyringWithinTwoSecondsAndLeavesNothing(t *test
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- k.Run(ctx) }()
-	reach(t, k, store.StateLocked)
+	reach(t, k, words.KeychainLocked)
 	// After the probe that follows the subscription, only a signal can be in time.
 	time.Sleep(600 * time.Millisecond)
 	fastest := slack
 	for range 5 {
 		g.Unlock()
-		unlocked := reach(t, k, store.StateUnlocked)
+		unlocked := reach(t, k, words.KeychainUnlocked)
 		g.Lock()
-		fastest = min(fastest, max(unlocked, reach(t, k, store.StateLocked)))
+		fastest = min(fastest, max(unlocked, reach(t, k, words.KeychainLocked)))
 	}
 	if fastest > 2*time.Second { // the specification; the other times the machine was busy
 		t.Errorf("at best it took %v", fastest)
 	}
 	g.Kill()
-	reach(t, k, store.StateNoOwner)
+	reach(t, k, words.KeychainNoOwner)
 	g = keyringtest.StartGnomeKeyring(t, bus.Address, home, keyringtest.Unlocked)
-	reach(t, k, store.StateUnlocked)
+	reach(t, k, words.KeychainUnlocked)
 	bus.Kill()
-	reach(t, k, store.StateNoBus)
+	reach(t, k, words.KeychainNoBus)
 	cancel()
 	if err := <-done; err != nil {
 		t.Errorf("run: %v", err)

@@ -12,20 +12,21 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // script is a platform that says what the test sets and notes when it was asked.
 type script struct {
 	mu     sync.Mutex
 	begin  time.Time
-	state  store.KeychainState
+	state  words.KeychainState
 	probes []time.Duration // since begin
 	takes  time.Duration
 	wake   func()
 	lose   chan struct{} // ends a watch
 }
 
-func newScript(state store.KeychainState) *script {
+func newScript(state words.KeychainState) *script {
 	return &script{begin: time.Now(), state: state, lose: make(chan struct{})}
 }
 
@@ -37,7 +38,7 @@ func (s *script) Probe(ctx context.Context) (store.Probe, string) {
 	select {
 	case <-time.After(takes):
 	case <-ctx.Done():
-		p.State = store.StateHung
+		p.State = words.KeychainHung
 	}
 	return p, "unix:path=/bus"
 }
@@ -54,7 +55,7 @@ func (s *script) Watch(ctx context.Context, wake func()) bool {
 	return true
 }
 
-func (s *script) set(state store.KeychainState) {
+func (s *script) set(state words.KeychainState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state = state
@@ -100,7 +101,7 @@ const ms = time.Millisecond
 func TestRunProbesAHealthyKeychainEveryTwoMinutes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newScript(store.StateUnlocked)
+		s := newScript(words.KeychainUnlocked)
 		k := keychain.NewWith(keychain.Config{}, s)
 		defer running(t, k)()
 		time.Sleep(5 * time.Minute)
@@ -113,7 +114,7 @@ func TestRunProbesAHealthyKeychainEveryTwoMinutes(t *testing.T) {
 func TestRunBacksOffFromAnUnhealthyKeychainUnlessASessionWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newScript(store.StateLocked)
+		s := newScript(words.KeychainLocked)
 		k := keychain.NewWith(keychain.Config{}, s)
 		defer running(t, k)()
 		time.Sleep(20 * time.Minute)
@@ -139,14 +140,14 @@ func TestRunBacksOffFromAnUnhealthyKeychainUnlessASessionWaits(t *testing.T) {
 func TestASignalIsFollowedByAProbeWithinASecondAndChangedIsToldOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newScript(store.StateLocked)
-		var observed []store.KeychainState
+		s := newScript(words.KeychainLocked)
+		var observed []words.KeychainState
 		k := keychain.NewWith(keychain.Config{Observe: func(p store.Probe) { observed = append(observed, p.State) }}, s)
 		stop := running(t, k)
 		time.Sleep(time.Second)
 		synctest.Wait()
 		<-k.Changed() // the first probe
-		s.set(store.StateUnlocked)
+		s.set(words.KeychainUnlocked)
 		s.signal()
 		time.Sleep(time.Second)
 		synctest.Wait()
@@ -155,7 +156,7 @@ func TestASignalIsFollowedByAProbeWithinASecondAndChangedIsToldOnce(t *testing.T
 		default:
 			t.Error("the change was not told")
 		}
-		if p, ok := k.Last(); !ok || p.State != store.StateUnlocked {
+		if p, ok := k.Last(); !ok || p.State != words.KeychainUnlocked {
 			t.Errorf("last %+v", p)
 		}
 		s.seen()
@@ -182,17 +183,17 @@ func TestASignalIsFollowedByAProbeWithinASecondAndChangedIsToldOnce(t *testing.T
 func TestALostBusIsProbedAtOnceAndListenedToAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newScript(store.StateUnlocked)
+		s := newScript(words.KeychainUnlocked)
 		k := keychain.NewWith(keychain.Config{}, s)
 		defer running(t, k)()
 		time.Sleep(10 * time.Second)
 		s.seen()
-		s.set(store.StateNoBus)
+		s.set(words.KeychainNoBus)
 		s.lose <- struct{}{}
 		time.Sleep(ms)
 		synctest.Wait()
 		wantLooks(t, s, 10*time.Second)
-		s.set(store.StateUnlocked)
+		s.set(words.KeychainUnlocked)
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		s.seen()
@@ -208,17 +209,17 @@ func TestALostBusIsProbedAtOnceAndListenedToAgain(t *testing.T) {
 func TestManyCallersShareOneProbeAndAreNotHeldLonger(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newScript(store.StateUnlocked)
+		s := newScript(words.KeychainUnlocked)
 		s.takes = time.Second
 		k := keychain.NewWith(keychain.Config{Timeout: 2 * time.Second}, s)
 		var callers sync.WaitGroup
 		for range 50 {
-			callers.Go(func() { wantState(t, k.Probe(t.Context()), store.StateUnlocked) })
+			callers.Go(func() { wantState(t, k.Probe(t.Context()), words.KeychainUnlocked) })
 		}
 		callers.Wait()
 		wantLooks(t, s, 0)
 		for range 50 {
-			callers.Go(func() { wantState(t, k.ProbeNow(t.Context()), store.StateUnlocked) })
+			callers.Go(func() { wantState(t, k.ProbeNow(t.Context()), words.KeychainUnlocked) })
 		}
 		callers.Wait()
 		if n := len(s.seen()); n != 1 {
@@ -227,7 +228,7 @@ func TestManyCallersShareOneProbeAndAreNotHeldLonger(t *testing.T) {
 		s.takes = time.Hour
 		begin := time.Now()
 		for range 50 {
-			callers.Go(func() { wantState(t, k.ProbeNow(t.Context()), store.StateHung) })
+			callers.Go(func() { wantState(t, k.ProbeNow(t.Context()), words.KeychainHung) })
 		}
 		callers.Wait()
 		if took := time.Since(begin); took > 2*time.Second+10*ms {
@@ -239,45 +240,45 @@ func TestManyCallersShareOneProbeAndAreNotHeldLonger(t *testing.T) {
 func TestACallersImpatienceIsNotKeptAsTheKeychainsState(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newScript(store.StateUnlocked)
+		s := newScript(words.KeychainUnlocked)
 		k := keychain.NewWith(keychain.Config{}, s)
 		k.Probe(t.Context())
 		time.Sleep(ms)
 		s.takes = time.Second
 		ctx, cancel := context.WithTimeout(t.Context(), 10*ms)
 		defer cancel()
-		wantState(t, k.ProbeNow(ctx), store.StateHung)
-		wantState(t, k.Probe(t.Context()), store.StateUnlocked)
+		wantState(t, k.ProbeNow(ctx), words.KeychainHung)
+		wantState(t, k.Probe(t.Context()), words.KeychainUnlocked)
 	})
 }
 
 func TestTheClockMayJumpByYears(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newScript(store.StateUnlocked)
+		s := newScript(words.KeychainUnlocked)
 		k := keychain.NewWith(keychain.Config{}, s)
 		k.Probe(t.Context())
 		time.Sleep(20 * 365 * 24 * time.Hour)
-		s.set(store.StateLocked)
-		wantState(t, k.Probe(t.Context()), store.StateLocked)
+		s.set(words.KeychainLocked)
+		wantState(t, k.Probe(t.Context()), words.KeychainLocked)
 	})
 }
 
 func TestStepsAndJitter(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		state   store.KeychainState
+		state   words.KeychainState
 		step    time.Duration
 		changed bool
 		want    time.Duration
 	}{
-		"healthy":              {store.StateUnlocked, 5 * time.Second, false, 2 * time.Minute},
-		"KeePassXC":            {store.StatePromptsOnWrite, 0, true, 2 * time.Minute},
-		"first failure":        {store.StateLocked, 2 * time.Minute, true, 5 * time.Second},
-		"second failure":       {store.StateLocked, 5 * time.Second, false, 10 * time.Second},
-		"another failure":      {store.StateHung, 5 * time.Minute, true, 5 * time.Second},
-		"no more than 5 min":   {store.StateNoBus, 5 * time.Minute, false, 5 * time.Minute},
-		"never where disabled": {store.StateDisabled, 0, true, 24 * time.Hour},
+		"healthy":              {words.KeychainUnlocked, 5 * time.Second, false, 2 * time.Minute},
+		"KeePassXC":            {words.KeychainPromptsOnWrite, 0, true, 2 * time.Minute},
+		"first failure":        {words.KeychainLocked, 2 * time.Minute, true, 5 * time.Second},
+		"second failure":       {words.KeychainLocked, 5 * time.Second, false, 10 * time.Second},
+		"another failure":      {words.KeychainHung, 5 * time.Minute, true, 5 * time.Second},
+		"no more than 5 min":   {words.KeychainNoBus, 5 * time.Minute, false, 5 * time.Minute},
+		"never where disabled": {words.KeychainDisabled, 0, true, 24 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -11,6 +11,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 func scripted(t *testing.T) (*fakeSecrets, *keychain.Keychain) {
@@ -23,11 +24,11 @@ func scripted(t *testing.T) (*fakeSecrets, *keychain.Keychain) {
 func TestAKeyringThatWantsToAskBeforeAWriteIsNotAllowedTo(t *testing.T) {
 	t.Parallel()
 	f, k := scripted(t)
-	wantState(t, k.Probe(t.Context()), store.StateUnlocked)
+	wantState(t, k.Probe(t.Context()), words.KeychainUnlocked)
 	f.mu.Lock()
 	f.onCreate = func() (item, prompt dbus.ObjectPath) { return "/", fakePrompt }
 	f.mu.Unlock()
-	wantUnavailable(t, k.Put(t.Context(), account, "ak1.1.dg"), store.StatePromptsOnWrite)
+	wantUnavailable(t, k.Put(t.Context(), account, "ak1.1.dg"), words.KeychainPromptsOnWrite)
 	defer f.lock()()
 	if f.dismissed != 1 {
 		t.Errorf("%d prompts dismissed", f.dismissed)
@@ -39,12 +40,12 @@ func TestAnEntryThatLocksInTheMiddleIsNotAskedFor(t *testing.T) {
 	t.Parallel()
 	f, k := scripted(t)
 	f.addItem(fakeLogin+"/1", map[string]string{"service": "agentkeys", "username": account})
-	wantState(t, k.Probe(t.Context()), store.StateUnlocked)
+	wantState(t, k.Probe(t.Context()), words.KeychainUnlocked)
 	f.mu.Lock()
 	f.itemLocked = true
 	f.mu.Unlock()
 	_, err := k.Get(t.Context(), account)
-	wantUnavailable(t, err, store.StateLocked)
+	wantUnavailable(t, err, words.KeychainLocked)
 }
 
 func TestAWriteThatAKeyringDropsOrNeverAnswersGoesToTheFile(t *testing.T) {
@@ -72,7 +73,7 @@ func TestAWriteThatAKeyringDropsOrNeverAnswersGoesToTheFile(t *testing.T) {
 			}
 			begin := time.Now()
 			info, err := s.Save(t.Context(), session.Master(), workerSession("token"))
-			if err != nil || info.Backend != store.BackendFile || info.Fallback != tt.reason || !info.InDoubt {
+			if err != nil || info.Backend != words.BackendFile || info.Fallback != tt.reason || !info.InDoubt {
 				t.Errorf("save: %+v, %v", info, err)
 			}
 			if took := time.Since(begin); took > 3*tt.within+slack {

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 const (
@@ -30,46 +31,46 @@ type security struct {
 func (s security) probe(ctx context.Context) store.Probe {
 	cmd := command(ctx, s.path, s.env, "find-generic-password", "-s", serviceName, "-a", probeAccount)
 	state, reason := securityState(ctx, runLocked(cmd))
-	return store.Probe{State: state, Provider: providerMacOS, Reason: reason}
+	return store.Probe{State: state, Provider: words.ProviderMacOS, Reason: reason}
 }
 
 // securityState is the state that the outcome of a `security` command means. Its exit code is
 // the low byte of the OSStatus: errSecItemNotFound, which is -25300, becomes 44.
-func securityState(ctx context.Context, err error) (store.KeychainState, string) {
+func securityState(ctx context.Context, err error) (words.KeychainState, string) {
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
-		return store.StateUnlocked, ""
+		return words.KeychainUnlocked, ""
 	case ctx.Err() != nil:
-		return store.StateHung, "security did not answer in time"
+		return words.KeychainHung, "security did not answer in time"
 	case !errors.As(err, &exit):
-		return store.StateNoOwner, "the command security cannot be started"
+		return words.KeychainNoOwner, "the command security cannot be started"
 	}
 	return securityExit(exit.ExitCode())
 }
 
-func securityExit(code int) (store.KeychainState, string) {
+func securityExit(code int) (words.KeychainState, string) {
 	switch code {
 	case 44: // errSecItemNotFound
-		return store.StateUnlocked, ""
+		return words.KeychainUnlocked, ""
 	case 36: // errSecInteractionNotAllowed
-		return store.StateLocked, "the login keychain is locked, or there is no login session"
+		return words.KeychainLocked, "the login keychain is locked, or there is no login session"
 	case 51: // errSecAuthFailed
-		return store.StateDenied, "the login keychain refuses this program"
+		return words.KeychainDenied, "the login keychain refuses this program"
 	case 128: // errSecUserCanceled
-		return store.StateDenied, "access to the login keychain was refused by the user"
+		return words.KeychainDenied, "access to the login keychain was refused by the user"
 	case 37, 49, 50: // errSecNoDefaultKeychain, errSecInvalidKeychain, errSecNoSuchKeychain
-		return store.StateNoCollection, "there is no default keychain"
+		return words.KeychainNoCollection, "there is no default keychain"
 	case 53: // errSecNotAvailable
-		return store.StateNoOwner, "no keychain is available in this session"
+		return words.KeychainNoOwner, "no keychain is available in this session"
 	}
-	return store.StateDenied, fmt.Sprintf("security ended with code %d", code)
+	return words.KeychainDenied, fmt.Sprintf("security ended with code %d", code)
 }
 
 // securityExitError is the error of an operation whose `security` ended with code.
 func securityExitError(code int) error {
 	state, reason := securityExit(code)
-	if state == store.StateUnlocked {
+	if state == words.KeychainUnlocked {
 		return store.ErrKeychainAbsent
 	}
 	return &store.UnavailableError{State: state, Reason: reason}

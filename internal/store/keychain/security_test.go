@@ -12,6 +12,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // standIn is a `security` of the test's own.
@@ -37,24 +38,24 @@ func TestTheMacOSProbeReadsTheExitCodeOfSecurity(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		script string
-		want   store.KeychainState
+		want   words.KeychainState
 	}{
-		"the entry is there":                {"exit 0", store.StateUnlocked},
-		"44: no such entry, so it answers":  {"exit 44", store.StateUnlocked},
-		"36: no interaction allowed":        {"exit 36", store.StateLocked},
-		"51: authorisation failed":          {"exit 51", store.StateDenied},
-		"128: the user cancelled":           {"exit 128", store.StateDenied},
-		"37: no default keychain":           {"exit 37", store.StateNoCollection},
-		"50: no such keychain":              {"exit 50", store.StateNoCollection},
-		"53: not available in this session": {"exit 53", store.StateNoOwner},
-		"an unknown code":                   {"exit 3", store.StateDenied},
-		"a window that waits for a click":   {"sleep 60 & wait", store.StateHung},
+		"the entry is there":                {"exit 0", words.KeychainUnlocked},
+		"44: no such entry, so it answers":  {"exit 44", words.KeychainUnlocked},
+		"36: no interaction allowed":        {"exit 36", words.KeychainLocked},
+		"51: authorisation failed":          {"exit 51", words.KeychainDenied},
+		"128: the user cancelled":           {"exit 128", words.KeychainDenied},
+		"37: no default keychain":           {"exit 37", words.KeychainNoCollection},
+		"50: no such keychain":              {"exit 50", words.KeychainNoCollection},
+		"53: not available in this session": {"exit 53", words.KeychainNoOwner},
+		"an unknown code":                   {"exit 3", words.KeychainDenied},
+		"a window that waits for a click":   {"sleep 60 & wait", words.KeychainHung},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path, dir := standIn(t, `echo "$@" > "`+"$HOME"+`/asked"; `+tt.script)
 			timeout := longTimeout
-			if tt.want == store.StateHung {
+			if tt.want == words.KeychainHung {
 				timeout = 5 * shortTimeout
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), timeout)
@@ -72,13 +73,13 @@ func TestTheMacOSProbeReadsTheExitCodeOfSecurity(t *testing.T) {
 			if got := strings.TrimSpace(string(asked)); got != "find-generic-password -s agentkeys -a probe" {
 				t.Errorf("asked %q: -w would ask for the secret, and for a click", got)
 			}
-			if p.Provider != "macos" || (p.State == store.StateUnlocked) != (p.Reason == "") {
+			if p.Provider != "macos" || (p.State == words.KeychainUnlocked) != (p.Reason == "") {
 				t.Errorf("probe %+v", p)
 			}
 		})
 	}
 	p := keychain.ProbeSecurity(t.Context(), "/nonexistent/security", nil)
-	wantState(t, p, store.StateNoOwner)
+	wantState(t, p, words.KeychainNoOwner)
 }
 
 func TestTheMacOSErrorOfAnOperationIsADecisionOfTheCaller(t *testing.T) {
@@ -86,7 +87,7 @@ func TestTheMacOSErrorOfAnOperationIsADecisionOfTheCaller(t *testing.T) {
 	if err := keychain.SecurityError(44); !errors.Is(err, store.ErrKeychainAbsent) {
 		t.Errorf("44: %v", err)
 	}
-	for code, want := range map[int]store.KeychainState{36: store.StateLocked, 51: store.StateDenied, 37: store.StateNoCollection, 1: store.StateDenied} {
+	for code, want := range map[int]words.KeychainState{36: words.KeychainLocked, 51: words.KeychainDenied, 37: words.KeychainNoCollection, 1: words.KeychainDenied} {
 		var unavailable *store.UnavailableError
 		if err := keychain.SecurityError(code); !errors.As(err, &unavailable) || unavailable.State != want {
 			t.Errorf("%d: %v, want %s", code, err, want)

@@ -7,7 +7,7 @@ import (
 
 	dbus "github.com/godbus/dbus/v5"
 
-	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 const (
@@ -89,13 +89,13 @@ func (s *service) findCollection(ctx context.Context) error {
 // state of the collection. A keyring without a password says that it is locked until a client
 // calls Unlock, which it then does without a prompt. Unlock itself shows no window; only
 // Prompt does, which is never called.
-func (s *service) state(ctx context.Context) (store.KeychainState, error) {
+func (s *service) state(ctx context.Context) (words.KeychainState, error) {
 	locked, err := s.locked(ctx)
 	if err != nil {
 		return "", err
 	}
 	if !locked {
-		return store.StateUnlocked, nil
+		return words.KeychainUnlocked, nil
 	}
 	var unlocked []dbus.ObjectPath
 	var prompt dbus.ObjectPath
@@ -105,15 +105,15 @@ func (s *service) state(ctx context.Context) (store.KeychainState, error) {
 	}
 	if prompt != noPath {
 		s.dismiss(ctx, prompt)
-		return store.StateLocked, nil
+		return words.KeychainLocked, nil
 	}
 	if locked, err = s.locked(ctx); err != nil {
 		return "", err
 	}
 	if locked {
-		return store.StateLocked, nil
+		return words.KeychainLocked, nil
 	}
-	return store.StateUnlocked, nil
+	return words.KeychainUnlocked, nil
 }
 
 func (s *service) locked(ctx context.Context) (locked bool, err error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
 	"github.com/agentkeys/agentkeys/internal/store/storetest"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 func TestRealGnomeKeyringIsAStoreKeychain(t *testing.T) {
@@ -25,16 +26,16 @@ func TestALockedKeyringIsNeitherReadNorWrittenNorAskedFor(t *testing.T) {
 	t.Parallel()
 	g, k := inKeyring(t, keyringtest.Locked)
 	monitor := keyringtest.StartMonitor(t, g.Address)
-	wantState(t, k.Probe(t.Context()), store.StateLocked)
+	wantState(t, k.Probe(t.Context()), words.KeychainLocked)
 	onlyHarmlessCalls(t, monitor.Calls(t, g.Address))
 	_, err := k.Get(t.Context(), account)
-	wantUnavailable(t, err, store.StateLocked)
-	wantUnavailable(t, k.Put(t.Context(), account, "ak1.1.c2VjcmV0"), store.StateLocked)
-	wantUnavailable(t, k.Delete(t.Context(), account), store.StateLocked)
+	wantUnavailable(t, err, words.KeychainLocked)
+	wantUnavailable(t, k.Put(t.Context(), account, "ak1.1.c2VjcmV0"), words.KeychainLocked)
+	wantUnavailable(t, k.Delete(t.Context(), account), words.KeychainLocked)
 	onlyHarmlessCalls(t, monitor.Calls(t, g.Address))
 
 	g.Unlock()
-	wantState(t, k.ProbeNow(t.Context()), store.StateUnlocked)
+	wantState(t, k.ProbeNow(t.Context()), words.KeychainUnlocked)
 	if _, err := k.Get(t.Context(), account); !errors.Is(err, store.ErrKeychainAbsent) {
 		t.Errorf("the refused put was done: %v", err)
 	}
@@ -43,13 +44,13 @@ func TestALockedKeyringIsNeitherReadNorWrittenNorAskedFor(t *testing.T) {
 	}
 	g.Lock()
 	_, err = k.Get(t.Context(), account)
-	wantUnavailable(t, err, store.StateLocked)
+	wantUnavailable(t, err, words.KeychainLocked)
 }
 
 func TestAPasswordlessKeyringIsUnlockedAfterARestart(t *testing.T) {
 	t.Parallel()
 	_, k := inKeyring(t, keyringtest.Passwordless)
-	wantState(t, k.Probe(t.Context()), store.StateUnlocked)
+	wantState(t, k.Probe(t.Context()), words.KeychainUnlocked)
 	if err := k.Put(t.Context(), account, "ak1.1.dg"); err != nil {
 		t.Fatal(err)
 	}
@@ -61,11 +62,11 @@ func TestAPasswordlessKeyringIsUnlockedAfterARestart(t *testing.T) {
 func TestAKeyringWithoutACollectionGetsNone(t *testing.T) {
 	t.Parallel()
 	g, k := inKeyring(t, keyringtest.None)
-	wantState(t, k.Probe(t.Context()), store.StateNoCollection)
-	wantUnavailable(t, k.Put(t.Context(), account, "v"), store.StateNoCollection)
-	wantState(t, k.ProbeNow(t.Context()), store.StateNoCollection)
+	wantState(t, k.Probe(t.Context()), words.KeychainNoCollection)
+	wantUnavailable(t, k.Put(t.Context(), account, "v"), words.KeychainNoCollection)
+	wantState(t, k.ProbeNow(t.Context()), words.KeychainNoCollection)
 	g.Kill()
-	wantState(t, k.ProbeNow(t.Context()), store.StateNoOwner)
+	wantState(t, k.ProbeNow(t.Context()), words.KeychainNoOwner)
 }
 
 func TestAFrozenKeyringCostsTheDeadlineAndNothingLands(t *testing.T) {
@@ -75,7 +76,7 @@ func TestAFrozenKeyringCostsTheDeadlineAndNothingLands(t *testing.T) {
 		t.Fatal(err)
 	}
 	k := newQuick(t, keyringtest.Env(g.Address, g.Home)...)
-	eventually(t, "an answer in time", func() bool { return k.ProbeNow(t.Context()).State == store.StateUnlocked })
+	eventually(t, "an answer in time", func() bool { return k.ProbeNow(t.Context()).State == words.KeychainUnlocked })
 	g.Stop()
 	fastest := slack
 	for name, call := range map[string]func() error{
@@ -89,7 +90,7 @@ func TestAFrozenKeyringCostsTheDeadlineAndNothingLands(t *testing.T) {
 		if fastest = min(fastest, took); took > shortTimeout+slack {
 			t.Errorf("%s took %v", name, took)
 		}
-		wantUnavailable(t, err, store.StateHung)
+		wantUnavailable(t, err, words.KeychainHung)
 		if strings.Contains(err.Error(), "bmV3") {
 			t.Errorf("%s: the error shows the value", name)
 		}
@@ -97,9 +98,9 @@ func TestAFrozenKeyringCostsTheDeadlineAndNothingLands(t *testing.T) {
 	if fastest >= 2*time.Second { // the default, where the configured one is not taken
 		t.Errorf("the fastest took %v", fastest)
 	}
-	wantState(t, k.ProbeNow(t.Context()), store.StateHung)
+	wantState(t, k.ProbeNow(t.Context()), words.KeychainHung)
 	g.Continue()
-	wantState(t, longer.ProbeNow(t.Context()), store.StateUnlocked)
+	wantState(t, longer.ProbeNow(t.Context()), words.KeychainUnlocked)
 	// The child probes before it writes: nothing but the probe had been sent.
 	if got, err := longer.Get(t.Context(), account); got != "ak1.1.b2xk" || err != nil {
 		t.Errorf("got %q, %v", got, err)
@@ -111,10 +112,10 @@ func TestAKilledKeyringIsNoOwnerAndItsSuccessorIsAnother(t *testing.T) {
 	g, k := inKeyring(t, keyringtest.Unlocked)
 	before := k.Probe(t.Context())
 	g.Kill()
-	wantState(t, k.ProbeNow(t.Context()), store.StateNoOwner)
+	wantState(t, k.ProbeNow(t.Context()), words.KeychainNoOwner)
 	keyringtest.StartGnomeKeyring(t, g.Address, g.Home, keyringtest.Unlocked)
 	after := k.ProbeNow(t.Context())
-	wantState(t, after, store.StateUnlocked)
+	wantState(t, after, words.KeychainUnlocked)
 	if after.Owner == before.Owner || after.BusID != before.BusID {
 		t.Errorf("before %+v, after %+v", before, after)
 	}
@@ -125,7 +126,7 @@ func TestOneOperationAtATimeAndTheNextWaitsNoLongerThanItMay(t *testing.T) {
 	g, _ := inKeyring(t, keyringtest.Unlocked)
 	name := ownName(t)
 	k := keychain.New(keychain.Config{Env: lookup(keyringtest.Env(g.Address, g.Home)), Executable: name, Timeout: 5 * shortTimeout})
-	wantState(t, k.Probe(t.Context()), store.StateUnlocked)
+	wantState(t, k.Probe(t.Context()), words.KeychainUnlocked)
 	g.Stop()
 	defer g.Continue()
 	first := make(chan error, 1)
@@ -134,7 +135,7 @@ func TestOneOperationAtATimeAndTheNextWaitsNoLongerThanItMay(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_, err := k.Get(ctx, account)
-	wantUnavailable(t, err, store.StateHung)
+	wantUnavailable(t, err, words.KeychainHung)
 	if err == nil || !strings.Contains(err.Error(), "another keychain operation") {
 		t.Errorf("the second: %v", err)
 	}
@@ -143,7 +144,7 @@ func TestOneOperationAtATimeAndTheNextWaitsNoLongerThanItMay(t *testing.T) {
 	if _, err := k.Get(canceled, account); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled caller: %v", err)
 	}
-	wantUnavailable(t, <-first, store.StateHung)
+	wantUnavailable(t, <-first, words.KeychainHung)
 }
 
 func TestOnlyEntriesWithExactlyOurAttributesAreOurs(t *testing.T) {
@@ -196,7 +197,7 @@ func TestDeleteRemovesEveryEntryOfOursAndStopsAtAPrompt(t *testing.T) {
 		}
 		f.onDelete = fakePrompt
 	}()
-	wantUnavailable(t, k.Delete(t.Context(), account), store.StatePromptsOnWrite)
+	wantUnavailable(t, k.Delete(t.Context(), account), words.KeychainPromptsOnWrite)
 	defer f.lock()()
 	if f.dismissed != 1 || f.items[fakeLogin+"/4"] == nil {
 		t.Errorf("%d dismissed, left %v", f.dismissed, f.items)
@@ -208,8 +209,8 @@ func TestKeePassXCIsNotWrittenTo(t *testing.T) {
 	address := keyringtest.StartBus(t)
 	startFake(t, address, "org.keepassxc.KeePassXC.MainWindow")
 	k := newKeychain(t, "DBUS_SESSION_BUS_ADDRESS="+address)
-	wantUnavailable(t, k.Put(t.Context(), account, "v"), store.StatePromptsOnWrite)
-	wantUnavailable(t, k.Delete(t.Context(), account), store.StatePromptsOnWrite)
+	wantUnavailable(t, k.Put(t.Context(), account, "v"), words.KeychainPromptsOnWrite)
+	wantUnavailable(t, k.Delete(t.Context(), account), words.KeychainPromptsOnWrite)
 	if _, err := k.Get(t.Context(), account); !errors.Is(err, store.ErrKeychainAbsent) {
 		t.Errorf("a read: %v", err)
 	}

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/needs"
-	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // prompters are the programs that gnome-keyring's prompts come from; Debian has the
@@ -50,11 +50,11 @@ func TestALockedKeyringOnADesktopShowsNoWindowBecauseOfUs(t *testing.T) {
 	running := make(chan error, 1)
 	go func() { running <- k.Run(ctx) }()
 	for range 5 {
-		wantState(t, k.ProbeNow(t.Context()), store.StateLocked)
+		wantState(t, k.ProbeNow(t.Context()), words.KeychainLocked)
 		_, err := k.Get(t.Context(), account)
-		wantUnavailable(t, err, store.StateLocked)
-		wantUnavailable(t, k.Put(t.Context(), account, "ak1.1.dg"), store.StateLocked)
-		wantUnavailable(t, k.Delete(t.Context(), account), store.StateLocked)
+		wantUnavailable(t, err, words.KeychainLocked)
+		wantUnavailable(t, k.Put(t.Context(), account, "ak1.1.dg"), words.KeychainLocked)
+		wantUnavailable(t, k.Delete(t.Context(), account), words.KeychainLocked)
 	}
 	time.Sleep(time.Second) // a window needs a moment
 	cancel()

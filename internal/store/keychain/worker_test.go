@@ -20,6 +20,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // workerVariable makes the test program one that does what its stdin says with the
@@ -43,7 +44,7 @@ const (
 type reply struct {
 	Token      string
 	Generation uint64
-	Backend    store.Backend
+	Backend    words.Backend
 	Over       uint64 // the generation that over had loaded
 	Failure    string // the name of the error; empty = none
 	Text       string // of the error

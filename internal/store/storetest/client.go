@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 var errRefused = errors.New("the keychain refused")
@@ -32,7 +33,7 @@ func (c *Client) Probe(ctx context.Context) store.Probe { return c.ProbeNow(ctx)
 // ProbeNow tells the ring's state.
 func (c *Client) ProbeNow(context.Context) (p store.Probe) {
 	if c.alive() != nil {
-		return store.Probe{State: store.StateHung}
+		return store.Probe{State: words.KeychainHung}
 	}
 	c.ring.locked(func() { c.ring.calls["probe"]++; p = c.ring.probe() })
 	return p

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // Operation is one kind of keychain call.
@@ -46,7 +47,7 @@ type Keyring struct {
 	mu    sync.Mutex
 	items map[string]string
 	late  []lateWrite
-	state store.KeychainState
+	state words.KeychainState
 	bus   int
 	owner int
 	fault func(Operation) Fault
@@ -70,7 +71,7 @@ const deniedOften = 2
 // NewKeyring makes a healthy, empty keychain.
 func NewKeyring() *Keyring {
 	return &Keyring{
-		items: map[string]string{}, state: store.StateUnlocked, bus: 1, owner: 1,
+		items: map[string]string{}, state: words.KeychainUnlocked, bus: 1, owner: 1,
 		calls: map[string]int{},
 	}
 }
@@ -83,7 +84,7 @@ func (r *Keyring) locked(f func()) {
 
 // SetState is what probes say from now on. A keychain that is not readable also
 // leaves every call unanswered.
-func (r *Keyring) SetState(s store.KeychainState) { r.locked(func() { r.state = s }) }
+func (r *Keyring) SetState(s words.KeychainState) { r.locked(func() { r.state = s }) }
 
 // SetFault chooses the fault of each call; nil = none.
 func (r *Keyring) SetFault(choose func(Operation) Fault) { r.locked(func() { r.fault = choose }) }
@@ -110,7 +111,7 @@ func (r *Keyring) Calls(kind string) (n int) { r.locked(func() { n = r.calls[kin
 
 // Healthy reports whether every call will be done and answered truly.
 func (r *Keyring) Healthy() (healthy bool) {
-	r.locked(func() { healthy = r.fault == nil && r.state == store.StateUnlocked })
+	r.locked(func() { healthy = r.fault == nil && r.state == words.KeychainUnlocked })
 	return healthy
 }
 
@@ -157,9 +158,9 @@ func (r *Keyring) apply(w lateWrite) {
 func (r *Keyring) probe() store.Probe {
 	p := store.Probe{State: r.state, Provider: "storetest", BusID: fmt.Sprintf("bus-%d", r.bus), Owner: fmt.Sprintf(":1.%d", r.owner)}
 	switch r.state {
-	case store.StateNoBus:
+	case words.KeychainNoBus:
 		p.BusID, p.Owner = "", ""
-	case store.StateNoOwner:
+	case words.KeychainNoOwner:
 		p.Owner = ""
 	}
 	return p
@@ -175,7 +176,7 @@ func (r *Keyring) next(op Operation, account string) Fault {
 		}
 	}
 	switch {
-	case r.state == store.StateNoBus || r.state == store.StateNoOwner || r.state == store.StateDisabled:
+	case r.state == words.KeychainNoBus || r.state == words.KeychainNoOwner || r.state == words.KeychainDisabled:
 		return FaultError
 	case !r.state.Readable(), op != OperationGet && !r.state.Writable():
 		return FaultHang // a prompt is waiting
