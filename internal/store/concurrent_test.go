@@ -101,7 +101,7 @@ func TestALoadDuringAnAdoptionGivesTheSession(t *testing.T) {
 						_, _, _ = storeOf(m, 1).Load(ctx, m.id)
 					})
 					_, _, err := storeOf(m, 0).Load(t.Context(), m.id)
-					if errors.Is(err, store.ErrNoSession) && !(mode == store.ModeFile && strings.HasPrefix(name, "keychain")) {
+					if errors.Is(err, store.ErrNoSession) && !(mode == words.ModeFile && strings.HasPrefix(name, "keychain")) {
 						t.Errorf("interrupted at operation %d: %v", at, err)
 					}
 				}
