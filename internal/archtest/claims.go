@@ -13,10 +13,9 @@ type claim struct {
 	untested bool     // the row says why no test can hold it
 }
 
-var (
-	heldByPattern = regexp.MustCompile("`(\\w+\\.(?:Test|Fuzz)\\w+)`")
-	untestedText  = "no test:"
-)
+const untestedText = "no test:"
+
+var heldByPattern = regexp.MustCompile("`(\\w+\\.(?:Test|Fuzz)\\w+)`")
 
 // claimsOf reads the tables of docs/claims.md, each below the heading of a document.
 func claimsOf(text string) []claim {
