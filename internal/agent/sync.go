@@ -38,6 +38,7 @@ func (l *link) sync(ctx context.Context) error {
 	if err != nil {
 		return l.refused(ctx, err)
 	}
+	l.accepted = true
 	first := !l.d.heard()
 	if l.d.contact(false); first {
 		l.d.saveCache() // or a cut would leave the contact of an earlier run
