@@ -24,7 +24,7 @@ func (doctorCmd) Run(a *app) error {
 		Name: words.FileManifests, Warn: owner.KnownWarn, Limit: owner.KnownLimit, FileLimit: owner.KnownFileLimit,
 		Check: owner.CheckKnown,
 	}
-	if a.global.Broker != "" {
+	if a.global.Broker != a.getenv("AGENTKEYS_BROKER") { // the variable is a setting of its own name
 		cfg.Flags["broker"] = a.global.Broker
 	}
 	reports, err := checkup.Reports(a.ctx, cfg, id)

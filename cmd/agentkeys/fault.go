@@ -30,8 +30,6 @@ const (
 	hintInit   = "agentkeys init"
 	hintDoctor = "agentkeys doctor"
 
-	hintRestore = "agentkeys-broker restore FILE --data DIR   (on that broker's machine, with a backup of the broker that knows it)"
-
 	hintCertificate = "compare with the URL that agentkeys-broker prints when it starts; another key is another broker"
 )
 
@@ -79,7 +77,7 @@ func rules() []cli.Rule {
 		cli.On(errInterrupted, words.ExitFault, "interrupted", ""),
 		cli.On(errProgram, words.ExitNoProgram, protocol.CodeNotFound, ""),
 		cli.On(errNotExecutable, words.ExitNotExecutable, "not_executable", ""),
-		cli.On(owner.ErrUnknownAccount, words.ExitFault, "account_unknown", hintRestore),
+		cli.On(owner.ErrUnknownAccount, words.ExitFault, "account_unknown", doctor.HintBrokerRestore),
 		cli.On(owner.ErrKind, words.ExitUsage, cli.CodeUsage, ""),
 		cli.On(owner.BothError{}, words.ExitUsage, cli.CodeUsage, ""),
 		cli.On(brokerclient.ErrURL, words.ExitUsage, cli.CodeUsage, ""),

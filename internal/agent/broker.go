@@ -1,9 +1,11 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/words"
@@ -74,4 +76,14 @@ func (d *Daemon) told(err error) string {
 	}
 	base, _, _ := strings.Cut(at.URL, "#") // the pins are long and say nothing to a person
 	return fmt.Sprintf("%s, named by %s: %s", base, at.From, protocol.Reason(err))
+}
+
+// wrongBroker is the hint where err is what a broker answers that is not the session's, and
+// a setting names it; empty: the condition's own hint fits.
+func (d *Daemon) wrongBroker(err error) string {
+	stranger := errors.Is(err, protocol.ErrCertificate) || errors.Is(err, protocol.ErrForeign) || hasCode(err, protocol.CodeTokenUnknown)
+	if !stranger || d.keeper().From == protocol.BrokerOfSession {
+		return ""
+	}
+	return condition.HintSettings
 }

@@ -128,9 +128,12 @@ func (l *link) away(err error) {
 		v.online, v.parked, v.tried, v.fetched = false, v.parked && isAboutSession(err), true, true
 	})
 	d.c.Observer.BrokerUp(false)
-	certificate := errors.Is(err, protocol.ErrCertificate)
-	d.c.Conditions.Set(condition.BrokerCertificateChanged, certificate, d.told(err))
-	d.c.Conditions.Set(condition.BrokerAway, !certificate, d.told(err))
+	held, other := condition.BrokerAway, condition.BrokerCertificateChanged
+	if errors.Is(err, protocol.ErrCertificate) {
+		held, other = other, held
+	}
+	d.c.Conditions.Set(other, false, "")
+	d.c.Conditions.SetHint(held, d.told(err), d.wrongBroker(err))
 	d.noteLease()
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -134,6 +135,7 @@ func TestABrokerThatDoesNotKnowTheSessionChangesNothing(t *testing.T) {
 		"an honest one":            nil,
 		"one that never answers":   protocol.ErrUnreachable,
 		"another certificate":      protocol.ErrCertificate,
+		"a web server":             fmt.Errorf("%w: %w", protocol.ErrUnreachable, protocol.ErrForeign),
 		"restored":                 refusal(503, protocol.CodeRestored),
 		"one that calls it lapsed": refusal(401, protocol.CodeSessionExpired),
 	} {
@@ -152,7 +154,10 @@ func TestABrokerThatDoesNotKnowTheSessionChangesNothing(t *testing.T) {
 				expect(t, "state", d.state(), "offline")
 				expect(t, "still served", d.value("openrouter"), "sk-1")
 				if told := fmt.Sprint(d.Status().Conditions); !strings.Contains(told, elsewhere+", named by /etc/agentkeys/daemon.toml: ") {
-					t.Errorf("nobody says where the wrong broker is named: %s", told)
+					t.Errorf("it is not said where the wrong broker is named: %s", told)
+				}
+				if stranger := name == "an honest one" || name == "another certificate" || name == "a web server"; stranger != hints(d, w.wallet) {
+					t.Errorf("the hint to the settings: %v", d.Status().Conditions)
 				}
 				after := w.load()
 				if !after.Token.Equal(before.Token) || !after.DeviceKey.Equal(before.DeviceKey) || after.Ended != nil || after.Broker != before.Broker {
@@ -169,6 +174,13 @@ func TestABrokerThatDoesNotKnowTheSessionChangesNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// hints reports whether a condition names the command that shows which setting names the broker.
+func hints(d *daemon, w wallet.Wallet) bool {
+	return slices.ContainsFunc(d.Status().Conditions, func(c protocol.StatusCondition) bool {
+		return c.Hint == strings.ReplaceAll(condition.HintSettings, "<wallet>", w.String())
+	})
 }
 
 // A renewal that is due begins with a save: not before the broker took the token.

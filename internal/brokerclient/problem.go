@@ -28,10 +28,10 @@ var (
 func parseProblem(status int, h http.Header, body []byte, now time.Time) (*protocol.Problem, error) {
 	var p protocol.Problem
 	if err := strictjson.DecodeLenient(body, &p); err != nil {
-		return nil, fmt.Errorf("%w: HTTP %d: %w", errForeign, status, err)
+		return nil, fmt.Errorf("%w: HTTP %d: %w", protocol.ErrForeign, status, err)
 	}
 	if !codePattern.MatchString(p.Code) || !opaque(p.Challenge) || !opaque(p.DenyMAC) {
-		return nil, fmt.Errorf("%w: HTTP %d without a code", errForeign, status)
+		return nil, fmt.Errorf("%w: HTTP %d without a code", protocol.ErrForeign, status)
 	}
 	p.Status = status
 	p.Title, p.Detail = display.Clip(p.Title, maxText), display.Clip(p.Detail, maxText)

@@ -30,7 +30,7 @@ const (
 
 var (
 	errTooLarge = errors.New("the answer is too large")
-	errForeign  = errors.New("the answer is not a broker's")
+	errGateway  = errors.New("a proxy answers that it misses the broker")
 )
 
 // call is one request. Only token and body hold secrets.
@@ -69,10 +69,10 @@ type answer struct {
 // into decodes the body of an answer.
 func (a answer) into(reply any) error {
 	if a.status != http.StatusOK && a.status != http.StatusCreated {
-		return unreachable(fmt.Errorf("%w: HTTP %d", errForeign, a.status))
+		return unreachable(fmt.Errorf("%w: HTTP %d", protocol.ErrForeign, a.status))
 	}
 	if err := strictjson.DecodeLenient(a.body, reply); err != nil {
-		return unreachable(err)
+		return unreachable(fmt.Errorf("%w: %w", protocol.ErrForeign, err))
 	}
 	return nil
 }
@@ -100,7 +100,7 @@ func (c *Client) tell(ctx context.Context, cl call) error {
 	case http.StatusNoContent, http.StatusOK, http.StatusCreated:
 		return nil
 	}
-	return unreachable(fmt.Errorf("%w: HTTP %d", errForeign, a.status))
+	return unreachable(fmt.Errorf("%w: HTTP %d", protocol.ErrForeign, a.status))
 }
 
 // send sends one request and reports it to Observe.
@@ -214,11 +214,13 @@ func (c *Client) classify(a answer) (answer, error) {
 		return a, nil
 	case a.status >= 200 && a.status < 300 && kind == typeJSON:
 		return a, nil
+	case a.status == http.StatusBadGateway, a.status == http.StatusServiceUnavailable, a.status == http.StatusGatewayTimeout:
+		return answer{}, unreachable(fmt.Errorf("%w: HTTP %d", errGateway, a.status))
 	case a.status == http.StatusRequestEntityTooLarge:
 		return answer{}, unreachable(fmt.Errorf("%w: HTTP 413: a proxy on the way takes no request of %d bytes, and the broker takes up to %d (nginx: client_max_body_size 9m)",
-			errForeign, a.sent, protocol.MaxApproveBody))
+			protocol.ErrForeign, a.sent, protocol.MaxApproveBody))
 	}
-	return answer{}, unreachable(fmt.Errorf("%w: HTTP %d", errForeign, a.status))
+	return answer{}, unreachable(fmt.Errorf("%w: HTTP %d", protocol.ErrForeign, a.status))
 }
 
 func (c *Client) observeDate(h http.Header, arrived time.Time) {

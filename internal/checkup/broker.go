@@ -3,6 +3,7 @@ package checkup
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -10,44 +11,80 @@ import (
 	"github.com/agentkeys/agentkeys/internal/buildinfo"
 	"github.com/agentkeys/agentkeys/internal/doctor"
 	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/secret"
 )
 
-// broker asks who the broker is, once for each address; without a token. nil: no
-// session and no settings name one, and none is expected to.
-func (m *machine) broker(ctx context.Context, f doctor.Facts, at protocol.StatusBroker) *doctor.Broker {
+// asked is what a broker said of itself.
+type asked struct {
+	doctor.Broker
+	client *brokerclient.Client // nil: there is nothing more to ask
+}
+
+// broker asks who the broker is, once for each address, and whether it takes the session.
+// nil: no session and no settings name one, and none is expected to.
+func (m *machine) broker(ctx context.Context, f *doctor.Facts, p *patient) *doctor.Broker {
+	at := p.broker()
+	token := p.token()
+	if d := f.Socket.Kept(); ofMachine(at) && d.URL != "" && d.URL != at.URL && brokerclient.CheckURL(d.URL) == nil {
+		if filepath.IsAbs(at.From) {
+			f.Settings.Broker, _, _ = strings.Cut(at.URL, "#")
+			f.Settings.BrokerFrom = at.From
+		}
+		at, token = d, secret.String{} // no token goes where only a daemon says so
+	}
 	if at.URL == "" && (f.Slot == nil || !f.Slot.Saved || f.Slot.Removed) {
 		return nil
 	}
 	if m.brokers[at.URL] == nil {
 		m.brokers[at.URL] = askBroker(ctx, at.URL, f.Clock.Floor)
 	}
-	b := *m.brokers[at.URL]
+	a := m.brokers[at.URL]
+	b := a.Broker
 	b.From = at.From
+	if a.client != nil && !token.IsZero() {
+		b.Refusal = askSession(ctx, a.client, token)
+	}
 	return &b
 }
 
-func askBroker(ctx context.Context, url string, floor time.Time) *doctor.Broker {
+// ofMachine reports whether the broker is named where a daemon finds it too: not by a flag or
+// variable of this process.
+func ofMachine(at protocol.StatusBroker) bool {
+	return at.From == "" || at.From == protocol.BrokerOfSession || filepath.IsAbs(at.From)
+}
+
+func askBroker(ctx context.Context, url string, floor time.Time) *asked {
 	if url == "" {
-		return &doctor.Broker{}
+		return &asked{}
 	}
 	shown, _, pinned := strings.Cut(url, "#") // the pins are long and say nothing to a person
-	b := &doctor.Broker{URL: shown, Pinned: pinned}
+	b := doctor.Broker{URL: shown, Pinned: pinned}
 	client, err := brokerclient.New(brokerclient.Config{
 		URL: url, Version: buildinfo.Version(), Timeout: askTimeout, Floor: func() time.Time { return floor },
 	})
 	if err != nil {
-		return &doctor.Broker{URL: "not a URL", Bad: err.Error()} // the text may be anything a person pasted
+		return &asked{Broker: doctor.Broker{URL: "not a URL", Bad: err.Error()}} // the text may be anything a person pasted
 	}
-	defer client.Close()
 	info, err := client.Info(ctx)
 	if err != nil {
-		b.Away, b.Certificate = protocol.Reason(err), errors.Is(err, protocol.ErrCertificate)
-		return b
+		client.Close()
+		b.Away, b.Certificate, b.Foreign = protocol.Reason(err), errors.Is(err, protocol.ErrCertificate), errors.Is(err, protocol.ErrForeign)
+		return &asked{Broker: b}
 	}
 	if info.ReadOnly {
 		b.ReadOnly = protocol.ReadOnlyText(info.ReadOnlyReason)
 	}
 	b.ClockHeld = info.ClockHeld
 	b.Version, b.Offset = info.Version, time.Until(time.Unix(info.Time, 0))
-	return b
+	return &asked{Broker: b, client: client}
+}
+
+// askSession shows the broker the session's token, as its daemon or owner does. nil: it
+// takes it, or gave no answer.
+func askSession(ctx context.Context, c *brokerclient.Client, token secret.String) *protocol.Problem {
+	var p *protocol.Problem
+	if _, err := c.Session(ctx, token); errors.As(err, &p) {
+		return p
+	}
+	return nil
 }

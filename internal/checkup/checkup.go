@@ -36,14 +36,15 @@ type machine struct {
 	cfg     Config
 	home    string
 	euid    int
-	brokers map[string]*doctor.Broker // that were asked already
+	brokers map[string]*asked // by address
 }
 
 // Reports examines one slot, or with a zero id all slots of this machine; where there
 // is none, the machine alone. Errors: paths.ErrHome, a usage error. All else that is
 // wrong is in the reports.
 func Reports(ctx context.Context, cfg Config, id session.ID) ([]doctor.Report, error) {
-	m := &machine{cfg: cfg, euid: os.Geteuid(), brokers: map[string]*doctor.Broker{}}
+	m := &machine{cfg: cfg, euid: os.Geteuid(), brokers: map[string]*asked{}}
+	defer m.close()
 	var err error
 	if m.home, err = paths.Home(cfg.Getenv, m.euid); err != nil {
 		return nil, err
@@ -62,6 +63,14 @@ func Reports(ctx context.Context, cfg Config, id session.ID) ([]doctor.Report, e
 		reports = append(reports, doctor.Examine(f))
 	}
 	return reports, nil
+}
+
+func (m *machine) close() {
+	for _, a := range m.brokers {
+		if a.client != nil {
+			a.client.Close()
+		}
+	}
 }
 
 // slots finds what there is to examine: slots, and sockets of daemons whose slot
@@ -124,7 +133,7 @@ func (m *machine) facts(ctx context.Context, id session.ID) doctor.Facts {
 		f.Boot = m.boot(f, w)
 		m.metrics(ctx, &f)
 	}
-	f.Broker = m.broker(ctx, f, p.broker())
+	f.Broker = m.broker(ctx, &f, p)
 	return f
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/doctor"
 	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/secret"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/settings"
 	"github.com/agentkeys/agentkeys/internal/store"
@@ -37,6 +38,18 @@ func (p patient) broker() protocol.StatusBroker {
 		return protocol.StatusBroker{URL: url, From: protocol.BrokerOfSession}
 	}
 	return p.named
+}
+
+// token is what the session shows its broker; zero: it has none to show. One that may
+// have been renewed already, which the daemon finds out, says nothing.
+func (p patient) token() secret.String {
+	if p.session == nil || !p.session.Next.IsZero() {
+		return secret.String{}
+	}
+	if s, _ := p.session.At(p.named.URL); s.Ended != nil {
+		return secret.String{}
+	}
+	return p.session.Token
 }
 
 // lookAtKeychain opens the store as the settings say and probes once. In file mode,

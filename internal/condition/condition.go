@@ -90,7 +90,7 @@ func Declared() []Declaration {
 		{CacheCorrupt, Warning, "the cache was damaged; it is fetched again", ""},
 		{OfflineTooLong, Error, "the broker was away for longer than the owner allows", ""},
 		{DeviceKeyMissing, Error, "the session has no device keys, so no credential can be opened", hintRecover},
-		{SettingsRefused, Error, "the settings were not taken at the last reload, and those before them go on", "agentkeys-daemon run --print-config --wallet <wallet>"},
+		{SettingsRefused, Error, "the settings were not taken at the last reload, and those before them go on", HintSettings},
 	}
 }
 
@@ -130,9 +130,13 @@ const HintUpgrade = "upgrade agentkeys"
 // gives the slot new keys.
 const HintRecover = hintRecover
 
+// HintSettings shows which settings count and where each is set: for a setting that names
+// a broker other than the session's.
+const HintSettings = "agentkeys-daemon run --print-config --wallet <wallet>"
+
 // otherHint is a second hint that a daemon may send, for a case that the declared one does
 // not mend: a slot that a newer version wrote, a keychain that the units' user can never
-// have, and a renewal that the broker denies.
+// have, a renewal that the broker denies, and a wrong broker that a setting names.
 func otherHint(code Code) string {
 	switch code {
 	case SlotCorrupt:
@@ -141,6 +145,8 @@ func otherHint(code Code) string {
 		return AsRoot(hintRecover)
 	case RenewalFailing:
 		return HintRecover
+	case BrokerAway, BrokerCertificateChanged:
+		return HintSettings
 	}
 	return ""
 }

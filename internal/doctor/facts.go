@@ -38,6 +38,9 @@ type Settings struct {
 	Problems  []string   // of the files and variables; none when they were understood
 	Store     words.Mode // session_store: auto, file, keychain
 	StoreFrom string     // where that was set: `default`, a path, a variable's name
+
+	Broker     string // URL that a file names and the daemon that runs has not taken up; empty: none
+	BrokerFrom string // that file
 }
 
 // Memory is how this process is kept from others of its user.
@@ -164,18 +167,21 @@ type Disk struct {
 	Full     bool
 }
 
-// Broker is one question without authentication.
+// Broker is one question without authentication, and one with the session's token.
 type Broker struct {
 	URL         string // empty: not known
 	From        string // who names it: `session`, or a setting's file, variable or flag
 	Pinned      bool   // known by its key, not by an authority
 	Bad         string // why URL is none
 	Away        string // why it did not answer
+	Foreign     bool   // Away because what answers is no broker
 	Certificate bool   // Away because of TLS
 	Version     string
 	ReadOnly    string        // why it can write nothing; empty: it can
 	Offset      time.Duration // its clock minus this machine's
 	ClockHeld   bool          // its clock jumped, and nobody accepted it yet
+
+	Refusal *protocol.Problem // of the session's token; nil: it takes it, or was not asked
 }
 
 // owner reports whether the slot is one of the owner's command line.
@@ -190,6 +196,14 @@ func (s *Slot) live() bool { return s != nil && s.Saved && !s.Removed }
 // served reports whether a daemon listens; a nil socket has none.
 func (s *Socket) served() bool {
 	return s != nil && (s.State == SocketAnswers || s.State == SocketClosed || s.State == SocketSilent)
+}
+
+// Kept is the broker that a daemon which answers says that it uses; zero: none did.
+func (s *Socket) Kept() protocol.StatusBroker {
+	if s == nil || s.Daemon == nil {
+		return protocol.StatusBroker{}
+	}
+	return s.Daemon.Broker
 }
 
 // foreign reports whether the slot is another user's, whose keychain is out of reach.

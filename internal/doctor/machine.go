@@ -10,13 +10,6 @@ import (
 const (
 	// firstYear: a board without a battery starts in 1970 or at its image's date.
 	firstYear = 2024
-	// clockSlack is how far the clock may be from the broker's, as in the daemon.
-	clockSlack = 5 * time.Minute
-
-	// HintBrokerClock is for a broker whose clock jumped.
-	HintBrokerClock = "on the broker's machine, once its clock is right: agentkeys-broker clock --accept --data DIR"
-	// HintBrokerDisk is what helps a broker that is read_only.
-	HintBrokerDisk = "on the broker's machine: df -h; sudo journalctl -u agentkeys-broker"
 
 	hintClock = "sudo timedatectl set-ntp true"
 	hintSwap  = "sudo sed -i 's/$/ cgroup_enable=memory/' /boot/firmware/cmdline.txt && sudo reboot"
@@ -29,6 +22,9 @@ func (f Facts) settings() []finding {
 	}
 	if checks == nil {
 		checks = one(ok("settings", "understood; session_store is %s (%s)", f.Settings.Store, f.Settings.StoreFrom))
+	}
+	if s := f.Settings; s.Broker != "" {
+		checks = append(checks, warn("settings", f.Holder.Reload(f.EUID), "%s names the broker %s, and the daemon stays at another until it reads its settings again", s.BrokerFrom, s.Broker))
 	}
 	return checks
 }
@@ -70,62 +66,4 @@ func (f Facts) clock() []finding {
 		return one(warn("clock", hintClock, "%s: it is not synchronised", now).follows("broker_clock"))
 	}
 	return one(ok("clock", "%s, synchronised", now))
-}
-
-func (f Facts) broker() []finding {
-	b := f.Broker
-	switch {
-	case b == nil:
-		return nil
-	case b.URL == "":
-		return one(warn("broker", "", "not known: no settings name it and the session cannot be read").
-			follows("settings", "keychain", "permissions", "slot", "session"))
-	case b.Bad != "":
-		return one(fail("broker", f.rename(), "%s", b.Bad))
-	case b.Certificate:
-		return one(fail("broker", f.rename(), "%s: its certificate is refused: %s", b.name(), b.Away).says(condition.BrokerCertificateChanged))
-	case b.Away != "":
-		return one(warn("broker", b.ask(), "%s: %s", b.name(), b.Away).says(condition.BrokerAway))
-	}
-	checks := one(ok("broker", "%s answers, version %s", b.name(), b.Version))
-	if b.ReadOnly != "" {
-		checks = one(warn("broker", HintBrokerDisk, "%s answers, version %s, and is read_only: %s; it refuses what it would have to write", b.name(), b.Version, b.ReadOnly).
-			says(condition.BrokerAway))
-	}
-	if b.ClockHeld {
-		return append(checks, warn("broker_clock", HintBrokerClock, "the broker's clock jumped: no session lapses there and no unused approval ends until a person accepts it; it differs by %s", b.Offset.Round(time.Second)))
-	}
-	if b.Offset.Abs() > clockSlack {
-		return append(checks, warn("broker_clock", hintClock, "the broker's clock differs by %s", b.Offset.Round(time.Second)).
-			says(condition.ClockWrong).follows(string(condition.ClockNotSet)))
-	}
-	return append(checks, ok("broker_clock", "within %s of the broker's", clockSlack))
-}
-
-// name is the address, and who names it.
-func (b *Broker) name() string {
-	if b.From == "" {
-		return b.URL
-	}
-	return b.URL + " (from " + b.From + ")"
-}
-
-// rename is the command for a broker that is not the session's: a setting that names it is
-// to be looked at, else the session is made anew.
-func (f Facts) rename() string {
-	if from := f.Broker.From; f.owner() || from == "" || from == brokerOfSession {
-		return f.renew()
-	}
-	return strings.TrimSuffix("agentkeys-daemon run --print-config --wallet "+f.Wallet, " --wallet ")
-}
-
-// brokerOfSession is Broker.From where no setting names it.
-const brokerOfSession = "session"
-
-// ask is the command that asks the broker as any program does.
-func (b *Broker) ask() string {
-	if b.Pinned {
-		return "curl -k " + b.URL + "/v1/info" // curl knows no authority for it
-	}
-	return "curl " + b.URL + "/v1/info"
 }

@@ -22,7 +22,7 @@ type verdict struct {
 
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
-	for _, table := range []map[string]verdict{machineVerdicts(), slotVerdicts(), keychainVerdicts(), bootVerdicts(), socketVerdicts(), metricsVerdicts()} {
+	for _, table := range []map[string]verdict{machineVerdicts(), brokerVerdicts(), slotVerdicts(), keychainVerdicts(), bootVerdicts(), socketVerdicts(), metricsVerdicts()} {
 		for title, v := range table {
 			t.Run(title, func(t *testing.T) {
 				t.Parallel()
@@ -54,24 +54,14 @@ func machineVerdicts() map[string]verdict {
 		"swap on the card":     {func(f *doctor.Facts) { f.Memory.Swap, f.Memory.Cmdline = "/var/swap", true }, "memory", doctor.Warn, "/var/swap", "sudo sed -i 's/$/ cgroup_enable=memory/' /boot/firmware/cmdline.txt && sudo reboot"},
 		"a silent kernel":      {func(f *doctor.Facts) { f.Memory.Err = "EPERM" }, "memory", doctor.Warn, "EPERM", ""},
 
-		"the clock of 1970":            {func(f *doctor.Facts) { f.Now = time.Unix(30, 0) }, "clock", doctor.Warn, "not set", ntp},
-		"before the build":             {func(f *doctor.Facts) { f.Clock.Floor = now.Add(time.Hour) }, "clock", doctor.Warn, "certainly past", ntp},
-		"no floor is known":            {func(f *doctor.Facts) { f.Clock.Floor = time.Time{} }, "clock", doctor.OK, "synchronised", ""},
-		"not synchronised":             {func(f *doctor.Facts) { f.Clock.Synced = false }, "clock", doctor.Warn, "not synchronised", ntp},
-		"a system that says nothing":   {func(f *doctor.Facts) { f.Clock = doctor.Clock{} }, "clock", doctor.OK, "does not say", ""},
-		"far from the broker":          {func(f *doctor.Facts) { f.Broker.Offset = -6 * time.Minute }, "broker_clock", doctor.Warn, "-6m0s", ntp},
-		"the broker's clock jumped":    {func(f *doctor.Facts) { f.Broker.ClockHeld = true }, "broker_clock", doctor.Warn, "no session lapses", doctor.HintBrokerClock},
-		"near the broker":              {func(f *doctor.Facts) { f.Broker.Offset = 4 * time.Minute }, "broker_clock", doctor.OK, "within", ""},
-		"pinned broker away":           {func(f *doctor.Facts) { f.Broker.Away, f.Broker.Pinned = "refused", true }, "broker", doctor.Warn, "refused", "curl -k https://mini.local:8420/v1/info"},
-		"broker away":                  {func(f *doctor.Facts) { f.Broker.Away = "refused" }, "broker", doctor.Warn, "refused", "curl https://mini.local:8420/v1/info"},
-		"broker with a full disk":      {func(f *doctor.Facts) { f.Broker.ReadOnly = "no space is left" }, "broker", doctor.Warn, "read_only: no space is left", doctor.HintBrokerDisk},
-		"another certificate":          {func(f *doctor.Facts) { f.Broker.Away, f.Broker.Certificate = "pin", true }, "broker", doctor.Fail, "certificate", renew},
-		"a setting names the broker":   {func(f *doctor.Facts) { f.Broker.From = "AGENTKEYS_BROKER" }, "broker", doctor.OK, "(from AGENTKEYS_BROKER) answers", ""},
-		"a setting names a stranger":   {func(f *doctor.Facts) { f.Broker.Away, f.Broker.Certificate, f.Broker.From = "pin", true, "/etc/x.toml" }, "broker", doctor.Fail, "(from /etc/x.toml): its certificate", "agentkeys-daemon run --print-config --wallet " + name},
-		"the session names it":         {func(f *doctor.Facts) { f.Broker.Away, f.Broker.Certificate, f.Broker.From = "pin", true, "session" }, "broker", doctor.Fail, "(from session)", renew},
-		"no URL":                       {func(f *doctor.Facts) { f.Broker.Bad = "not a broker's URL" }, "broker", doctor.Fail, "not a broker's URL", renew},
-		"broker not known":             {func(f *doctor.Facts) { f.Broker.URL = "" }, "broker", doctor.Warn, "not known", ""},
-		"an owner's broker is another": {func(f *doctor.Facts) { owner(f); f.Broker.Certificate, f.Broker.Away = true, "pin" }, "broker", doctor.Fail, "pin", "agentkeys init --recovery-key -"},
+		"the clock of 1970":          {func(f *doctor.Facts) { f.Now = time.Unix(30, 0) }, "clock", doctor.Warn, "not set", ntp},
+		"before the build":           {func(f *doctor.Facts) { f.Clock.Floor = now.Add(time.Hour) }, "clock", doctor.Warn, "certainly past", ntp},
+		"no floor is known":          {func(f *doctor.Facts) { f.Clock.Floor = time.Time{} }, "clock", doctor.OK, "synchronised", ""},
+		"not synchronised":           {func(f *doctor.Facts) { f.Clock.Synced = false }, "clock", doctor.Warn, "not synchronised", ntp},
+		"a system that says nothing": {func(f *doctor.Facts) { f.Clock = doctor.Clock{} }, "clock", doctor.OK, "does not say", ""},
+		"far from the broker":        {func(f *doctor.Facts) { f.Broker.Offset = -6 * time.Minute }, "broker_clock", doctor.Warn, "-6m0s", ntp},
+		"the broker's clock jumped":  {func(f *doctor.Facts) { f.Broker.ClockHeld = true }, "broker_clock", doctor.Warn, "no session lapses", doctor.HintBrokerClock},
+		"near the broker":            {func(f *doctor.Facts) { f.Broker.Offset = 4 * time.Minute }, "broker_clock", doctor.OK, "within", ""},
 	}
 }
 

@@ -11,6 +11,9 @@ var (
 	// ErrUnreachable: no answer, or one that is not a broker's (a proxy's page, a 401
 	// without a code of ours, a malformed body). Try again later.
 	ErrUnreachable = errors.New("the broker cannot be reached")
+	// ErrForeign is an ErrUnreachable: what answers at the URL is not a broker, so the URL may
+	// be wrong. A proxy that says that it cannot reach the broker is not meant.
+	ErrForeign = errors.New("the answer is not a broker's")
 	// ErrCertificate: the certificate was refused: wrong pin, name or chain. A person has to look.
 	ErrCertificate = errors.New("the broker's certificate is not the expected one")
 	// ErrUnpinned is an ErrCertificate: the broker signed its certificate itself, and the URL
