@@ -13,6 +13,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/broker"
 	"github.com/agentkeys/agentkeys/internal/broker/datadir"
 	"github.com/agentkeys/agentkeys/internal/broker/sqlite"
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/secret"
 )
 
@@ -31,6 +32,14 @@ type backupCommand struct {
 
 // Run writes a copy while a broker may serve; it changes nothing in the data directory.
 func (c *backupCommand) Run(at *call) error {
+	err := c.run(at)
+	if errors.Is(err, fs.ErrNotExist) {
+		return cli.Hinted(err, "give the --data DIR of a broker, and a FILE in a directory that exists")
+	}
+	return err
+}
+
+func (c *backupCommand) run(at *call) error {
 	dir, err := datadir.Existing(c.Data)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -41,6 +42,11 @@ type grammar struct {
 	Restore    restoreCommand    `cmd:"" help:"Put a backup in place, while no broker serves DIR. Agents then wait for their owner's next command."`
 	Clock      clockCommand      `cmd:"" help:"Say that the clock of this machine is right, after a jump: sessions lapse by it again."`
 	Version    versionCommand    `cmd:"" help:"Say which build this is."`
+}
+
+// data is the directory that was named; empty for a command that takes none.
+func (g grammar) data() string {
+	return cmp.Or(g.Serve.Data, g.Reload.Data, g.SetupToken.Data, g.Backup.Data, g.Restore.Data, g.Clock.Data)
 }
 
 // dataFlag is what every command works on.

@@ -35,8 +35,11 @@ func openData(path string) (dir datadir.Dir, warning string, err error) {
 	if mountErr == nil && m.Network() {
 		return dir, "", fmt.Errorf("%s lies on %s: %w", full, m, errNetwork)
 	}
-	if err := datadir.Try(full); errors.Is(err, atomicfile.ErrUnfit) {
-		return dir, "", err // a disk that is full or read-only is for the broker to judge
+	switch err := datadir.Try(full); {
+	case errors.Is(err, syscall.EROFS) && mountErr == nil:
+		return dir, "", fmt.Errorf("%s lies on %s: %w", full, m, syscall.EROFS)
+	case errors.Is(err, atomicfile.ErrUnfit), errors.Is(err, atomicfile.ErrNoDir), errors.Is(err, syscall.EROFS):
+		return dir, "", err // of a disk that is full the broker says more
 	}
 	if dir, err = datadir.Open(path); err != nil {
 		return dir, "", err

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/agentkeys/agentkeys/internal/atomicfile"
@@ -17,6 +18,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/harden"
+	"github.com/agentkeys/agentkeys/internal/mounts"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/stdio"
 	"github.com/agentkeys/agentkeys/internal/supervise"
@@ -50,7 +52,29 @@ func parseAndRun(at *call) error {
 	if parsed.Command() != "serve" {
 		at.hangups.Release()
 	}
-	return parsed.Run(at)
+	return hintDisk(parsed.Run(at), g.data())
+}
+
+// hintDisk adds the command for the disk of the data directory, if err says that it is read
+// only or full. A file that err names may be on another disk.
+func hintDisk(err error, data string) error {
+	cause, path := err, data
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		path = at.Path
+	}
+	var unwritable *broker.Unwritable
+	switch said := errors.As(err, &unwritable); {
+	case said && unwritable.Reason == protocol.ReadOnlyNoSpace:
+		cause, path = syscall.ENOSPC, data
+	case said && unwritable.Reason == protocol.ReadOnlyMount:
+		cause, path = syscall.EROFS, data
+	}
+	full, absErr := filepath.Abs(path)
+	if hint := mounts.Mend(full, cause); absErr == nil && hint != "" {
+		return cli.Hinted(err, hint)
+	}
+	return err
 }
 
 // failureOf is how err is told; args are what was typed.
@@ -68,7 +92,7 @@ func failureOf(err error, args []string) *cli.Failure {
 	case errors.As(err, &idle):
 		f.Exit, f.Code, f.Hint = words.ExitUnreachable, "not_serving", unitCommand("start", idle.data, "")
 	case errors.As(err, &full):
-		f.Code, f.Hint = protocol.CodeReadOnly, "df -h"
+		f.Code = protocol.CodeReadOnly
 	}
 	return f
 }
@@ -79,6 +103,8 @@ func rules() []cli.Rule {
 		return cli.On(is, words.ExitFault, code, hint)
 	}
 	return []cli.Rule{
+		fault(stdio.ErrOutput, cli.CodeError, ""),
+		fault(atomicfile.ErrNoDir, "home_unfit", "give another --data DIR: a directory, or a path where one can be made; a link to a disk needs that disk mounted"),
 		fault(datadir.ErrBusy, "busy", "stop the other one, or give another --data"),
 		fault(datadir.ErrTLSKey, "tls_key", "chmod 600 it, or put it back from a copy; only if it is lost, remove it: then owners and boards need the new URL"),
 		fault(atomicfile.ErrUnfit, "home_unfit", "give another --data DIR, on a file system with owners and modes, as ext4, btrfs, xfs and apfs"),
@@ -87,6 +113,7 @@ func rules() []cli.Rule {
 		fault(errHoldsAccounts, protocol.CodeConflict, "agentkeys-broker restore FILE --replace --data DIR   (the database there stays beside it)"),
 		fault(fs.ErrExist, protocol.CodeConflict, "give another FILE: agentkeys-broker backup replaces none"),
 		fault(sqlite.ErrNotBroker, "not_a_backup", "give a FILE that agentkeys-broker backup wrote"),
-		fault(syscall.ENOSPC, string(condition.NoSpace), "df -h"),
+		fault(syscall.ENOSPC, string(condition.NoSpace), ""),
+		fault(syscall.EROFS, string(condition.StateReadOnly), ""),
 	}
 }

@@ -13,17 +13,18 @@ import (
 	"github.com/agentkeys/agentkeys/internal/agent/enroll"
 	"github.com/agentkeys/agentkeys/internal/atomicfile"
 	"github.com/agentkeys/agentkeys/internal/brokerclient"
-	"github.com/agentkeys/agentkeys/internal/checkup"
 	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/doctor"
 	"github.com/agentkeys/agentkeys/internal/localapi"
+	"github.com/agentkeys/agentkeys/internal/mounts"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/scope"
 	"github.com/agentkeys/agentkeys/internal/seal"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/settings"
+	"github.com/agentkeys/agentkeys/internal/stdio"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/systemd"
 	"github.com/agentkeys/agentkeys/internal/wallet"
@@ -92,6 +93,7 @@ func exitOfCode(code string) (int, bool) {
 // rules are tried from the top.
 func rules() []cli.Rule {
 	return []cli.Rule{
+		cli.On(stdio.ErrOutput, words.ExitFault, cli.CodeError, ""),
 		cli.On(settings.ErrSettings, words.ExitUsage, cli.CodeUsage, name+" run --print-config"),
 		cli.On(wallet.ErrFormat, words.ExitUsage, cli.CodeUsage, ""),
 		cli.On(wallet.ErrChecksum, words.ExitUsage, cli.CodeUsage, ""),
@@ -115,7 +117,9 @@ func rules() []cli.Rule {
 		cli.On(localapi.ErrPath, words.ExitFault, "socket", ""),
 		cli.On(atomicfile.ErrUnfit, words.ExitFault, "home_unfit", "export AGENTKEYS_HOME=DIR   (DIR on a file system with owners and modes)"),
 		cli.On(syscall.ESTALE, words.ExitFault, "home_stale", "mount the file server's directory again: sudo umount -l DIR; sudo mount DIR"),
-		cli.On(syscall.ENOSPC, words.ExitFault, string(condition.NoSpace), "df -h"),
+		cli.On(atomicfile.ErrNoDir, words.ExitFault, "home_unfit", "export AGENTKEYS_HOME=DIR   (a directory of this machine; a link to a disk needs that disk mounted)"),
+		cli.On(syscall.ENOSPC, words.ExitFault, string(condition.NoSpace), name+" doctor"),
+		cli.On(syscall.EDQUOT, words.ExitFault, string(condition.NoSpace), name+" doctor"),
 		cli.On(syscall.EROFS, words.ExitFault, string(condition.StateReadOnly), name+" doctor"),
 		cli.On(protocol.ErrUnpinned, words.ExitUnreachable, protocol.CodeCertificate, "give the whole URL that the broker printed: --broker https://HOST:8420#spki-sha256-..."),
 		cli.On(protocol.ErrCertificate, words.ExitUnreachable, protocol.CodeCertificate, "compare with the URL that agentkeys-broker prints when it starts; another key is another broker"),
@@ -126,20 +130,20 @@ func rules() []cli.Rule {
 // told is failureOf with the hint that needs a look at the machine.
 func (p *program) told(err error) *cli.Failure {
 	f := failureOf(err)
-	if f.Code == string(condition.StateReadOnly) {
-		f.Hint = cmp.Or(p.readOnlyHint(err), f.Hint)
+	if f.Code == string(condition.StateReadOnly) || f.Code == string(condition.NoSpace) {
+		f.Hint = cmp.Or(p.diskHint(err), f.Hint)
 	}
 	return f
 }
 
-// readOnlyHint is for the disk that holds the path of err, else the home.
-func (p *program) readOnlyHint(err error) string {
+// diskHint is for the disk that holds the path of err, else the home.
+func (p *program) diskHint(err error) string {
 	path, _ := p.home() // without a home nothing could have been written
 	var at *fs.PathError
 	if errors.As(err, &at) && filepath.IsAbs(at.Path) {
 		path = at.Path
 	}
-	return checkup.ReadOnlyHint(path)
+	return mounts.Mend(path, err)
 }
 
 func (p *program) writeJSON(v any) error {

@@ -103,7 +103,7 @@ func (p *program) pair(ctx context.Context, r enroll.Request, wait time.Duration
 		err = errCutOff
 	}
 	if err != nil {
-		say.failed(failureOf(err))
+		say.failed(p.told(err))
 		return out, err
 	}
 	say.paired(out, u)

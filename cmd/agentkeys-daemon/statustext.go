@@ -5,10 +5,11 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/checkup"
 	"github.com/agentkeys/agentkeys/internal/condition"
+	"github.com/agentkeys/agentkeys/internal/mounts"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/words"
@@ -115,17 +116,19 @@ func keychainWords(s words.KeychainState) string {
 	return "the daemon says of the keychain what this version does not know"
 }
 
-// here makes the hint of a disk that is read only the one for the disk that holds dir,
-// where the slot lies in this home and the disk is read only for this program too.
+// here makes the hint of a disk that is read only or full the one for the disk that holds
+// dir, if the slot is in this home, and the disk is read only for this program too.
 func here(conditions []protocol.StatusCondition, dir string) []protocol.StatusCondition {
+	if _, err := os.Lstat(dir); err != nil {
+		return conditions
+	}
 	for i, c := range conditions {
-		if c.Code != string(condition.StateReadOnly) {
-			continue
+		switch c.Code {
+		case string(condition.StateReadOnly):
+			conditions[i].Hint = cmp.Or(mounts.Mend(dir, syscall.EROFS), c.Hint)
+		case string(condition.NoSpace):
+			conditions[i].Hint = condition.Room(dir)
 		}
-		if _, err := os.Lstat(dir); err != nil {
-			continue
-		}
-		conditions[i].Hint = cmp.Or(checkup.ReadOnlyHint(dir), c.Hint)
 	}
 	return conditions
 }

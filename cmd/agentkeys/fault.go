@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
+	"os"
 	"syscall"
 
 	"github.com/agentkeys/agentkeys/internal/atomicfile"
@@ -13,6 +15,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/doctor"
 	"github.com/agentkeys/agentkeys/internal/localclient"
+	"github.com/agentkeys/agentkeys/internal/mounts"
 	"github.com/agentkeys/agentkeys/internal/owner"
 	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/paths"
@@ -21,6 +24,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/seal"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/settings"
+	"github.com/agentkeys/agentkeys/internal/stdio"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
 	"github.com/agentkeys/agentkeys/internal/words"
@@ -59,9 +63,22 @@ func failureOf(err error) *cli.Failure {
 	return f
 }
 
+// told is failureOf with the hint that needs a look at the machine.
+func (a *app) told(err error) *cli.Failure {
+	f := failureOf(err)
+	if f.Code != string(condition.StateReadOnly) && f.Code != string(condition.NoSpace) {
+		return f
+	}
+	if home, err := paths.Home(a.getenv, os.Geteuid()); err == nil {
+		f.Hint = cmp.Or(mounts.Mend(home, f.Err), f.Hint)
+	}
+	return f
+}
+
 // rules are tried from the top; the more special error stands first.
 func rules() []cli.Rule {
 	return []cli.Rule{
+		cli.On(stdio.ErrOutput, words.ExitFault, cli.CodeError, ""),
 		cli.On(owner.ErrNoAccount, words.ExitNoSession, string(words.ResultNoSession), hintInit),
 		cli.On(store.ErrNoSession, words.ExitNoSession, string(words.ResultNoSession), hintInit),
 		cli.On(owner.ErrNotOwner, words.ExitDenied, protocol.CodeDenied, "agentkeys --session-id master whoami"),
@@ -100,12 +117,16 @@ func rules() []cli.Rule {
 		cli.On(seal.ErrAlias, words.ExitUsage, cli.CodeUsage, ""),
 		cli.On(seal.ErrEmail, words.ExitUsage, cli.CodeUsage, ""),
 		cli.On(seal.ErrRecoveryKey, words.ExitUsage, cli.CodeUsage, ""),
-		cli.On(paths.ErrHome, words.ExitUsage, cli.CodeUsage, ""),
+		cli.On(paths.ErrHome, words.ExitUsage, cli.CodeUsage, "export AGENTKEYS_HOME=/absolute/path"),
 		cli.On(store.ErrConfig, words.ExitUsage, cli.CodeUsage, ""),
 		cli.On(store.ErrUnavailable, words.ExitFault, "keychain_unavailable", "unlock the keychain, or set AGENTKEYS_SESSION_STORE=file before `agentkeys init`"),
 		cli.On(store.ErrInDoubt, words.ExitFault, "store_in_doubt", ""),
 		cli.On(store.ErrInconsistent, words.ExitFault, "slot_inconsistent", "agentkeys init --recovery-key -"),
 		cli.On(atomicfile.ErrUnfit, words.ExitFault, "home_unfit", "export AGENTKEYS_HOME=DIR   (DIR on a file system with owners and modes)"),
+		cli.On(atomicfile.ErrNoDir, words.ExitFault, "home_unfit", "export AGENTKEYS_HOME=DIR   (a directory of this machine; a link to a disk needs that disk mounted)"),
+		cli.On(syscall.ENOSPC, words.ExitFault, string(condition.NoSpace), hintDoctor),
+		cli.On(syscall.EDQUOT, words.ExitFault, string(condition.NoSpace), hintDoctor),
+		cli.On(syscall.EROFS, words.ExitFault, string(condition.StateReadOnly), hintDoctor),
 		cli.On(syscall.ESTALE, words.ExitFault, "home_stale", "mount the file server's directory again: sudo umount -l DIR; sudo mount DIR"),
 		cli.On(store.ErrInsecure, words.ExitFault, "slot_insecure", ""),
 		cli.On(store.ErrCorrupt, words.ExitFault, "slot_corrupt", "agentkeys init --recovery-key -"),

@@ -52,7 +52,7 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 		err = errInterrupted // whatever it broke
 	}
 	r := cli.Reporter{Program: name, Err: stderr, JSON: cli.WantsJSON(args) || a.global.JSON}
-	return r.Report(err, failureOf)
+	return r.Report(err, a.told)
 }
 
 func (a *app) parseAndRun(args []string, hardenErr error) error {

@@ -14,13 +14,49 @@ import (
 // accessed through os.Root.
 type System struct{}
 
-// OpenDir opens path. Its parents may be links, which the administrator has made.
+// OpenDir opens path. Its parents may be links, which the administrator has made. Errors: those
+// of CheckDir.
 func (System) OpenDir(path string) (Dir, error) {
+	if err := CheckDir(path); err != nil {
+		return nil, err
+	}
 	root, err := os.OpenRoot(path)
 	if err != nil {
 		return nil, err
 	}
 	return systemDir{root}, nil
+}
+
+// CheckDir says whether there is a directory at path, without opening it: an open would wait for
+// the writer of a FIFO. ErrNoDir: something else is there, or a link without a target.
+// fs.ErrNotExist: nothing is.
+func CheckDir(path string) error {
+	if err := whatIs(path); err != nil {
+		return &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return nil
+}
+
+func whatIs(path string) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, lost := os.Lstat(path); lost == nil {
+			return fmt.Errorf("%w: a link whose target does not exist", ErrNoDir)
+		}
+		return fs.ErrNotExist
+	}
+	var at *fs.PathError
+	switch {
+	case errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("%w: a directory above it is a file", ErrNoDir)
+	case errors.Is(err, syscall.ELOOP):
+		return fmt.Errorf("%w: %w", ErrNoDir, syscall.ELOOP)
+	case errors.As(err, &at):
+		return at.Err
+	case err == nil && !info.IsDir():
+		return ErrNoDir
+	}
+	return err
 }
 
 // MakeDir syncs the parent of every directory that it makes, and gives the directory to the

@@ -17,6 +17,10 @@ import (
 // to choose another directory.
 var ErrUnfit = errors.New("the file system cannot keep secrets")
 
+// ErrNoDir: where a directory must be there is something else. Another path is needed, or the
+// disk that a link points to.
+var ErrNoDir = errors.New("not a directory")
+
 // UnfitError says what a file system does not do. Is ErrUnfit.
 type UnfitError struct {
 	Path string // where it was tried
@@ -182,15 +186,24 @@ func (tr Trial) classify(what string, err error) error {
 	}
 	if tr.EUID == 0 && errors.Is(err, syscall.EACCES) {
 		what = "root has no rights there (a server's root_squash, or a mount of another user's)"
-		return &UnfitError{Path: tr.Path, What: what, Err: err}
+		return &UnfitError{Path: tr.Path, What: what, Err: bare(err)}
 	}
 	for _, cannot := range []error{
 		syscall.EINVAL, syscall.EPERM, syscall.ENOTSUP, syscall.EOPNOTSUPP, syscall.ENOSYS, syscall.ENOLCK,
-		syscall.EBADF, syscall.EBUSY, syscall.ETXTBSY, syscall.ENOTTY, ErrWrongType,
+		syscall.EBADF, syscall.EBUSY, syscall.ETXTBSY, syscall.ENOTTY, syscall.ENOENT, ErrWrongType,
 	} {
 		if errors.Is(err, cannot) {
-			return &UnfitError{Path: tr.Path, What: what, Err: err}
+			return &UnfitError{Path: tr.Path, What: what, Err: bare(err)}
 		}
 	}
-	return fmt.Errorf("%s: %s: %w", tr.Path, what, err)
+	return fmt.Errorf("%s: %s: %w", tr.Path, what, bare(err))
+}
+
+// bare is err without the names of the trial's files, which say nothing to a person.
+func bare(err error) error {
+	var number syscall.Errno
+	if errors.As(err, &number) {
+		return number
+	}
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -192,5 +193,28 @@ func TestATrialOnNFSLeavesNothing(t *testing.T) {
 	}
 	if names, err := openDir(t, p, "/home").Names(); err != nil || len(names) > 0 {
 		t.Errorf("left over: %v, %v", names, err)
+	}
+}
+
+// What is no directory is found out without opening it, and is not what does not exist.
+func TestWhatIsNoDirectory(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	if err := errors.Join(os.WriteFile(at("file"), nil, 0o600), os.Symlink("nowhere", at("dangling")), os.Symlink("loop", at("loop")),
+		syscall.Mkfifo(at("fifo"), 0o600), os.Symlink(".", at("link"))); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]error{
+		"file": atomicfile.ErrNoDir, "file/below": atomicfile.ErrNoDir, "dangling": atomicfile.ErrNoDir, "loop": atomicfile.ErrNoDir,
+		"fifo": atomicfile.ErrNoDir, "missing": fs.ErrNotExist, "link": nil, ".": nil,
+	} {
+		opened, err := atomicfile.System{}.OpenDir(at(name))
+		if !errors.Is(err, want) || err != nil && strings.Count(err.Error(), dir) != 1 {
+			t.Errorf("%s: %v, want %v", name, err, want)
+		}
+		if err == nil {
+			_ = opened.Close() // nothing was written
+		}
 	}
 }

@@ -30,13 +30,3 @@ func full(point string) bool {
 	left := uint64(st.Bavail) * uint64(st.Bsize) //nolint:unconvert // both are counts, of another type on other systems
 	return st.Blocks > 0 && left < leastSpace || st.Files > 0 && st.Ffree == 0
 }
-
-// ReadOnlyHint is the command that makes the file system writable that holds path; empty
-// where that is not read only for this process.
-func ReadOnlyHint(path string) string {
-	d := disk(path)
-	if d == nil || !d.ReadOnly {
-		return ""
-	}
-	return doctor.Remount(d.Path, d.Point)
-}

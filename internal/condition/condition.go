@@ -75,7 +75,7 @@ func Declared() []Declaration {
 		{SlotCorrupt, Error, "the session file cannot be read, and was kept", hintRecover},
 		{SlotInconsistent, Error, "the session file and the keychain disagree", hintRecover},
 		{StateReadOnly, Error, "the state directory cannot be written", hintDoctor},
-		{NoSpace, Error, "there is no space left for the state", "df -h"},
+		{NoSpace, Error, "there is no space left for the state", hintDoctor},
 		{ClockNotSet, Warning, "the clock was not set since the machine started", hintClock},
 		{ClockWrong, Warning, "the clock differs from the broker's", hintClock},
 		{BrokerAway, Warning, "the broker cannot be used now", ""},

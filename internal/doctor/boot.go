@@ -218,6 +218,9 @@ func (f Facts) conditionSaid(c protocol.StatusCondition) finding {
 	if c.Severity == "error" {
 		found.Status = Fail
 	}
+	if c.Code == string(condition.NoSpace) && f.Disk != nil { // full for the daemon alone: a quota, or blocks that root may use
+		found.Hint = condition.Room(f.Disk.Path)
+	}
 	if c.Code == string(condition.StateReadOnly) && f.Disk != nil && !f.Disk.ReadOnly {
 		return f.keptOut(found)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/condition"
+	"github.com/agentkeys/agentkeys/internal/display"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 )
 
@@ -52,7 +53,8 @@ func (f Facts) answers() finding {
 		return f.refused(*b.Refusal)
 	}
 	if away := f.awayFor(); away != "" {
-		return warn("broker", f.rename(cmp.Or(f.restart(), hintStatus+f.Wallet)), "%s answers, version %s, and the daemon cannot use it: %s", b.name(), b.Version, away).
+		hint := f.rename(cmp.Or(f.restart(), hintStatus+f.Wallet))
+		return warn("broker", hint, "%s answers, version %s, and the daemon cannot use it: %s", b.name(), b.Version, away).
 			says(condition.BrokerAway).follows(condition.Because(string(condition.BrokerAway))...)
 	}
 	return ok("broker", "%s answers, version %s", b.name(), b.Version)
@@ -146,10 +148,10 @@ func (f Facts) rename(remembered string) string {
 // ask is the command that asks the broker as any program does.
 func (b *Broker) ask() string {
 	if socket, ok := strings.CutPrefix(b.URL, "unix://"); ok {
-		return "curl --unix-socket " + quoted(socket) + " http://localhost/v1/info"
+		return "curl --unix-socket " + display.Word(socket) + " http://localhost/v1/info"
 	}
 	if b.Pinned {
-		return "curl -k " + quoted(b.URL+"/v1/info") // curl knows no authority for it
+		return "curl -k " + display.Word(b.URL+"/v1/info") // curl knows no authority for it
 	}
-	return "curl " + quoted(b.URL+"/v1/info")
+	return "curl " + display.Word(b.URL+"/v1/info")
 }

@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"strings"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/condition"
@@ -57,28 +56,11 @@ func (f Facts) disk() []finding {
 	case d == nil:
 		return nil
 	case d.ReadOnly:
-		return one(fail(string(condition.StateReadOnly), Remount(d.Path, d.Point), "%s lies on %s, which is read only", d.Path, d.Mount))
+		return one(fail(string(condition.StateReadOnly), condition.Remount(d.Path, d.Point), "%s lies on %s, which is read only", d.Path, d.Mount))
 	case d.Full:
-		return one(fail(string(condition.NoSpace), "df -h "+quoted(d.Path), "%s lies on %s, which is full", d.Path, d.Mount))
+		return one(fail(string(condition.NoSpace), condition.Room(d.Path), "%s lies on %s, which is full", d.Path, d.Mount))
 	}
 	return nil
-}
-
-// Remount is the command that makes the file system at point writable, which holds path.
-// An empty point is not known.
-func Remount(path, point string) string {
-	if point == "" {
-		return "findmnt --target " + quoted(path)
-	}
-	return "sudo mount -o remount,rw " + quoted(point)
-}
-
-// quoted is one word of a shell.
-func quoted(word string) string {
-	if strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+:@%") == "" {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // powerCut: is what was saved last on the disk?

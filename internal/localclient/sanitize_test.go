@@ -59,7 +59,7 @@ func TestAConditionIsTheClientsOwn(t *testing.T) {
 	}
 	got[0].Message = no
 	want := []protocol.StatusCondition{
-		{Code: "no_space", Severity: "error", Message: no, Hint: "df -h"},
+		{Code: "no_space", Severity: "error", Message: no, Hint: "agentkeys-daemon doctor --wallet " + someWallet},
 		{Code: "session_revoked", Severity: "error", Message: "the owner ended this session", Hint: "agentkeys-daemon recover " + someWallet + " --broker URL"},
 		{Code: "slot_corrupt", Severity: "error", Message: "the session file cannot be read, and was kept", Hint: condition.HintUpgrade},
 		{Code: "slot_insecure", Severity: "error", Message: "owner, mode or kind of a session file is wrong", Hint: "agentkeys-daemon doctor --wallet " + someWallet},

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"os/user"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/agentkeys/agentkeys/internal/display"
 )
 
 // ErrOthersHome: root would work in another user's home, because sudo kept HOME. Files that
@@ -32,25 +33,15 @@ func (e *OthersHomeError) Is(target error) bool { return target == ErrOthersHome
 func (e *OthersHomeError) Command(getenv func(string) string, args []string) string {
 	words := make([]string, 0, len(args)+3)
 	if getenv("SUDO_UID") == "" { // su, or a root shell with another user's HOME
-		words = append(words, "sudo", "-u", quoted(e.User))
+		words = append(words, "sudo", "-u", display.Word(e.User))
 	}
 	for i, arg := range args {
 		if i == 0 {
 			arg = filepath.Base(arg)
 		}
-		words = append(words, quoted(arg))
+		words = append(words, display.Word(arg))
 	}
 	return strings.Join(words, " ")
-}
-
-var plainWord = regexp.MustCompile(`\A[A-Za-z0-9/._@%+=:,-][A-Za-z0-9/._@%+=:,#-]*\z`)
-
-// quoted is text as one word of a shell.
-func quoted(word string) string {
-	if plainWord.MatchString(word) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // MayMake returns ErrOthersHome if root would make files in another user's home only because

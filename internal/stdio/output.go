@@ -3,12 +3,16 @@
 package stdio
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
 )
+
+// ErrOutput is in every error of an Output: not the command failed but what became of its words.
+var ErrOutput = errors.New("write standard output")
 
 // SurvivePipes makes a write to a closed standard output or standard error return EPIPE.
 // Every program calls it at its start. Without it the Go runtime ends the process by SIGPIPE
@@ -32,7 +36,7 @@ func NewOutput(to io.Writer) *Output { return &Output{to: to} }
 func (o *Output) Write(p []byte) (int, error) {
 	n, err := o.to.Write(p)
 	if err != nil && o.err == nil {
-		o.err = fmt.Errorf("write standard output: %w", err)
+		o.err = fmt.Errorf("%w: %w", ErrOutput, err)
 	}
 	return n, err
 }

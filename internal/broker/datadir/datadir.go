@@ -41,6 +41,9 @@ func Open(path string) (Dir, error) {
 
 // Existing is Open for a caller that makes nothing. fs.ErrNotExist: there is no such directory.
 func Existing(path string) (Dir, error) {
+	if err := atomicfile.CheckDir(path); err != nil {
+		return Dir{}, fmt.Errorf("open data directory: %w", err)
+	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return Dir{}, fmt.Errorf("open data directory: %w", err)
@@ -51,8 +54,6 @@ func Existing(path string) (Dir, error) {
 	}
 	fix := ""
 	switch uid := int(st.Uid); {
-	case !info.IsDir():
-		fix = "give another --data: this is no directory"
 	case uid != os.Geteuid():
 		fix = othersFix(path, uid)
 	case info.Mode().Perm()&0o077 != 0:

@@ -10,6 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // ErrNotBroker: the file is no complete database of a broker. Nothing was changed.
@@ -28,10 +32,14 @@ type Facts struct {
 
 // Backup writes a consistent copy of the database at path to the new file at to, with mode
 // 0600, durably. The database may be in use. The entries of take are stored in the copy; their
-// values may be secret. fs.ErrExist: to exists, and was left alone.
+// values may be secret. fs.ErrExist: to exists, and was left alone. fs.ErrNotExist: there is no
+// database at path. syscall.ENOSPC: the disk of to is full.
 func Backup(ctx context.Context, path, to string, take map[string]string) error {
 	if _, err := os.Lstat(to); err == nil {
 		return fmt.Errorf("%s: %w", to, fs.ErrExist)
+	}
+	if _, err := os.Stat(path); err != nil {
+		return fmt.Errorf("make backup: %w", err)
 	}
 	temp, err := newDraft(filepath.Dir(to), ".agentkeys-broker-*.tmp")
 	if err != nil {
@@ -44,6 +52,10 @@ func Backup(ctx context.Context, path, to string, take map[string]string) error 
 	}
 	if err = temp.finish(err); err == nil {
 		err = placeNew(temp.path, to)
+	}
+	var full *sqlite.Error
+	if errors.As(err, &full) && full.Code()&0xff == sqlite3.SQLITE_FULL {
+		err = &fs.PathError{Op: "write", Path: to, Err: syscall.ENOSPC}
 	}
 	if err != nil {
 		return fmt.Errorf("make backup: %w", err)

@@ -6,12 +6,12 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/agentkeys/agentkeys/internal/atomicfile"
+	"github.com/agentkeys/agentkeys/internal/display"
 )
 
 // openError explains err, which the system gave for path: the home, or the directory in
@@ -58,7 +58,7 @@ func (h *Home) chownToSelf(path string) string {
 	if u, err := user.LookupId(strconv.Itoa(h.euid)); err == nil {
 		owner = u.Username + ":"
 	}
-	return "sudo chown -R " + owner + " " + quote(path)
+	return "sudo chown -R " + owner + " " + display.Word(path)
 }
 
 // asOwner gives a command that root is to type the rights of the directory's owner, and no
@@ -69,25 +69,16 @@ func (h *Home) asOwner(dir atomicfile.Info, command string) string {
 		return command
 	}
 	if strings.Contains(command, "&&") {
-		command = "sh -c " + quote(command)
+		command = "sh -c " + display.Word(command)
 	}
 	return fmt.Sprintf("setpriv --reuid=%d --regid=%d --clear-groups %s", dir.UID, dir.GID, command)
 }
 
-func moveAway(path string) string { return "mv " + quote(path) + " " + quote(path+".aside") }
-
-func replaceByCopy(path string) string {
-	own := quote(path + ".own")
-	return "cp -p " + quote(path) + " " + own + " && mv " + own + " " + quote(path)
+func moveAway(path string) string {
+	return "mv " + display.Word(path) + " " + display.Word(path+".aside")
 }
 
-// unquoted is a path that a shell takes as one word as it stands.
-var unquoted = regexp.MustCompile(`\A[A-Za-z0-9/._@%+=:,-]+\z`)
-
-// quote makes a path one word of a shell.
-func quote(path string) string {
-	if unquoted.MatchString(path) {
-		return path
-	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+func replaceByCopy(path string) string {
+	own := display.Word(path + ".own")
+	return "cp -p " + display.Word(path) + " " + own + " && mv " + own + " " + display.Word(path)
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 
 	"github.com/agentkeys/agentkeys/internal/atomicfile"
+	"github.com/agentkeys/agentkeys/internal/display"
 	"github.com/agentkeys/agentkeys/internal/session"
 )
 
@@ -19,7 +20,7 @@ func checkHome(path string, info atomicfile.Info) error {
 	if info.Mode.Perm()&0o022 != 0 && info.Mode&fs.ModeSticky == 0 {
 		return &InsecureError{
 			Path: path, What: fmt.Sprintf("mode %04o, group or others may write", info.Mode.Perm()),
-			Fix: "chmod go-w " + quote(path),
+			Fix: "chmod go-w " + display.Word(path),
 		}
 	}
 	return nil
@@ -31,7 +32,7 @@ func (h *Home) checkDir(id session.ID, info, home atomicfile.Info) error {
 	if info.Mode.Perm()&0o077 != 0 {
 		return &InsecureError{
 			Path: path, What: fmt.Sprintf("mode %04o, must be 0700", info.Mode.Perm()),
-			Fix: h.asOwner(home, "chmod 700 "+quote(path)),
+			Fix: h.asOwner(home, "chmod 700 "+display.Word(path)),
 		}
 	}
 	if h.mayOwn(id, info.UID, home) {
@@ -41,7 +42,7 @@ func (h *Home) checkDir(id session.ID, info, home atomicfile.Info) error {
 	if h.euid == 0 && h.cfg.SlotUser != nil && !id.IsPending() {
 		owner = h.cfg.SlotUser.UID
 	}
-	fix := fmt.Sprintf("chown -R %d %s", owner, quote(path))
+	fix := fmt.Sprintf("chown -R %d %s", owner, display.Word(path))
 	if h.euid != 0 {
 		fix = h.chownToSelf(path)
 	}
@@ -77,7 +78,7 @@ func (h *Home) checkFile(path string, info, dir atomicfile.Info) error {
 		return h.wrongType(path, dir)
 	case info.UID != dir.UID:
 		what = fmt.Sprintf("belongs to uid %d, must be uid %d", info.UID, dir.UID)
-		fix = fmt.Sprintf("chown %d:%d %s", dir.UID, dir.GID, quote(path))
+		fix = fmt.Sprintf("chown %d:%d %s", dir.UID, dir.GID, display.Word(path))
 		if h.euid != 0 {
 			fix = h.chownToSelf(path)
 		}
@@ -88,7 +89,7 @@ func (h *Home) checkFile(path string, info, dir atomicfile.Info) error {
 		}
 	case info.Mode&^0o600 != 0:
 		what = fmt.Sprintf("mode %04o, must be 0600", info.Mode.Perm())
-		fix = "chmod 600 " + quote(path)
+		fix = "chmod 600 " + display.Word(path)
 	case info.Links > 1:
 		what = fmt.Sprintf("has %d names (hard links), must have one", info.Links)
 		fix = replaceByCopy(path)
@@ -113,6 +114,10 @@ func (h *Home) foreign(dir atomicfile.Info) bool { return h.euid == 0 && dir.UID
 func (h *Home) pathError(path string, dir atomicfile.Info, err error) error {
 	if errors.Is(err, atomicfile.ErrWrongType) {
 		return h.wrongType(path, dir)
+	}
+	var at *fs.PathError
+	if errors.As(err, &at) { // it names the path again
+		err = at.Err
 	}
 	return fmt.Errorf("open %s: %w", path, err)
 }

@@ -1,0 +1,17 @@
+package display
+
+import (
+	"regexp"
+	"strings"
+)
+
+// plainWord is what a shell takes as one word as it stands.
+var plainWord = regexp.MustCompile(`\A[A-Za-z0-9/._@%+=:,-][A-Za-z0-9/._@%+=:,#-]*\z`)
+
+// Word is text as one word of a shell, for a command that a person is to type.
+func Word(text string) string {
+	if plainWord.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
