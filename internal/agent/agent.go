@@ -49,6 +49,7 @@ type Store interface {
 	// SaveOver saves only over the generation that the caller knows: store.ErrStale.
 	SaveOver(ctx context.Context, id session.ID, generation uint64, v session.Session) (store.Info, error)
 	List() ([]store.Slot, error)
+	Inspect(id session.ID, p store.Probe) (store.Facts, error)
 	// Holds: the slot's head names v; known without the keychain.
 	Holds(id session.ID, v session.Session) (info store.Info, ok bool)
 	ReconcileSlot(ctx context.Context, id session.ID) error

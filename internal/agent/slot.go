@@ -59,16 +59,32 @@ func (d *Daemon) noteDisk(err error) {
 	d.noteForeign(err)
 }
 
-// noteForeign names a file of the slot that keeps it from being written. A load that was
-// refused has named its own, which a write says nothing about.
+// noteForeign names a file of the slot that kept it from being written. That it was mended is
+// seen by notePermissions.
 func (d *Daemon) noteForeign(err error) {
 	var insecure *store.InsecureError
-	switch {
-	case errors.As(err, &insecure):
+	if errors.As(err, &insecure) {
 		d.c.Conditions.SetHint(condition.SlotInsecure, insecure.Error(), insecure.Fix)
-	case err == nil && !d.again():
-		d.c.Conditions.Set(condition.SlotInsecure, false, "")
 	}
+}
+
+// notePermissions names what is wrong with the slot's directory and files by now: a daemon may
+// not touch them for hours, and each reader of them has the session meanwhile. It reads the
+// directory and writes nothing. A load that was refused has named its own.
+func (d *Daemon) notePermissions() {
+	if d.again() {
+		return
+	}
+	found, err := d.c.Store.Inspect(d.id, store.Probe{})
+	switch {
+	case err != nil || found.Err != nil && len(found.Insecure) == 0:
+		return // a slot that cannot be examined now says nothing
+	case len(found.Insecure) > 0:
+		first := found.Insecure[0]
+		d.c.Conditions.SetHint(condition.SlotInsecure, first.Error(), first.Fix)
+		return
+	}
+	d.c.Conditions.Set(condition.SlotInsecure, false, "")
 }
 
 // reread loads the slot before the broker's word about its token is believed.
@@ -100,13 +116,14 @@ func (d *Daemon) entry() (store.Slot, bool) {
 	return store.Slot{}, false
 }
 
-// replaced reports whether another program saved the slot since it was loaded. A save of
-// our own that is under way is none.
+// replaced reports whether another program saved the slot since it was loaded, and looks at
+// the slot's permissions. A save of our own that is under way is none.
 func (d *Daemon) replaced() bool {
 	if !d.slot.tryTake() {
 		return false
 	}
 	defer d.slot.give()
+	d.notePermissions()
 	s, ok := d.entry()
 	d.mu.RLock()
 	defer d.mu.RUnlock()
