@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io/fs"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -10,6 +11,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/localclient"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/stdio"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/words"
 )
@@ -43,6 +45,9 @@ func TestAFaultIsToldOnce(t *testing.T) {
 		"a broker whose disk is full": {
 			fmt.Errorf("revoke bot: %w", &protocol.Problem{Status: 503, Code: protocol.CodeReadOnly, Detail: "no space"}),
 			told{"read_only", words.ExitUnreachable, "on the broker's machine: df -h; sudo journalctl -u agentkeys-broker"},
+		},
+		"an answer that could not be written": { // the disk is not the home's
+			fmt.Errorf("print: %w", fmt.Errorf("%w: %w", stdio.ErrOutput, syscall.ENOSPC)), told{"error", words.ExitFault, ""},
 		},
 		"anything else": {fs.ErrInvalid, told{"error", words.ExitFault, ""}},
 	} {

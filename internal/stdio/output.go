@@ -23,7 +23,9 @@ func SurvivePipes() {
 }
 
 // Output is standard output. It keeps the first write error, so that a command whose output
-// did not arrive does not exit with 0. It is not safe for concurrent use.
+// did not arrive does not exit with 0. Where descriptor 1 is closed (`>&-`), the Go runtime has
+// opened /dev/null in its place before main runs, so that this looks like `>/dev/null`. It is
+// not safe for concurrent use.
 type Output struct {
 	to  io.Writer
 	err error
@@ -32,11 +34,14 @@ type Output struct {
 // NewOutput returns an Output that writes to the given writer.
 func NewOutput(to io.Writer) *Output { return &Output{to: to} }
 
-// Write writes p to the writer and keeps the first error.
+// Write writes p to the writer and keeps the first error. Errors are ErrOutput.
 func (o *Output) Write(p []byte) (int, error) {
 	n, err := o.to.Write(p)
-	if err != nil && o.err == nil {
-		o.err = fmt.Errorf("%w: %w", ErrOutput, err)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrOutput, err)
+		if o.err == nil {
+			o.err = err
+		}
 	}
 	return n, err
 }

@@ -63,7 +63,9 @@ func TestTheFirstWriteThatFailedIsRemembered(t *testing.T) {
 	if out.Err() != nil {
 		t.Fatalf("after a write that arrived: %v", out.Err())
 	}
-	_, _ = fmt.Fprint(out, "does not")
+	if _, err := fmt.Fprint(out, "does not"); !errors.Is(err, stdio.ErrOutput) || !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("a write that failed: %v", err)
+	}
 	_, _ = fmt.Fprint(out, "nor this")
 	if err := out.Err(); !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "write standard output") {
 		t.Errorf("%v", err)
