@@ -94,7 +94,7 @@ func exitOfCode(code string) (int, bool) {
 func rules() []cli.Rule {
 	return []cli.Rule{
 		cli.On(stdio.ErrOutput, words.ExitFault, cli.CodeError, ""),
-		cli.On(settings.ErrSettings, words.ExitUsage, cli.CodeUsage, name+" run --print-config"),
+		cli.On(settings.ErrSettings, words.ExitUsage, cli.CodeUsage, "man agentkeys-daemon.toml"),
 		cli.On(wallet.ErrFormat, words.ExitUsage, cli.CodeUsage, ""),
 		cli.On(wallet.ErrChecksum, words.ExitUsage, cli.CodeUsage, ""),
 		cli.On(scope.ErrScope, words.ExitUsage, cli.CodeUsage, ""),

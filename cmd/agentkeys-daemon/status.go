@@ -23,7 +23,11 @@ type statusCommand struct{ walletsFlag }
 
 // Run prints one status a wallet, as a line of JSON or for people.
 func (c *statusCommand) Run(ctx context.Context, p *program) error {
-	s, err := p.slots()
+	named, err := c.named(p)
+	if err != nil {
+		return err
+	}
+	s, err := p.slots(named)
 	if err != nil {
 		return err
 	}
@@ -46,9 +50,10 @@ func (c *statusCommand) Run(ctx context.Context, p *program) error {
 	return cli.Exit(exit)
 }
 
-// slots is the store for commands that only look at directories.
-func (p *program) slots() (*store.Store, error) {
-	set, _, err := p.loadSettings("")
+// slots is the store for commands that only look at directories. Mistakes in the settings of
+// w are told, which a daemon would not start with; an empty w has those of the machine alone.
+func (p *program) slots(w string) (*store.Store, error) {
+	set, _, err := p.loadSettings(w)
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +64,15 @@ func (p *program) slots() (*store.Store, error) {
 		return nil, err
 	}
 	return s.Store, nil
+}
+
+// named is the wallet that was typed; empty: none was.
+func (c *statusCommand) named(p *program) (string, error) {
+	if c.Wallet == "" {
+		return "", nil
+	}
+	w, err := p.parseWallet(c.Wallet)
+	return w.String(), err
 }
 
 func (c *statusCommand) wallets(p *program, s *store.Store) ([]wallet.Wallet, error) {
@@ -82,6 +96,9 @@ func (c *statusCommand) wallets(p *program, s *store.Store) ([]wallet.Wallet, er
 
 // status prints what one daemon says and returns the exit code.
 func (p *program) status(ctx context.Context, s *store.Store, w wallet.Wallet) (int, error) {
+	if _, _, err := p.loadSettings(w.String()); err != nil {
+		return 0, err
+	}
 	path, running := paths.FindSocket(p.getenv, s.Home(), w)
 	if !running {
 		return p.slotStatus(ctx, s, w)

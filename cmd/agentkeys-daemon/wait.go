@@ -36,7 +36,7 @@ func (c *waitCommand) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	s, err := p.slots()
+	s, err := p.slots(w.String())
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ import (
 // loadSettings reads all layers for one wallet (empty: none is known yet).
 func (p *program) loadSettings(w string) (settings.Settings, settings.Origins, error) {
 	return settings.Load(settings.Source{
-		Wallet: w, Dir: paths.ConfigDir(p.getenv), Getenv: p.getenv, Flags: p.flags.given(), ReadFile: os.ReadFile,
+		Wallet: w, Dir: paths.ConfigDir(p.getenv), Getenv: p.getenv, Flags: p.flags.given(), ReadFile: settings.ReadFile,
 		CheckURL: brokerclient.CheckURL,
 	})
 }
@@ -36,7 +36,7 @@ func (p *program) loadSettings(w string) (settings.Settings, settings.Origins, e
 // the variables of this process.
 func (p *program) loadFiles(w string) (settings.Settings, settings.Origins, error) {
 	return settings.Load(settings.Source{
-		Wallet: w, Dir: paths.ConfigDir(p.getenv), Getenv: func(string) string { return "" }, ReadFile: os.ReadFile,
+		Wallet: w, Dir: paths.ConfigDir(p.getenv), Getenv: func(string) string { return "" }, ReadFile: settings.ReadFile,
 		CheckURL: brokerclient.CheckURL,
 	})
 }

@@ -98,7 +98,7 @@ func rules() []cli.Rule {
 		cli.On(owner.ErrKind, words.ExitUsage, cli.CodeUsage, ""),
 		cli.On(owner.BothError{}, words.ExitUsage, cli.CodeUsage, ""),
 		cli.On(brokerclient.ErrURL, words.ExitUsage, cli.CodeUsage, ""),
-		cli.On(settings.ErrSettings, words.ExitUsage, cli.CodeUsage, "agentkeys-daemon run --print-config"),
+		cli.On(settings.ErrSettings, words.ExitUsage, cli.CodeUsage, "man agentkeys-daemon.toml"),
 		cli.On(pairing.ErrForged, words.ExitFault, protocol.CodePairingForged, "compare the code with the board's screen; if it is right, do not trust this broker"),
 		cli.On(pairing.ErrCode, words.ExitUsage, cli.CodeUsage, ""),
 		cli.On(owner.ErrWithheld, words.ExitFault, protocol.CodeRecordWithheld, ""),

@@ -118,7 +118,7 @@ func (a *app) tryHome() error {
 func (a *app) deviceBroker(w wallet.Wallet) (string, error) {
 	src := settings.Source{
 		Wallet: w.String(), Dir: paths.ConfigDir(a.getenv), Getenv: a.getenv, Flags: map[string]string{},
-		ReadFile: os.ReadFile, CheckURL: brokerclient.CheckURL,
+		ReadFile: settings.ReadFile, CheckURL: brokerclient.CheckURL,
 	}
 	if a.global.Broker != "" {
 		src.Flags["broker"] = a.global.Broker

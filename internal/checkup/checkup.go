@@ -141,11 +141,11 @@ func (m *machine) facts(ctx context.Context, id session.ID) doctor.Facts {
 // the daemons': of an owner's broker they say nothing.
 func (m *machine) settings(f *doctor.Facts) (set settings.Settings, broker protocol.StatusBroker, problems bool) {
 	set, origins, err := settings.Load(settings.Source{
-		Wallet: f.Wallet, Dir: paths.ConfigDir(m.cfg.Getenv), Getenv: m.cfg.Getenv, Flags: m.cfg.Flags, ReadFile: os.ReadFile,
+		Wallet: f.Wallet, Dir: paths.ConfigDir(m.cfg.Getenv), Getenv: m.cfg.Getenv, Flags: m.cfg.Flags, ReadFile: settings.ReadFile,
 		CheckURL: brokerclient.CheckURL,
 	})
 	if err != nil {
-		f.Settings.Problems = strings.Split(err.Error(), "\n") // errors.Join puts one on a line
+		f.Settings.Problems = strings.Split(strings.ReplaceAll(err.Error(), settings.ErrSettings.Error()+": ", ""), "\n") // errors.Join puts one on a line
 		return settings.Settings{SessionStore: words.ModeFile}, broker, true
 	}
 	from := origins["broker"]

@@ -18,7 +18,7 @@ const (
 func (f Facts) settings() []finding {
 	var checks []finding
 	for _, p := range f.Settings.Problems {
-		checks = append(checks, fail("settings", "agentkeys-daemon run --print-config", "%s", p).says(condition.SettingsRefused))
+		checks = append(checks, fail("settings", "man agentkeys-daemon.toml", "%s", p).says(condition.SettingsRefused))
 	}
 	if checks == nil {
 		checks = one(ok("settings", "understood; session_store is %s (%s)", f.Settings.Store, f.Settings.StoreFrom))

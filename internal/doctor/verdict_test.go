@@ -44,7 +44,7 @@ func TestVerdicts(t *testing.T) {
 }
 
 func machineVerdicts() map[string]verdict {
-	const ntp, print = "sudo timedatectl set-ntp true", "agentkeys-daemon run --print-config"
+	const ntp, print = "sudo timedatectl set-ntp true", "man agentkeys-daemon.toml"
 	return map[string]verdict{
 		"settings with a typo": {func(f *doctor.Facts) { f.Settings.Problems = []string{"unknown key borker", "other"} }, "settings", doctor.Fail, "borker", print},
 		"every problem":        {func(f *doctor.Facts) { f.Settings.Problems = []string{"unknown key borker", "other"} }, "settings", doctor.Fail, "other", print},

@@ -52,8 +52,8 @@ func (r *raw) addFile(path string, read func(string) ([]byte, error)) []error {
 	if err != nil {
 		return []error{&UnreadableError{Path: path, Err: err}}
 	}
-	var d document
-	meta, err := toml.Decode(string(data), &d)
+	var top map[string]toml.Primitive
+	meta, err := toml.Decode(string(data), &top)
 	if err != nil {
 		var parse toml.ParseError
 		if errors.As(err, &parse) {
@@ -68,8 +68,32 @@ func (r *raw) addFile(path string, read func(string) ([]byte, error)) []error {
 		}
 		problems = append(problems, problem(path, "unknown key %s (known: %s, [credentials.<service>] allow)", key, strings.Join(Keys(), " ")))
 	}
+	var d document
+	for key, of := range d.fields() {
+		value, there := top[key]
+		if there && meta.PrimitiveDecode(value, of.to) != nil {
+			problems = append(problems, problem(path, "%s: %s is expected", key, of.what))
+		}
+	}
 	r.addDocument(path, d)
 	return problems
+}
+
+// field is where the value of a key goes, and what it is for people.
+type field struct {
+	to   any
+	what string
+}
+
+// fields takes each key by itself, so that one of a wrong type hides no other problem.
+func (d *document) fields() map[string]field {
+	const text = "a text in quotation marks"
+	return map[string]field{
+		"broker": {&d.Broker, text}, "session_store": {&d.SessionStore, text}, "keychain_timeout": {&d.KeychainTimeout, text},
+		"metrics_listen": {&d.MetricsListen, text}, "log_level": {&d.LogLevel, text}, "log_format": {&d.LogFormat, text},
+		"allow": {&d.Allow, "a list of texts"}, "allow_root": {&d.AllowRoot, "true or false"},
+		"credentials": {&d.Credentials, "a table [credentials.<service>] with a list of texts, allow,"},
+	}
 }
 
 // known compares exactly. The decoder accepts a key in any case, so where a file has both

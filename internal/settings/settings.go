@@ -7,6 +7,9 @@ package settings
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/access"
@@ -52,7 +55,7 @@ type Source struct {
 	Dir      string // the directory of daemon.toml, /etc/agentkeys
 	Getenv   func(string) string
 	Flags    map[string]string
-	ReadFile func(path string) ([]byte, error) // os.ReadFile
+	ReadFile func(path string) ([]byte, error) // ReadFile
 	// CheckURL says why a text is no URL of a broker, without repeating it (brokerclient.CheckURL).
 	CheckURL func(text string) error
 }
@@ -88,12 +91,16 @@ func Load(src Source) (Settings, Origins, error) {
 		r.origins[key] = "default"
 	}
 	var problems []error
+	if src.Dir != "" && !filepath.IsAbs(src.Dir) {
+		problems = append(problems, problem("AGENTKEYS_CONFIG_DIR", "%q must be an absolute path", src.Dir))
+	}
 	for _, path := range src.files() {
 		problems = append(problems, r.addFile(path, src.ReadFile)...)
 	}
 	r.addEnv(src.Getenv)
 	problems = append(problems, r.addFlags(src.Flags)...)
 	s, bad := r.parse(src.CheckURL)
+	slices.SortStableFunc(bad, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) }) // maps have no order
 	if err := errors.Join(append(problems, bad...)...); err != nil {
 		return Settings{}, nil, err
 	}

@@ -73,6 +73,7 @@ func TestDefaults(t *testing.T) {
 func TestAllProblemsAreReportedTogether(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{
+		"/etc/agentkeys/" + wallet + ".toml": "metrics_listen = 9479\nallow_root = \"no\"\nborker = \"x\"\n",
 		"/etc/agentkeys/daemon.toml": "sesion_store = \"file\"\nlog_level = \"loud\"\nallow = [\"uid=1\"]\n[credentials.Bad]\nallow = [\"x\"]\nshout = 1\n",
 	}
 	_, _, err := settings.Load(source(files,
@@ -82,7 +83,7 @@ func TestAllProblemsAreReportedTogether(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"unknown key sesion_store", "credentials.Bad.shout", "AGENTKEYS_SESSION_STORE: session_store: \"keyring\" is none of auto, file, keychain",
+		"unknown key sesion_store", "unknown key borker", wallet + ".toml: metrics_listen: a text", wallet + ".toml: allow_root: true or false", "credentials.Bad.shout", "AGENTKEYS_SESSION_STORE: session_store: \"keyring\" is none of auto, file, keychain",
 		"log_level", "uid=1", "credentials.Bad", "AGENTKEYS_METRICS_LISTEN", "--keychain-timeout", "--colour: unknown setting", "--allow-root",
 	} {
 		if !strings.Contains(err.Error(), want) {
