@@ -41,6 +41,10 @@ func failureOf(err error) *cli.Failure {
 	if errors.As(err, &insecure) {
 		f.Hint = insecure.Fix
 	}
+	var socket *localapi.PathError
+	if errors.As(err, &socket) {
+		f.Hint = socket.Fix
+	}
 	var foreign *systemd.ForeignError
 	if errors.As(err, &foreign) {
 		f.Code, f.Hint = "drop_in_foreign", "mv "+foreign.Path+" "+foreign.Path+".aside"

@@ -20,7 +20,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// Errors that end a loop. Whoever runs the daemon decides by them.
+// Errors that end a loop. The main loop decides by them.
 var (
 	// errSlotChanged: another program saved the slot. Load it again.
 	errSlotChanged = errors.New("the slot was saved by another program")
@@ -62,7 +62,7 @@ type Store interface {
 // Keychain is what a waiting daemon needs of the keychain's background task.
 type Keychain interface {
 	SetWaiting(bool)
-	Changed() <-chan struct{} // the state may be another one now
+	Changed() <-chan struct{} // the state may have changed
 }
 
 // Conditions keeps what is wrong now, for people and metrics.

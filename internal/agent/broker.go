@@ -26,8 +26,9 @@ func (d *Daemon) keptAt(s session.Session) (session.Session, protocol.StatusBrok
 }
 
 // connect dials the session's broker and makes change with it, in one step: no token is
-// ever shown to the broker of another session. At another broker than before the lease goes
-// on, but nobody was heard there yet, and what is known of the manifest is not its word.
+// ever shown to the broker of another session. At another broker than before the lease
+// continues, but that broker has not answered yet, and what is known of the manifest is not
+// its word.
 func (d *Daemon) connect(at protocol.StatusBroker, change func(*view)) bool {
 	broker, err := d.c.Dial(at.URL)
 	d.setView(func(v *view) {

@@ -46,7 +46,7 @@ func TestAnInsecureSlotIsNamedWhileTheDaemonRuns(t *testing.T) {
 func TestAnInsecureSlotStaysNamed(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		d := w.start()
-		if err := os.WriteFile(filepath.Join(w.store.Dir(w.id), "notes"), nil, 0o644); err != nil { //nolint:gosec // that is wrong
+		if err := os.WriteFile(filepath.Join(w.store.Dir(w.id), "notes"), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		for range 30 * 60 {

@@ -132,7 +132,7 @@ func (l *link) commit(ctx context.Context) error {
 }
 
 // settle finds out, after a crash or a lost answer, whether the slot's next token
-// is the current one by now: it tries next, and else goes on with token.
+// is the current one by now: it tries next, and otherwise keeps token.
 func (l *link) settle(ctx context.Context) error {
 	s, _, _ := l.d.snapshot()
 	if s.Next.IsZero() {

@@ -11,7 +11,7 @@ import (
 )
 
 // refused acts on the broker's word about the token in use. It returns nil only
-// when the session goes on as if nothing had happened; an error that is no word
+// when the session continues as if nothing had happened; an error that is no word
 // about the token comes back as it is. No answer removes a slot.
 func (l *link) refused(ctx context.Context, err error) error {
 	var p *protocol.Problem

@@ -69,7 +69,7 @@ func (d *Daemon) noteForeign(err error) {
 }
 
 // notePermissions names what is wrong with the slot's directory and files by now: a daemon may
-// not touch them for hours, and each reader of them has the session meanwhile. It reads the
+// not touch them for hours, in which each reader of them has the session. It reads the
 // directory and writes nothing. A load that was refused has named its own.
 func (d *Daemon) notePermissions() {
 	if d.again() {
@@ -145,7 +145,7 @@ func (d *Daemon) unsettled() bool {
 	return info.Backend == words.BackendFile || info.InDoubt
 }
 
-// reconcile takes that step and learns where the session lies now: from the head, for a
+// reconcile takes that step and learns where the session is stored now: from the head, for a
 // keychain that took the session may not answer when it is asked for it.
 func (d *Daemon) reconcile(ctx context.Context) {
 	d.slot.take()
@@ -158,7 +158,7 @@ func (d *Daemon) reconcile(ctx context.Context) {
 	mine, info, _ := d.snapshot()
 	s, ok := d.entry()
 	if !ok || s.Generation == info.Generation && s.Backend == info.Backend && !info.InDoubt {
-		d.noteInfo(info) // the keychain's state may be another one
+		d.noteInfo(info) // the keychain's state may have changed
 		return
 	}
 	now, held := d.c.Store.Holds(d.id, mine)

@@ -177,7 +177,7 @@ func (l *link) fetchAll(ctx context.Context, missing []seal.Entry) (withheld []s
 		case isWithheld(err):
 			l.d.setView(func(v *view) { v.records = v.without(e.Service) })
 		default:
-			silent++ // the value of before goes on
+			silent++ // the value of before is served
 		}
 		withheld = append(withheld, e.Service)
 	}

@@ -1,13 +1,17 @@
 package checkup
 
 import (
+	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/wallet"
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // place is the first directory in which a daemon of this environment could make its
@@ -39,6 +43,15 @@ func unusable(p paths.SocketPlace) string {
 	}
 	if unix.Access(dir, unix.W_OK) != nil {
 		return "the runtime directory " + dir + " cannot be written"
+	}
+	for _, name := range []string{words.AgentSocket, words.MetricsSocket} {
+		path := filepath.Join(p.Dir, name)
+		if len(path) > socketLimit {
+			return fmt.Sprintf("%s has %d bytes, and the system allows %d", path, len(path), socketLimit)
+		}
+		if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket {
+			return path + " is no socket"
+		}
 	}
 	return ""
 }

@@ -40,7 +40,8 @@ func (m *machine) socket(ctx context.Context, w wallet.Wallet) *doctor.Socket {
 		return s
 	}
 	for _, dir := range paths.SocketDirs(m.cfg.Getenv, m.home, w) {
-		if s := dead(ctx, filepath.Join(dir, words.AgentSocket)); s != nil {
+		s := dead(ctx, filepath.Join(dir, words.AgentSocket))
+		if s != nil && (s.State != doctor.SocketForeign || dir == own) { // a daemon would take the next place
 			return s
 		}
 	}

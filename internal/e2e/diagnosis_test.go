@@ -148,6 +148,14 @@ func examined(t *testing.T) (b *broker, o *owner, pi *machine, wallet string) {
 	return b, o, pi, wallet
 }
 
+// stocked is examined with a credential: openrouter has the value key-1.
+func stocked(t *testing.T) (b *broker, o *owner, pi *machine, wallet string) {
+	t.Helper()
+	b, o, pi, wallet = examined(t)
+	o.put(wallet, "openrouter", "key-1")
+	return b, o, pi, wallet
+}
+
 // withRuntimeDirectory is a board with an agent and a runtime directory, as a login has it.
 func withRuntimeDirectory(t *testing.T) (pi *machine, w string) {
 	t.Helper()

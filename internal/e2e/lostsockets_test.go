@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,30 +63,52 @@ func TestADaemonThatLostItsSocketsMakesThemAgain(t *testing.T) {
 	}
 }
 
-// A session that ended left its XDG_RUNTIME_DIR in the environment of a tmux or a cron job.
-func TestAStaleRuntimeDirectoryIsNoReasonNotToStart(t *testing.T) {
+// A session that ended left its XDG_RUNTIME_DIR in the environment of a tmux or a cron job; or
+// no socket can be made in it.
+func TestARuntimeDirectoryThatCannotBeUsedIsPassedOver(t *testing.T) {
 	t.Parallel()
-	b := startBroker(t)
-	o := newOwner(t, b)
-	m := newMachine(t)
-	w := o.adopt(m, "bot", "openrouter")
-	o.put(w, "openrouter", "key-1")
-	file := filepath.Join(m.dir, "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
+	_, _, m, w := stocked(t)
+	at := func(name string) string { return filepath.Join(m.dir, name) }
+	long, foreign := at(strings.Repeat("d", 90)), at("r")
+	taken := filepath.Join(foreign, "agentkeys", w, "agent.sock")
+	if err := errors.Join(os.WriteFile(at("file"), nil, 0o600), os.Mkdir(long, 0o700), os.MkdirAll(taken, 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	for name, run := range map[string]string{"gone": filepath.Join(m.dir, "gone"), "no directory": file} {
-		stale := m.with("XDG_RUNTIME_DIR", run)
-		d := stale.launch(w)
-		readable(stale, d, "openrouter", "key-1")
-		if r := stale.run("", "agentkeys-daemon", "doctor", "--wallet", w); !strings.Contains(r.stdout, run+" is not there") {
-			t.Errorf("%s: doctor: %+v", name, r)
-		}
-		if r := d.stop(); r.code != exitOK {
-			t.Errorf("%s: %+v", name, r)
+	for run, why := range map[string]string{
+		at("gone"): at("gone") + " is not there", at("file"): at("file") + " is not there",
+		long: "and the system allows 10", foreign: taken + " is no socket", // 107 on Linux, 103 on macOS
+	} {
+		there := m.with("XDG_RUNTIME_DIR", run)
+		for _, running := range []bool{false, true} {
+			var d *daemon
+			if running {
+				d = there.launch(w)
+				readable(there, d, "openrouter", "key-1")
+			}
+			if f := there.doctor("agentkeys-daemon")[0].has("socket", "ok", why); !strings.Contains(f.Message, m.slot(w)) {
+				t.Errorf("running %v: %+v", running, f)
+			}
+			if running && d.stop().code != exitOK {
+				t.Errorf("the daemon beside %s", run)
+			}
 		}
 	}
-	if _, err := os.Stat(filepath.Join(m.dir, "gone")); err == nil {
+	if _, err := os.Stat(at("gone")); err == nil {
 		t.Error("the system's directory was made")
 	}
+}
+
+// Where no place is left, the error has the command.
+func TestASlotInWhichNoSocketCanBeMade(t *testing.T) {
+	t.Parallel()
+	_, _, m, w := stocked(t)
+	path := filepath.Join(m.slot(w), "agent.sock")
+	if err := os.Mkdir(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r := m.run("", "agentkeys-daemon", "run", "--wallet", w)
+	if r.code != exitFault || !strings.Contains(r.stderr, "hint: mv "+path+" "+path+".aside") {
+		t.Errorf("%+v", r)
+	}
+	m.doctor("agentkeys-daemon")[0].has("socket", "fail", path+" is no socket")
 }

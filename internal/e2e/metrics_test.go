@@ -40,11 +40,7 @@ func listens(t testing.TB, address, wallet string) {
 
 func TestAnAddressOfMetricsThatIsTakenEndsNoDaemon(t *testing.T) {
 	t.Parallel()
-	b := startBroker(t)
-	o := newOwner(t, b)
-	m := newMachine(t)
-	w := o.adopt(m, "bot", "openrouter")
-	o.put(w, "openrouter", "key-1")
+	_, _, m, w := stocked(t)
 	address := brokertest.Reserved(t)
 	other, err := net.Listen("tcp", address)
 	if err != nil {
@@ -76,11 +72,7 @@ func TestAnAddressOfMetricsThatIsTakenEndsNoDaemon(t *testing.T) {
 // doctor looks at the address: that the daemon has no complaint says nothing of it.
 func TestDoctorLooksAtTheAddressOfMetrics(t *testing.T) {
 	t.Parallel()
-	b := startBroker(t)
-	o := newOwner(t, b)
-	m := newMachine(t)
-	w := o.adopt(m, "bot", "openrouter")
-	o.put(w, "openrouter", "key-1")
+	_, _, m, w := stocked(t)
 	d := m.daemon(w)
 	d.serves("openrouter", "key-1")
 	address := brokertest.Reserved(t)
@@ -125,11 +117,7 @@ func TestWalletsThatShareAnAddressOfMetricsBothServe(t *testing.T) {
 
 func TestAnAddressOfMetricsThatIsNotThereEndsNoDaemon(t *testing.T) {
 	t.Parallel()
-	b := startBroker(t)
-	o := newOwner(t, b)
-	m := newMachine(t)
-	w := o.adopt(m, "bot", "openrouter")
-	o.put(w, "openrouter", "key-1")
+	_, _, m, w := stocked(t)
 	for address, why := range map[string]string{
 		"192.0.2.1:9479":            "no address of this machine", // RFC 5737: no machine has it
 		"no-such-host.invalid:9479": "no-such-host.invalid",       // RFC 6761

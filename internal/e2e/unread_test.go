@@ -59,11 +59,7 @@ func fullDisk(t testing.TB) *os.File {
 
 func TestADaemonServesOnThoughNobodyReadsItsLog(t *testing.T) {
 	t.Parallel()
-	b := startBroker(t)
-	o := newOwner(t, b)
-	m := newMachine(t)
-	w := o.adopt(m, "bot", "openrouter")
-	o.put(w, "openrouter", "key-1")
+	_, o, m, w := stocked(t)
 	for i, log := range []*os.File{unread(t), hung(t)} {
 		deaf := *m
 		deaf.stdout, deaf.stderr = unread(t), log
@@ -113,11 +109,7 @@ func brokerWithLog(t *testing.T, log *os.File) {
 // A command whose answer did not arrive has not done what it was asked for.
 func TestACommandSaysThatItsAnswerDidNotArrive(t *testing.T) {
 	t.Parallel()
-	b := startBroker(t)
-	o := newOwner(t, b)
-	m := newMachine(t)
-	w := o.adopt(m, "bot", "openrouter")
-	o.put(w, "openrouter", "key-1")
+	b, _, m, w := stocked(t)
 	m.daemon(w).serves("openrouter", "key-1")
 	commands := map[string][]string{
 		"the daemon's doctor":      {"agentkeys-daemon", "doctor"},

@@ -8,15 +8,27 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/agentkeys/agentkeys/internal/display"
 )
 
 // Errors of Listen.
 var (
 	// ErrInUse: another program answers on the socket, which was left alone.
 	ErrInUse = errors.New("the socket is in use by another program")
-	// ErrPath: the path is too long for a socket address, or another kind of file is there.
-	ErrPath = errors.New("the socket cannot be made there")
+	// ErrPath: the path is too long for a socket address, or another kind of file is there; see
+	// PathError.
+	ErrPath = errors.New("no socket can be made there")
 )
+
+// PathError says why no socket can be made at a path, and names the command that helps. Is
+// ErrPath.
+type PathError struct{ Path, What, Fix string }
+
+func (e *PathError) Error() string { return "socket " + e.Path + ": " + e.What }
+
+// Is makes errors.Is(err, ErrPath) true.
+func (e *PathError) Is(target error) bool { return target == ErrPath }
 
 // backlog is how many connections may wait to be accepted; the system may allow fewer.
 const backlog = 4096
@@ -35,13 +47,17 @@ type Socket struct {
 func Listen(dir, name string, mode fs.FileMode) (*Socket, error) {
 	path := filepath.Join(dir, name)
 	if len(path) > maxSocketPath {
-		return nil, fmt.Errorf("socket %s: %d bytes, the system allows %d (set XDG_RUNTIME_DIR or AGENTKEYS_HOME to a shorter path): %w",
-			path, len(path), maxSocketPath, ErrPath)
+		return nil, &PathError{
+			Path: path, Fix: "export XDG_RUNTIME_DIR=/run/user/$(id -u)",
+			What: fmt.Sprintf("its path has %d bytes, and the system allows %d: a shorter XDG_RUNTIME_DIR or AGENTKEYS_HOME is needed", len(path), maxSocketPath),
+		}
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("socket %s: %w", path, err)
 	}
-	if err := removeStale(path); err != nil {
+	if err := removeStale(path); errors.Is(err, ErrPath) {
+		return nil, err
+	} else if err != nil {
 		return nil, fmt.Errorf("socket %s: %w", path, err)
 	}
 	s, err := bind(path, mode)
@@ -117,7 +133,7 @@ func removeStale(path string) error {
 		return err
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("%s lies there: %w", info.Mode().Type(), ErrPath)
+		return &PathError{Path: path, What: "something else has its name", Fix: "mv " + display.Word(path) + " " + display.Word(path+".aside")}
 	}
 	c, err := net.Dial("unix", path) //nolint:noctx // connecting to a unix socket does not wait
 	if err == nil {

@@ -30,8 +30,7 @@ type Pair struct {
 
 // Open makes both sockets in the first of the places where that is possible; skipped says why
 // it was not possible in those before. A socket on which another program answers (ErrInUse)
-// and a path that cannot be a socket (ErrPath) have to be corrected by a person, so Open does
-// not try the next place then.
+// has to be corrected by a person, so Open does not try the next place then.
 func Open(places []Place) (p *Pair, skipped, err error) {
 	for _, place := range places {
 		p, err := place.open()
@@ -43,7 +42,7 @@ func Open(places []Place) (p *Pair, skipped, err error) {
 		} else {
 			skipped = fmt.Errorf("%w; %w", skipped, err)
 		}
-		if errors.Is(err, ErrInUse) || errors.Is(err, ErrPath) {
+		if errors.Is(err, ErrInUse) {
 			break
 		}
 	}

@@ -74,7 +74,7 @@ func TestAllProblemsAreReportedTogether(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{
 		"/etc/agentkeys/" + wallet + ".toml": "metrics_listen = 9479\nallow_root = \"no\"\nborker = \"x\"\n",
-		"/etc/agentkeys/daemon.toml": "sesion_store = \"file\"\nlog_level = \"loud\"\nallow = [\"uid=1\"]\n[credentials.Bad]\nallow = [\"x\"]\nshout = 1\n",
+		"/etc/agentkeys/daemon.toml":         "sesion_store = \"file\"\nlog_level = \"loud\"\nallow = [\"uid=1\"]\n[credentials.Bad]\nallow = [\"x\"]\nshout = 1\n",
 	}
 	_, _, err := settings.Load(source(files,
 		map[string]string{"AGENTKEYS_SESSION_STORE": "keyring", "AGENTKEYS_METRICS_LISTEN": "here"},
