@@ -19,9 +19,9 @@ func RowsOfADay(start time.Time, step time.Duration) int {
 			if b.Admit(p, protocol.AuditRow{Result: resultOK}, now) {
 				rows++
 			}
-			for _, held := range b.due(now, false) {
-				rows += len(held)
-			}
+		}
+		for _, held := range b.due(now, false) {
+			rows += len(held)
 		}
 	}
 	return rows
