@@ -109,6 +109,7 @@ func rules() []cli.Rule {
 		cli.On(owner.ErrNotFound, words.ExitFault, protocol.CodeNotFound, "agentkeys agents"),
 		cli.On(owner.ErrTaken, words.ExitFault, protocol.CodeConflict, "agentkeys agents"),
 		cli.On(owner.ErrLimit, words.ExitFault, protocol.CodeConflict, "agentkeys list"),
+		cli.On(owner.ErrEmails, words.ExitFault, protocol.CodeConflict, "agentkeys link IDENTITY --alias NAME   (or pair a new agent)"),
 		cli.On(session.ErrID, words.ExitUsage, cli.CodeUsage, ""),
 		cli.On(wallet.ErrFormat, words.ExitUsage, cli.CodeUsage, ""),
 		cli.On(wallet.ErrChecksum, words.ExitUsage, cli.CodeUsage, ""),

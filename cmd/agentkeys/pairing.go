@@ -187,6 +187,14 @@ func (pairingsCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	return a.showPairings(list)
+}
+
+// showPairings says where the broker may know older ones.
+func (a *app) showPairings(list []protocol.PairingEntry) error {
+	if len(list) >= protocol.MaxPairingList {
+		a.note("these are the newest %d; agentkeys usage --all --action pairing_approved shows every one", len(list))
+	}
 	var rows [][]string
 	for _, p := range list {
 		rows = append(rows, []string{ago(p.Time, time.Now()), p.Kind, p.State, p.Alias, p.Host, walletText(p.Wallet)})

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/protocol"
@@ -25,4 +26,21 @@ func RowsOfADay(start time.Time, step time.Duration) int {
 		}
 	}
 	return rows
+}
+
+// CountedKeys is how many keys are counted after n of them at the first time, but the last
+// one at then, and how many keys were looked at for that in all.
+func CountedKeys(n int, now, then time.Time) (keys, looks int) {
+	w := newWindow(1)
+	for i := range n {
+		at := now
+		if i == n-1 {
+			at = then
+		}
+		if len(w.times) >= w.pruneAt {
+			looks += len(w.times)
+		}
+		w.Take(strconv.Itoa(i), at)
+	}
+	return len(w.times), looks + n
 }

@@ -7,18 +7,18 @@ import (
 
 // Limits of design 3 and of good sense, each per minute.
 const (
-	maxWrongLookups   = 20   // per owner
-	maxOpenings       = 10   // of pairings, per network
-	maxOpeningsNear   = 60   // of pairings, per neighbourhood
-	maxOpeningsFar    = 240  // of pairings, per region
-	maxLivePairings   = 1000 // in all, not per minute
-	maxResolutions    = 10   // of identities, per network: `recover` asks once
-	maxResolvedNear   = 30   // of identities, per neighbourhood
-	maxResolvedFar    = 100  // of identities, per region
-	maxAgentRequests  = 600  // per wallet
-	maxWrongProofs    = 20   // per wallet
-	limitSpan         = time.Minute
-	limitKeysPerPrune = 4096
+	maxWrongLookups  = 20   // per owner
+	maxOpenings      = 10   // of pairings, per network
+	maxOpeningsNear  = 60   // of pairings, per neighbourhood
+	maxOpeningsFar   = 240  // of pairings, per region
+	maxLivePairings  = 1000 // in all, not per minute
+	maxResolutions   = 10   // of identities, per network: `recover` asks once
+	maxResolvedNear  = 30   // of identities, per neighbourhood
+	maxResolvedFar   = 100  // of identities, per region
+	maxAgentRequests = 600  // per wallet
+	maxWrongProofs   = 20   // per wallet
+	limitSpan        = time.Minute
+	leastKeysToPrune = 4096
 )
 
 // limits are counted in memory: a restart forgives.
@@ -40,12 +40,15 @@ func newLimits() *limits {
 
 // window allows so many events of one key in any span of one minute.
 type window struct {
-	limit int
-	mu    sync.Mutex
-	times map[string][]time.Time // oldest first
+	limit   int
+	mu      sync.Mutex
+	times   map[string][]time.Time // oldest first
+	pruneAt int                    // keys from which on those without a living event are looked for
 }
 
-func newWindow(limit int) *window { return &window{limit: limit, times: map[string][]time.Time{}} }
+func newWindow(limit int) *window {
+	return &window{limit: limit, times: map[string][]time.Time{}, pruneAt: leastKeysToPrune}
+}
 
 // Full reports how many seconds key must wait; 0: it may go on.
 func (w *window) Full(key string, now time.Time) int {
@@ -61,7 +64,7 @@ func (w *window) Take(key string, now time.Time) int {
 	if wait := w.full(key, now); wait > 0 {
 		return wait
 	}
-	if len(w.times) >= limitKeysPerPrune {
+	if len(w.times) >= w.pruneAt {
 		w.prune(now)
 	}
 	w.times[key] = append(w.times[key], now)
@@ -85,8 +88,11 @@ func (w *window) full(key string, now time.Time) int {
 	return int((left + time.Second - 1) / time.Second)
 }
 
+// prune looks at every key. In a large fleet all of them may live, so the next time is when
+// there are twice as many.
 func (w *window) prune(now time.Time) {
 	for key := range w.times {
 		w.full(key, now)
 	}
+	w.pruneAt = max(leastKeysToPrune, 2*len(w.times))
 }

@@ -104,3 +104,17 @@ func TestAPaddedRequestIsRefused(t *testing.T) {
 		t.Fatalf("a request of %d bytes: %q", len(body.Request), got)
 	}
 }
+
+// A fleet of many thousands costs no look at all of them with each request, and what is
+// over does not stay.
+func TestCountsOfAMinuteAreForgottenAndNotLookedAtEachTime(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_800_000_000, 0)
+	keys, looks := broker.CountedKeys(20_000, now, now)
+	if keys != 20_000 || looks > 60_000 {
+		t.Errorf("%d keys after %d looks", keys, looks)
+	}
+	if keys, _ := broker.CountedKeys(4_097, now, now.Add(time.Minute)); keys != 1 {
+		t.Errorf("%d keys a minute later", keys)
+	}
+}

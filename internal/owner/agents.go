@@ -154,6 +154,9 @@ func (o *Owner) Link(ctx context.Context, identity string, l Link) (seal.Manifes
 			d.m.Alias = l.Alias
 		}
 		if l.Email != "" && !slices.Contains(d.m.Emails, l.Email) {
+			if len(d.m.Emails) >= seal.MaxEmails {
+				return ErrEmails
+			}
 			d.m.Emails = append(slices.Clone(d.m.Emails), l.Email)
 		}
 		return nil

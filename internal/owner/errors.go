@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/agentkeys/agentkeys/internal/seal"
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
@@ -47,6 +48,8 @@ var (
 	ErrRewritten = errors.New("the broker's audit trail was rewritten")
 	// ErrKind: the pairing request is of another kind than the command expects (usage).
 	ErrKind = errors.New("the request is of another kind")
+	// ErrEmails: the agent has as many e-mail addresses as it may have.
+	ErrEmails = fmt.Errorf("an agent has at most %d e-mail addresses", seal.MaxEmails)
 	// ErrLimit: the wallet is full.
 	ErrLimit = errors.New("a wallet holds at most 64 credentials")
 )

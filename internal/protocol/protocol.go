@@ -19,6 +19,7 @@ const (
 	MaxRecords     = 64        // records of one wallet
 	MaxText        = 64        // bytes of a text shown to people: alias, host
 	MaxWait        = 50        // seconds of a long poll
+	MaxPairingList = 200       // pairings that an owner decided, the newest
 	PairingLife    = 600       // seconds that a pair code is valid and the board waits for approval
 	ChallengeLife  = 60        // seconds
 )

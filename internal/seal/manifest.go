@@ -23,6 +23,9 @@ const DefaultOfflineTTL = 24 * 3600
 // MaxOfflineTTL is the longest lease that an owner may set: 366 days, in seconds.
 const MaxOfflineTTL = 366 * 24 * 3600
 
+// MaxEmails is how many e-mail addresses name one agent.
+const MaxEmails = 8
+
 // ErrManifest says that a manifest must not be used: its signature, form or content is
 // wrong. The reader keeps the one that it has (condition manifest_refused).
 var ErrManifest = errors.New("manifest refused")
@@ -142,7 +145,9 @@ func (m Manifest) check() error {
 		return bad("offline_ttl is out of range")
 	case len(m.Records) > protocol.MaxRecords:
 		return bad("too many records")
-	case len(m.Emails) > 8 || slices.ContainsFunc(m.Emails, func(e string) bool { return CheckEmail(e) != nil }):
+	case len(m.Emails) > MaxEmails:
+		return bad("too many e-mail addresses")
+	case slices.ContainsFunc(m.Emails, func(e string) bool { return CheckEmail(e) != nil }):
 		return bad("emails are malformed")
 	}
 	return m.checkRecords()

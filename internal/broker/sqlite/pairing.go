@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"github.com/agentkeys/agentkeys/internal/broker"
+	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
@@ -42,7 +43,7 @@ func (x tx) PairingByLookup(lookup string, since int64) (broker.Pairing, error) 
 }
 
 func (x tx) Pairings(account wallet.Wallet) ([]broker.Pairing, error) {
-	return list(x, scanPairing, pairingColumns+`WHERE account = ? ORDER BY decided_at DESC, rowid DESC LIMIT 200`, name(account))
+	return list(x, scanPairing, pairingColumns+`WHERE account = ? ORDER BY decided_at DESC, rowid DESC LIMIT ?`, name(account), protocol.MaxPairingList)
 }
 
 func (x tx) LivePairings(w wallet.Wallet) ([]broker.Pairing, error) {
