@@ -14,15 +14,15 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// Agent is one agent: Manifest is the owner's own word, checked; Seen is what the
+// Agent is one agent: Manifest is what the owner signed, and was checked; Seen is what the
 // broker says of its session, host and state.
 type Agent struct {
 	Manifest seal.Manifest
 	Seen     protocol.Agent
 }
 
-// Agents lists the owner's agents. A manifest that is not to be believed is
-// seal.ErrManifest for the whole list: the broker is not to be worked with.
+// Agents lists the owner's agents. If one manifest fails the check, the result is
+// seal.ErrManifest for the whole list, because such a broker must not be used.
 func (o *Owner) Agents(ctx context.Context) ([]Agent, error) {
 	agents, manifests := []Agent{}, []believed{}
 	err := o.eachAgent(ctx, func(a protocol.Agent) error {
@@ -39,15 +39,15 @@ func (o *Owner) Agents(ctx context.Context) ([]Agent, error) {
 	return agents, o.remember(manifests...)
 }
 
-// ClockHeld reports whether the broker's clock jumped, so that no session lapses there
-// until a person accepts it. A broker that does not say so has none.
+// ClockHeld reports whether the broker's clock jumped, so that no session lapses there until a
+// person accepts it. It is false for a broker that does not report it.
 func (o *Owner) ClockHeld(ctx context.Context) bool {
 	info, err := o.broker.Info(ctx)
 	return err == nil && info.ClockHeld
 }
 
-// eachAgent hands over what the broker lists, page by page. A broker that goes in circles
-// is an error, so that what do takes is no more than this owner has agents.
+// eachAgent calls do for every agent that the broker lists, page by page. A broker that returns
+// the same page again is an error, so that do is not called without end.
 func (o *Owner) eachAgent(ctx context.Context, do func(protocol.Agent) error) error {
 	listed := map[wallet.Wallet]bool{}
 	for cursor, more := uint64(0), true; more; {
@@ -76,9 +76,9 @@ func (o *Owner) eachAgent(ctx context.Context, do func(protocol.Agent) error) er
 	return nil
 }
 
-// Resolve finds the wallet that identity names in the owner's own manifests: a wallet
-// in any case, an alias, an e-mail address, or empty for the owner's own wallet.
-// ErrNotFound: nobody's. A wallet is taken as it is; later requests say if it exists.
+// Resolve finds the wallet that identity names in the owner's own manifests: a wallet in any
+// case, an alias, an e-mail address, or empty for the owner's own wallet. ErrNotFound: no agent
+// has that name. A wallet is not looked up; a later request finds out whether it exists.
 func (o *Owner) Resolve(ctx context.Context, identity string) (wallet.Wallet, error) {
 	if identity == "" {
 		return o.sess.Wallet, nil
@@ -129,14 +129,14 @@ func CheckIdentity(identity string) error {
 	return seal.CheckAlias(identity)
 }
 
-// Link is a change of the names of an agent. Empty fields stay as they are.
+// Link is a change of an agent's names. Empty fields stay as they are.
 type Link struct {
 	Alias string
-	Email string // added to those there are
+	Email string // added to the existing addresses
 }
 
-// Link gives an agent names by which people, `--agent` and `recover` find it.
-// ErrTaken: another agent of this owner has that name.
+// Link gives an agent names by which people, `--agent` and `recover` find it. ErrTaken: another
+// agent of this owner has that name.
 func (o *Owner) Link(ctx context.Context, identity string, l Link) (seal.Manifest, error) {
 	l.Email = strings.ToLower(l.Email)
 	if err := l.check(); err != nil {
@@ -190,10 +190,10 @@ func (o *Owner) checkFree(ctx context.Context, w wallet.Wallet, wanted ...string
 	return nil
 }
 
-// Revoke ends the session of an agent: its daemon drops everything at once. Its
-// manifest and records stay for `recover`. The note that its device must get nothing
-// new is made before the broker is asked, and taken back only if the broker itself
-// refuses: an answer that did not come may have been a yes.
+// Revoke ends the session of an agent; its daemon drops all credentials at once. Manifest and
+// records stay for `recover`. That the device must get nothing new is written down before the
+// broker is asked. The note is removed only if the broker itself refuses, because a request
+// whose answer did not arrive may have succeeded.
 func (o *Owner) Revoke(ctx context.Context, identity string) (wallet.Wallet, error) {
 	w, err := o.Resolve(ctx, identity)
 	if err != nil {
@@ -214,8 +214,8 @@ func (o *Owner) Revoke(ctx context.Context, identity string) (wallet.Wallet, err
 	return w, err
 }
 
-// Teardown ends an agent for good: session, manifest and records. It is noted as a
-// revocation is, so that a broker that was put back is told of it again.
+// Teardown ends an agent for good: session, manifest and records. It is written down like a
+// revocation, so that a restored broker is told of it again.
 func (o *Owner) Teardown(ctx context.Context, identity string) (wallet.Wallet, error) {
 	w, err := o.Resolve(ctx, identity)
 	if err != nil {
@@ -234,7 +234,7 @@ func (o *Owner) Teardown(ctx context.Context, identity string) (wallet.Wallet, e
 		return w, errors.Join(err, o.setTornDown(w, before))
 	}
 	if err == nil {
-		err = o.note(func(k *known) { k.bury(w.String()) })
+		err = o.note(func(k *known) { k.keepTombstone(w.String()) })
 	}
 	return w, err
 }
@@ -250,8 +250,8 @@ func (o *Owner) endAgent(ctx context.Context, w wallet.Wallet, verb string, end 
 	return nil
 }
 
-// Reopen lets lapsed agents go on: the one that identity names, or with an empty
-// identity all that lapsed. It returns those it opened, also beside an error.
+// Reopen reactivates lapsed agents: the one that identity names, or with an empty identity all
+// that lapsed. It returns those that it reopened, also together with an error.
 func (o *Owner) Reopen(ctx context.Context, identity string) ([]wallet.Wallet, error) {
 	var lapsed []wallet.Wallet
 	if identity == "" {
@@ -279,7 +279,7 @@ func (o *Owner) Reopen(ctx context.Context, identity string) ([]wallet.Wallet, e
 	return lapsed, nil
 }
 
-// reopen gives access, so it is proven by the owner's signing key.
+// reopen widens access, so the owner's signing key proves it.
 func (o *Owner) reopen(ctx context.Context, w wallet.Wallet) error {
 	return o.endAgent(ctx, w, "reopen", func(ctx context.Context, token secret.String, w wallet.Wallet) error {
 		proof, err := session.Prove(o.sess.SigningSeed, session.ReopenText(o.sess.Wallet, w, session.TokenHash(token)))

@@ -14,13 +14,13 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// Proposal is a pairing request that was made by who showed the typed code.
+// Proposal is a pairing request whose MAC was made with the typed code.
 type Proposal struct {
 	Request pairing.Request
-	Wallet  wallet.Wallet // recover: who it is, by this owner's manifests; pair: zero
-	Current seal.Manifest // recover: the owner's present word about Wallet
+	Wallet  wallet.Wallet // recover: the agent, by this owner's manifests; pair: zero
+	Current seal.Manifest // recover: the current manifest of Wallet
 	Age     time.Duration
-	Address string // the broker's word
+	Address string // as the broker says
 
 	lookup string
 	raw    []byte
@@ -28,9 +28,9 @@ type Proposal struct {
 	cur    current
 }
 
-// Find asks for the request that a code belongs to; only the code's first three
-// characters leave this machine. ErrNoBoard: it belongs to none. pairing.ErrForged: the request was not made by who
-// showed this code, so the broker or the code is wrong.
+// Find fetches the request that a code belongs to. Only the code's first three characters leave
+// this machine. ErrNoBoard: there is no such request. pairing.ErrForged: the request was not made
+// with this code, so the broker or the code is wrong.
 func (o *Owner) Find(ctx context.Context, code pairing.Code) (*Proposal, error) {
 	p, err := o.findRequest(ctx, code)
 	if err != nil {
@@ -87,8 +87,8 @@ type Decision struct {
 	Scope scope.Scope
 }
 
-// Approve makes the agent, or gives a recovered one to its new device, in one request:
-// grant, manifest, and every record in scope sealed to the new device key.
+// Approve creates the agent, or gives a recovered one to its new device, in one request with the
+// grant, the manifest, and every record in scope sealed to the new device key.
 func (o *Owner) Approve(ctx context.Context, p *Proposal, d Decision) (seal.Manifest, error) {
 	dr, err := o.draftFor(ctx, p, d)
 	if err != nil {
@@ -122,7 +122,7 @@ func (o *Owner) Approve(ctx context.Context, p *Proposal, d Decision) (seal.Mani
 	return m, o.setRevoked(m.Wallet, false)
 }
 
-// draftFor is the manifest that the approval brings, before it is signed.
+// draftFor is the manifest for the approval, before it is signed.
 func (o *Owner) draftFor(ctx context.Context, p *Proposal, d Decision) (*draft, error) {
 	if p.Request.Kind == pairing.KindRecover {
 		return o.recoveryDraft(ctx, p)
@@ -140,8 +140,8 @@ func (o *Owner) draftFor(ctx context.Context, p *Proposal, d Decision) (*draft, 
 	}}, nil
 }
 
-// recoveryDraft opens every record in scope with the owner's key and seals it to the
-// new device. The new device is not the revoked one, so it gets them in any case.
+// recoveryDraft opens every record in scope with the owner's key and seals it to the new device.
+// The note that the old device was revoked does not apply to the new one.
 func (o *Owner) recoveryDraft(ctx context.Context, p *Proposal) (*draft, error) {
 	dr := &draft{owner: o, m: p.cur.manifest, highest: p.cur.highest, newDevice: true}
 	dr.m.DeviceKey, dr.m.DeviceSignKey = p.Request.DeviceKey, p.Request.DeviceSignKey
@@ -156,7 +156,7 @@ func (o *Owner) recoveryDraft(ctx context.Context, p *Proposal) (*draft, error) 
 	return dr, nil
 }
 
-// Deny tells the board so, with a proof that the denial comes from who typed the code.
+// Deny refuses the request, with a proof for the board that the denial was made with its code.
 func (o *Owner) Deny(ctx context.Context, code pairing.Code) (*Proposal, error) {
 	p, err := o.findRequest(ctx, code)
 	if err != nil {
@@ -170,7 +170,7 @@ func (o *Owner) Deny(ctx context.Context, code pairing.Code) (*Proposal, error) 
 	return p, nil
 }
 
-// Pairings lists what this owner approved and denied, newest first; the broker's word.
+// Pairings lists what this owner approved and denied, newest first, as the broker says.
 func (o *Owner) Pairings(ctx context.Context) ([]protocol.PairingEntry, error) {
 	var list []protocol.PairingEntry
 	err := o.call(ctx, func(token secret.String) (err error) {

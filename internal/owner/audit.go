@@ -10,10 +10,10 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// How many rows a look at the end of a trail takes, however long the trail is.
+// How many rows are read from the end of a trail, however long the trail is.
 const (
-	shownRows  = 200    // the newest that match
-	lookedRows = 10_000 // the newest in which matches are looked for, where anything is filtered
+	shownRows  = 200    // the newest rows that match
+	lookedRows = 10_000 // the newest rows that are searched for matches, if there is a filter
 )
 
 // UsageQuery says which rows of the audit trail are wanted. Zero fields do not filter.
@@ -24,18 +24,18 @@ type UsageQuery struct {
 	Since   int64 // Unix seconds, inclusive
 
 	All    bool // the whole trail, verified from its first row
-	Accept bool // the trail as it is now, after a person restored the broker
+	Accept bool // accept the trail as it is now, after a person restored the broker
 }
 
-// Usage hands the rows that match to show, oldest first, in one part or several, and
-// reports whether older ones were left out: without All and Since it shows the newest.
+// Usage passes the rows that match to show, oldest first, in one or several parts, and reports
+// whether older ones were left out: without All and Since it shows the newest.
 //
-// The chain is computed from the row that this machine saw last, so that what a look
-// costs grows with what is new and with what is shown, and no more than a page is held.
-// Rows from before are covered too where they are shown, since the chain leads from them
-// to the row that was seen. A trail that does not fit together, that ends before the
-// head it names, or that does not hold the row seen before, is ErrRewritten, after the
-// rows up to there were shown. It stays so until Accept.
+// The chain is computed from the row that this machine saw last, so the cost grows with the new
+// rows and with what is shown, and only one page is in memory at a time. Shown rows from before
+// that row are verified too, since the chain leads from them to it. The result is ErrRewritten
+// if the rows do not form a chain, if the trail ends before the head that it names, or if it does
+// not contain the row seen before. The rows up to that point have been shown then. It stays so
+// until Accept.
 func (o *Owner) Usage(ctx context.Context, q UsageQuery, show func([]protocol.AuditRow) error) (older bool, err error) {
 	seen, err := o.readHead(q.Accept)
 	if err != nil {
@@ -61,7 +61,7 @@ func (o *Owner) Usage(ctx context.Context, q UsageQuery, show func([]protocol.Au
 	return w.left || !q.All && q.Since == 0 && w.first > 1, o.noteHead(end.Head, q.Accept)
 }
 
-// firstShown is the number of the first row that may be shown; behind the head: none.
+// firstShown is the number of the first row that may be shown; above the head's if there is none.
 func (o *Owner) firstShown(ctx context.Context, q UsageQuery, head protocol.AuditHead) (uint64, error) {
 	window := uint64(shownRows)
 	if q.filters() {
@@ -83,7 +83,7 @@ func (o *Owner) firstShown(ctx context.Context, q UsageQuery, head protocol.Audi
 	return max(page.Rows[0].Number, 1), nil
 }
 
-// walk reads on to the head, over the rows of the end alone where they reach back far enough.
+// walk reads to the head. It uses the rows of the end alone if they reach back far enough.
 func (o *Owner) walk(ctx context.Context, w *auditWalk, end []protocol.AuditRow) error {
 	for rows := end; !w.done(); rows = nil {
 		if len(rows) == 0 || rows[0].Number > w.chain.last.Number+1 {

@@ -24,7 +24,7 @@ type used struct {
 	err   error
 }
 
-func (h *house) tryUsage(q owner.UsageQuery) used {
+func (h *machine) tryUsage(q owner.UsageQuery) used {
 	h.t.Helper()
 	var u used
 	u.older, u.err = h.open().Usage(h.t.Context(), q, func(rows []protocol.AuditRow) error {
@@ -37,7 +37,7 @@ func (h *house) tryUsage(q owner.UsageQuery) used {
 	return u
 }
 
-func (h *house) usage(q owner.UsageQuery) []protocol.AuditRow {
+func (h *machine) usage(q owner.UsageQuery) []protocol.AuditRow {
 	h.t.Helper()
 	u := h.tryUsage(q)
 	if u.err != nil {
@@ -46,7 +46,7 @@ func (h *house) usage(q owner.UsageQuery) []protocol.AuditRow {
 	return u.rows
 }
 
-func (h *house) auditFile() string { return filepath.Join(h.slots.Dir(h.cfg.ID), words.FileAudit) }
+func (h *machine) auditFile() string { return filepath.Join(h.slots.Dir(h.cfg.ID), words.FileAudit) }
 
 func TestARewrittenAuditTrailIsNamed(t *testing.T) {
 	t.Parallel()

@@ -15,13 +15,13 @@ import (
 // auditFile is words.FileAudit: the newest row of the audit trail that this machine saw.
 type auditFile struct {
 	Version int                `json:"version"` // 1
-	Owner   wallet.Wallet      `json:"owner"`   // whose trail; the slot may hold another account since
+	Owner   wallet.Wallet      `json:"owner"`   // of the trail; the slot may hold another account by now
 	Head    protocol.AuditHead `json:"head"`
 }
 
-// readHead is the row seen last, of this account; number 0: none was. A file that
-// cannot be read is ErrAuditFile: to start afresh would forget what protects. With
-// accept nothing was seen.
+// readHead is the last row of this account's trail that this machine saw; number 0: none. A file
+// that cannot be read is ErrAuditFile, because starting afresh would lose the protection. With
+// accept the result is number 0.
 func (o *Owner) readHead(accept bool) (protocol.AuditHead, error) {
 	if accept {
 		return protocol.AuditHead{}, nil

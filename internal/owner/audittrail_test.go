@@ -57,8 +57,8 @@ func (tr *trail) answer(q protocol.AuditQuery, _ protocol.Audit) protocol.Audit 
 	return protocol.Audit{Rows: append([]protocol.AuditRow{}, rows...), Head: protocol.AuditHead{Number: last.Number, SHA256: last.SHA256}}
 }
 
-// beside is a house whose broker has a trail of n rows of service x.
-func beside(t *testing.T, n int) (*house, *trail, *liar) {
+// withTrail is a machine whose broker has a trail of n rows of service x.
+func withTrail(t *testing.T, n int) (*machine, *trail, *liar) {
 	t.Helper()
 	h, tr := initialised(t), &trail{}
 	tr.grow(n, "x", "")
@@ -69,7 +69,7 @@ func beside(t *testing.T, n int) (*house, *trail, *liar) {
 
 func TestUsageShowsTheNewestRows(t *testing.T) {
 	t.Parallel()
-	h, tr, _ := beside(t, 1)
+	h, tr, _ := withTrail(t, 1)
 	for n, first := range map[int]uint64{1: 1, 199: 1, 200: 1, 201: 2, 202: 3, 1500: 1301} {
 		*tr = trail{}
 		tr.grow(n, "x", "")
@@ -84,7 +84,7 @@ func TestUsageShowsTheNewestRows(t *testing.T) {
 
 func TestUsageFiltersTheNewestTenThousandRows(t *testing.T) {
 	t.Parallel()
-	h, tr, _ := beside(t, 1)
+	h, tr, _ := withTrail(t, 1)
 	for n, found := range map[int]int{9_999: 1, 10_000: 1, 10_001: 0} {
 		*tr = trail{}
 		tr.grow(1, "y", "")
@@ -101,7 +101,7 @@ func TestUsageFiltersTheNewestTenThousandRows(t *testing.T) {
 
 func TestUsageOfAllOrSinceATimeComesInParts(t *testing.T) {
 	t.Parallel()
-	h, tr, _ := beside(t, 1)
+	h, tr, _ := withTrail(t, 1)
 	for n, parts := range map[int]int{999: 1, 1000: 1, 1001: 2, 2001: 3} {
 		*tr = trail{}
 		tr.grow(n, "x", "")
@@ -121,7 +121,7 @@ func TestUsageOfAllOrSinceATimeComesInParts(t *testing.T) {
 // An owner with years of rows is not locked out, and pays for what is new and shown alone.
 func TestUsageCostsTheSameHoweverLongTheTrailIs(t *testing.T) {
 	t.Parallel()
-	h, tr, _ := beside(t, 1)
+	h, tr, _ := withTrail(t, 1)
 	for _, q := range []owner.UsageQuery{{}, {Service: "x"}, {Since: 1 << 40}} {
 		costs := map[string]bool{}
 		for _, n := range []int{11_000, 20_000} {
@@ -141,7 +141,7 @@ func TestUsageCostsTheSameHoweverLongTheTrailIs(t *testing.T) {
 
 func TestATrailOfManyMegabytesIsShown(t *testing.T) {
 	t.Parallel()
-	h, tr, _ := beside(t, 1)
+	h, tr, _ := withTrail(t, 1)
 	tr.grow(1030, "x", strings.Repeat("z", 64<<10)) // over 64 MiB
 	h.lies().audit = func(q protocol.AuditQuery, a protocol.Audit) protocol.Audit {
 		q.Limit = min(q.Limit, 100) // an answer of 16 MiB holds no more
@@ -156,7 +156,7 @@ func TestATrailOfManyMegabytesIsShown(t *testing.T) {
 func TestABrokerThatShowsAnotherTrailThanBeforeIsNamed(t *testing.T) {
 	t.Parallel()
 	const seen, now = 3000, 3500
-	h, honest, l := beside(t, seen)
+	h, honest, l := withTrail(t, seen)
 	h.usage(owner.UsageQuery{})
 	kept := must(os.ReadFile(h.auditFile()))(t)
 	honest.grow(now, "x", "")
@@ -183,7 +183,7 @@ func TestABrokerThatShowsAnotherTrailThanBeforeIsNamed(t *testing.T) {
 // Which row is the first since a time is the broker's word, and is held against the rows.
 func TestABrokerThatLeavesOutTheFirstRowsSinceATimeIsNamed(t *testing.T) {
 	t.Parallel()
-	h, honest, l := beside(t, 500)
+	h, honest, l := withTrail(t, 500)
 	h.usage(owner.UsageQuery{})
 	for name, change := range map[string]func(protocol.AuditQuery, protocol.Audit) protocol.Audit{
 		"one row": func(q protocol.AuditQuery, _ protocol.Audit) protocol.Audit {
@@ -220,7 +220,7 @@ func TestABrokerThatLeavesOutTheFirstRowsSinceATimeIsNamed(t *testing.T) {
 
 func TestAWalkEndsAtTheFirstFaultAndAtItsFirstHead(t *testing.T) {
 	t.Parallel()
-	h, tr, l := beside(t, 5000)
+	h, tr, l := withTrail(t, 5000)
 	l.audit = func(q protocol.AuditQuery, a protocol.Audit) protocol.Audit {
 		if a = tr.answer(q, a); !q.FromEnd && q.Cursor >= 2000 {
 			a.Rows[5].Detail = "another"

@@ -6,20 +6,20 @@ import (
 	"github.com/agentkeys/agentkeys/internal/protocol"
 )
 
-// auditWalk goes through the rows of a trail, page by page, up to the head that the
-// trail named at the beginning.
+// auditWalk reads the rows of a trail, page by page, up to the head that the trail named at the
+// beginning.
 type auditWalk struct {
 	query  UsageQuery
 	chain  chainCheck
 	first  uint64 // number of the first row that may be shown
 	show   func([]protocol.AuditRow) error
-	newest []protocol.AuditRow // that match, where only the newest are shown
-	left   bool                // older ones that match were left out
+	newest []protocol.AuditRow // the rows that match, if only the newest are shown
+	left   bool                // older rows that match were left out
 }
 
-// begin decides where the chain is picked up: at the row that was seen last, or before
-// the first row that is shown, whichever is older. Where the broker said which row is the
-// first since a time, the one before is looked at too.
+// begin decides where the chain starts: at the row that was seen last, or before the first row
+// that is shown, whichever is older. If the broker named the first row since a time, the row
+// before it is read too, so that its time can be checked.
 func (w *auditWalk) begin() error {
 	c, first := &w.chain, w.first
 	if w.query.Since > 0 && first > 1 {
@@ -33,7 +33,7 @@ func (w *auditWalk) begin() error {
 	case c.seen.Number > 0 && c.seen.Number < first:
 		c.last = c.seen
 	case first > 2:
-		c.last.Number, c.open = first-2, true // the row before the first is taken as it is
+		c.last.Number, c.open = first-2, true // the row before the first has no predecessor to check
 	}
 	return c.err
 }
@@ -45,7 +45,7 @@ func (w *auditWalk) take(rows []protocol.AuditRow) error {
 	before, matches := w.chain.last.Number, []protocol.AuditRow{}
 	for _, row := range rows {
 		if row.Number <= before || row.Number > w.chain.head.Number {
-			continue // from before the walk, or written since it began
+			continue // before the start of the chain, or written since the walk began
 		}
 		w.chain.add(row)
 		switch {
@@ -64,7 +64,7 @@ func (w *auditWalk) take(rows []protocol.AuditRow) error {
 	return w.chain.err
 }
 
-// keep shows rows at once where all are wanted, and else keeps the newest.
+// keep shows rows at once if all are wanted; otherwise it keeps the newest.
 func (w *auditWalk) keep(rows []protocol.AuditRow) error {
 	if w.query.All || w.query.Since > 0 {
 		return w.show(rows)
@@ -77,7 +77,7 @@ func (w *auditWalk) keep(rows []protocol.AuditRow) error {
 	return nil
 }
 
-// flush shows what was kept.
+// flush shows the rows that were kept.
 func (w *auditWalk) flush() error {
 	if len(w.newest) == 0 {
 		return nil
@@ -85,12 +85,11 @@ func (w *auditWalk) flush() error {
 	return w.show(w.newest)
 }
 
-// chainCheck holds rows against each other, against the row seen before and against
-// the head that this trail named at its beginning; err is the first thing that did not
-// fit.
+// chainCheck compares rows with each other, with the row seen before and with the head that the
+// trail named at its beginning; err is the first difference.
 type chainCheck struct {
 	seen, head, last protocol.AuditHead
-	open             bool // the next row has no predecessor that it could be held against
+	open             bool // the next row has no predecessor to be compared with
 	err              error
 }
 

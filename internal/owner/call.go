@@ -11,10 +11,9 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 )
 
-// call runs one request with the session's token. On session_expired, and where a broker
-// that was put back does not know the token, the session is resumed by the owner's
-// signing key, unasked. An account that waits for its owner since is put in order and
-// opened first.
+// call runs one request with the session's token. On session_expired, and if a restored broker
+// does not know the token, it resumes the session with the owner's signing key without asking.
+// If the account waits for its owner after a restore, call first restores and opens it.
 func (o *Owner) call(ctx context.Context, request func(token secret.String) error) error {
 	if o.closed && !o.opening {
 		if err := o.openAgain(ctx); err != nil {
@@ -35,7 +34,7 @@ func (o *Owner) call(ctx context.Context, request func(token secret.String) erro
 	case p.Challenge != "" && (p.Code == protocol.CodeSessionExpired || p.Code == protocol.CodeTokenUnknown && o.inNewEpoch(ctx)):
 		back := o.resume
 		if o.moves() && p.Code == protocol.CodeTokenUnknown {
-			back = o.introduce // the wrong broker must not change the slot
+			back = o.introduce // a wrong broker must not change the slot
 		}
 		if err := back(ctx, p.Challenge); err != nil {
 			return fmt.Errorf("resume session: %w", err)
@@ -49,10 +48,10 @@ func (o *Owner) call(ctx context.Context, request func(token secret.String) erro
 	return request(o.sess.Token)
 }
 
-// call runs one request with the token of sess, which was loaded from the slot. Another
-// process may have renewed the session since, or have been cut off in the middle: so the
-// slot is read again before the broker's word is believed that the token is not good, and
-// the tokens that it holds by now are tried. sess and info become what was read.
+// call runs one request with the token of sess, which was loaded from the slot. Another process
+// may have renewed the session since, or may have stopped in the middle of a renewal. So if the
+// broker refuses the token, the slot is read again and its tokens are tried, before the answer
+// counts. sess and info become what was read.
 func (c Config) call(ctx context.Context, sess *session.Session, info *store.Info, request func(token secret.String) error) error {
 	used := sess.Token
 	err := request(used)

@@ -15,7 +15,7 @@ import (
 
 // renewed is what another process leaves that renews the session of a slot: whole, or
 // cut off after the first use of the next token and before the save that says so.
-func (h *house) renewed(id session.ID, signKey func(session.Session) secret.String, whole bool) {
+func (h *machine) renewed(id session.ID, signKey func(session.Session) secret.String, whole bool) {
 	h.t.Helper()
 	ctx := context.Background()
 	s, _, err := h.slots.Load(ctx, id)

@@ -18,8 +18,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// Device acts as one agent, with the token of its slot straight against the broker. It
-// only reads: the slot belongs to the daemon, which alone renews the session.
+// Device acts as one agent, with the token of its slot directly at the broker. It only reads,
+// because the slot belongs to the daemon, which alone renews the session.
 type Device struct {
 	cfg    Config
 	broker Broker
@@ -43,13 +43,13 @@ func OpenDevice(ctx context.Context, cfg Config) (*Device, error) {
 	return &Device{cfg: cfg, broker: b, sess: sess, info: info}, nil
 }
 
-// Who describes the agent's session; it asks nobody.
+// Who describes the agent's session, from the slot alone.
 func (d *Device) Who() Who { return d.cfg.who(d.sess, d.info) }
 
-// Wallet is the agent's own.
+// Wallet is the agent's own wallet.
 func (d *Device) Wallet() wallet.Wallet { return d.sess.Wallet }
 
-// Resolve finds a wallet by what the broker says of an identity; empty is its own.
+// Resolve asks the broker for the wallet of an identity; empty is the agent's own.
 func (d *Device) Resolve(ctx context.Context, identity string) (wallet.Wallet, error) {
 	if identity == "" {
 		return d.sess.Wallet, nil
@@ -70,8 +70,8 @@ func (d *Device) Resolve(ctx context.Context, identity string) (wallet.Wallet, e
 	return w, nil
 }
 
-// List names the credentials in scope. The broker answers 403 denied for another
-// wallet of the same owner, and that is the answer.
+// List lists the credentials in scope. For another wallet of the same owner the broker answers
+// 403 denied.
 func (d *Device) List(ctx context.Context, w wallet.Wallet) ([]protocol.CredentialInfo, error) {
 	m, err := d.manifest(ctx, w)
 	if err != nil {
@@ -80,8 +80,8 @@ func (d *Device) List(ctx context.Context, w wallet.Wallet) ([]protocol.Credenti
 	return listed(m.Served()), nil
 }
 
-// Read asks the broker for the record, so that its decision stands in the audit, and
-// opens it with the device key if the owner's manifest lists it in scope.
+// Read asks the broker for the record, so that its decision is in the audit trail, and opens it
+// with the device key if the owner's manifest lists it in scope.
 func (d *Device) Read(ctx context.Context, w wallet.Wallet, service string) (secret.String, error) {
 	if err := scope.CheckService(service); err != nil {
 		return secret.String{}, err
@@ -112,9 +112,8 @@ func (d *Device) call(ctx context.Context, request func(token secret.String) err
 	return d.cfg.call(ctx, &d.sess, &d.info, request)
 }
 
-// manifest fetches the manifest of w and believes it as the daemon does: signed by the
-// pinned owner, for this wallet and device, and not older than the one in the daemon's
-// cache.
+// manifest fetches the manifest of w and checks it as the daemon does: signed by the pinned
+// owner, for this wallet and device, and not older than the one in the daemon's cache.
 func (d *Device) manifest(ctx context.Context, w wallet.Wallet) (seal.Manifest, error) {
 	var reply protocol.ManifestReply
 	err := d.call(ctx, func(token secret.String) (err error) {
@@ -158,9 +157,9 @@ func (d *Device) checkDevice(m seal.Manifest) error {
 	return nil
 }
 
-// checkAge holds m, whose bytes are raw, against the last manifest that the daemon of
-// this slot accepted. A cache that cannot be read says nothing, as for the daemon; one
-// that others can write is an error of the store.
+// checkAge compares m, whose bytes are raw, with the last manifest that the daemon of this slot
+// accepted. A cache that cannot be read counts as none, as for the daemon. A cache that other
+// users can write is an error of the store.
 func (d *Device) checkAge(m seal.Manifest, raw []byte) error {
 	data, err := d.cfg.Slots.ReadFile(d.cfg.ID, words.FileCache)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -176,7 +175,7 @@ func (d *Device) checkAge(m seal.Manifest, raw []byte) error {
 	}
 	switch {
 	case err != nil || last.Wallet != m.Wallet:
-		return nil // it says nothing about this manifest
+		return nil // the cache is of another session
 	case m.Revision < last.Revision:
 		return refused(m.Wallet, fmt.Sprintf("revision %d is older than %d, which this machine has seen", m.Revision, last.Revision))
 	case m.Revision == last.Revision && !bytes.Equal(raw, cache.Manifest):

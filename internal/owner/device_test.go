@@ -17,7 +17,7 @@ import (
 )
 
 // device saves the board's session in its slot and opens it.
-func (h *house) device(m seal.Manifest, b board) *owner.Device {
+func (h *machine) device(m seal.Manifest, b board) *owner.Device {
 	h.t.Helper()
 	o := h.open()
 	sess, _, err := h.slots.Load(context.Background(), h.cfg.ID)

@@ -8,8 +8,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// Each error is one decision of the caller; those of store, seal, pairing, scope and
-// protocol pass through as they are.
+// Each error is one decision of the caller. Errors of store, seal, pairing, scope and protocol
+// are passed on unchanged.
 var (
 	// ErrNoAccount: no account is open on this machine; `agentkeys init` (exit 78).
 	ErrNoAccount = errors.New("no account is open on this machine")
@@ -24,7 +24,7 @@ var (
 	// ErrUnknownAccount: the broker that was named does not know the account that is open
 	// on this machine; nothing was changed.
 	ErrUnknownAccount = errors.New("that broker does not know this account, so nothing was changed")
-	// ErrBrokerURL: nobody said which broker (usage).
+	// ErrBrokerURL: no broker is named (usage).
 	ErrBrokerURL = errors.New("no broker is named")
 	// ErrNotFound: no such agent or identity.
 	ErrNotFound = errors.New("not found")
@@ -32,17 +32,17 @@ var (
 	ErrNoCredential = errors.New("no such credential")
 	// ErrScope: the owner's manifest does not give this agent the service (exit 77).
 	ErrScope = errors.New("it is not in the scope that the owner signed")
-	// ErrAll: a part of the scope `all` cannot be taken away (usage).
+	// ErrAll: a service cannot be removed from the scope `all` (usage).
 	ErrAll = errors.New("the scope is all, of which nothing can be removed: say what shall stay")
 	// ErrAuditFile: the file that says which row of the audit trail was seen last cannot
 	// be read.
 	ErrAuditFile = errors.New("read " + words.FileAudit)
-	// ErrNoBoard: nobody shows this code, or its ten minutes are over.
+	// ErrNoBoard: no board shows this code, or its ten minutes are over.
 	ErrNoBoard = errors.New("no board shows this code")
 	// ErrTaken: an alias or e-mail address already names another agent, or names two.
 	ErrTaken = errors.New("already in use")
-	// ErrWithheld: the manifest lists a record that the broker did not give, or gave
-	// another one for it (`record_withheld`).
+	// ErrWithheld: the broker did not return a record that the manifest lists, or returned
+	// different bytes (`record_withheld`).
 	ErrWithheld = errors.New("the broker did not give the record that the manifest lists")
 	// ErrRewritten: the broker's audit trail is not the one seen before (`audit_rewritten`).
 	ErrRewritten = errors.New("the broker's audit trail was rewritten")

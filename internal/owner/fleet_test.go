@@ -17,7 +17,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// journal is manifests.json as it lies on the disk.
+// journal is manifests.json as it is on disk.
 type journal struct {
 	Version int                        `json:"version"`
 	Wallets map[string]json.RawMessage `json:"wallets"`
@@ -25,11 +25,11 @@ type journal struct {
 	Epoch   string                     `json:"epoch,omitempty"`
 }
 
-func (h *house) journalPath() string {
+func (h *machine) journalPath() string {
 	return filepath.Join(h.slots.Dir(h.cfg.ID), words.FileManifests)
 }
 
-func (h *house) journal() journal {
+func (h *machine) journal() journal {
 	h.t.Helper()
 	var j journal
 	if err := json.Unmarshal(must(os.ReadFile(h.journalPath()))(h.t), &j); err != nil {
@@ -39,7 +39,7 @@ func (h *house) journal() journal {
 }
 
 // fill adds wallets to the journal until there are n.
-func (h *house) fill(n int) {
+func (h *machine) fill(n int) {
 	h.t.Helper()
 	j := h.journal()
 	for len(j.Wallets) < n {

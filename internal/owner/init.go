@@ -15,8 +15,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// WalletOf derives the owner's wallet from the owner's signing key (public,
-// base64url), so that the recovery key alone names the account (ADR 0009).
+// WalletOf derives the owner's wallet from the owner's signing key (public, base64url), so that
+// the recovery key alone names the account (ADR 9).
 func WalletOf(signingKey string) (wallet.Wallet, error) {
 	if err := seal.CheckSigningKey(signingKey); err != nil {
 		return wallet.Wallet{}, err
@@ -25,26 +25,26 @@ func WalletOf(signingKey string) (wallet.Wallet, error) {
 	return wallet.Parse("0x" + hex.EncodeToString(sum[:wallet.Size]))
 }
 
-// Init is what `agentkeys init` was given. Both secrets may be empty.
+// Init is the input of `agentkeys init`. Both secrets may be empty.
 type Init struct {
-	SetupToken  secret.String // makes a new account
-	RecoveryKey secret.String // brings an account to this machine
+	SetupToken  secret.String // creates a new account
+	RecoveryKey secret.String // restores an account on this machine
 }
 
-// Opened says what Start did.
+// Opened is the result of Start.
 type Opened struct {
 	Who
-	New         bool          // an account was made: show RecoveryKey, now or never
-	Restored    bool          // the session was brought back by the owner's keys
-	MovedFrom   string        // URL of the broker that the session remembered; empty: it stayed
+	New         bool          // an account was created: RecoveryKey has to be shown now
+	Restored    bool          // the session was restored with the owner's keys
+	MovedFrom   string        // URL of the broker that the session remembered; empty: it is unchanged
 	RecoveryKey secret.String // only when New
 }
 
-// Start makes the account, brings it back by its keys, moves it to the broker that is
-// named, or says who it is. Tokens and
-// keys are saved before the broker hears of them, and a repetition after a crash goes
-// on with the same ones. shown is called with the recovery key of a new account
-// before the account counts as open: a crash shows it twice rather than never.
+// Start creates the account, restores it with its keys, moves it to the broker that is named, or
+// says whose session this is. Tokens and keys are saved before they are sent to the broker, so
+// that a repetition after a crash uses the same ones. shown is called with the recovery key of a
+// new account before the account counts as open: after a crash the key is shown a second time
+// rather than never.
 func Start(ctx context.Context, cfg Config, in Init, shown func(Opened) error) (Opened, error) {
 	o, err := load(ctx, cfg)
 	switch {
@@ -58,10 +58,11 @@ func Start(ctx context.Context, cfg Config, in Init, shown func(Opened) error) (
 	if err := o.checkRecoveryKey(in.RecoveryKey); err != nil {
 		return Opened{}, err
 	}
-	return o.goOn(ctx, in, shown)
+	return o.continueStart(ctx, in, shown)
 }
 
-// begin makes or takes the owner's keys and saves them: nothing was registered yet.
+// begin makes the owner's keys or reads them from the recovery key, and saves them. Nothing has
+// been registered yet.
 func begin(ctx context.Context, cfg Config, in Init) (*Owner, error) {
 	if cfg.BrokerURL == "" {
 		return nil, ErrBrokerURL
@@ -86,7 +87,7 @@ func begin(ctx context.Context, cfg Config, in Init) (*Owner, error) {
 		return nil, err
 	}
 	if _, err := cfg.Dial(cfg.BrokerURL); err != nil {
-		return nil, err // a bad address leaves no slot behind
+		return nil, err // a wrong address leaves no slot
 	}
 	if _, err := cfg.Slots.Save(ctx, cfg.ID, s); err != nil {
 		return nil, fmt.Errorf("save %s: %w", cfg.ID, err)
@@ -108,8 +109,8 @@ func (o *Owner) checkRecoveryKey(key secret.String) error {
 	return nil
 }
 
-// goOn asks the broker what the saved session is worth.
-func (o *Owner) goOn(ctx context.Context, in Init, shown func(Opened) error) (Opened, error) {
+// continueStart asks the broker about the saved session, and acts on the answer.
+func (o *Owner) continueStart(ctx context.Context, in Init, shown func(Opened) error) (Opened, error) {
 	registered := o.sess.CreatedAt != 0
 	if registered && o.moves() {
 		return o.move(ctx)
@@ -129,18 +130,18 @@ func (o *Owner) goOn(ctx context.Context, in Init, shown func(Opened) error) (Op
 	case err == nil && registered && o.sess.Ended == nil:
 		return Opened{Who: o.Who()}, nil
 	case err == nil && (registered || !in.RecoveryKey.IsZero()):
-		// The account is not new, whatever a broker says: its key is not shown again.
+		// The account is not new, even if the broker says so: its key is not shown again.
 		return Opened{Who: o.Who(), Restored: true}, o.saveOpen(ctx, o.sess, info)
 	case err == nil:
 		return o.confirm(ctx, info, shown)
 	case errors.Is(err, protocol.ErrUnreachable) && registered && o.sess.Ended == nil:
-		return Opened{Who: o.Who()}, nil // who you are needs no broker
+		return Opened{Who: o.Who()}, nil // this answer needs no broker
 	}
-	return o.comeBack(ctx, registered, err)
+	return o.resumeByKey(ctx, registered, err)
 }
 
-// moveUnregistered keeps the broker that was named now for an account that no broker
-// has confirmed: the first address may have been mistyped.
+// moveUnregistered replaces the broker of an account that no broker has confirmed by the one
+// that is named now, because the first address may have been mistyped.
 func (o *Owner) moveUnregistered(ctx context.Context, registered bool) error {
 	if registered || o.cfg.BrokerURL == "" || o.cfg.BrokerURL == o.sess.Broker {
 		return nil
@@ -155,8 +156,8 @@ func (o *Owner) moveUnregistered(ctx context.Context, registered bool) error {
 	return err
 }
 
-// register makes the account. The broker answers a repetition with the same bytes
-// as it answered the first time.
+// register creates the account. For a repetition with the same bytes the broker has the same
+// answer as for the first request.
 func (o *Owner) register(ctx context.Context, setupToken secret.String, shown func(Opened) error) (Opened, error) {
 	hash := session.TokenHash(o.sess.Token)
 	signature, err := session.Prove(o.sess.SigningSeed, session.AccountText(o.sess.Wallet, hash, o.recipient, o.signingKey))
@@ -175,8 +176,8 @@ func (o *Owner) register(ctx context.Context, setupToken secret.String, shown fu
 	return o.confirm(ctx, info, shown)
 }
 
-// confirm shows the recovery key of an account that the broker made, and then keeps
-// the account as open.
+// confirm shows the recovery key of an account that the broker created, and then saves the
+// account as open.
 func (o *Owner) confirm(ctx context.Context, info protocol.SessionInfo, shown func(Opened) error) (Opened, error) {
 	opened := Opened{Who: o.Who(), New: true}
 	var err error
@@ -192,8 +193,8 @@ func (o *Owner) confirm(ctx context.Context, info protocol.SessionInfo, shown fu
 	return opened, nil
 }
 
-// comeBack resumes by the owner's signing key, with the challenge of a 401.
-func (o *Owner) comeBack(ctx context.Context, registered bool, cause error) (Opened, error) {
+// resumeByKey resumes with the owner's signing key and the challenge of a 401.
+func (o *Owner) resumeByKey(ctx context.Context, registered bool, cause error) (Opened, error) {
 	var p *protocol.Problem
 	if !errors.As(cause, &p) || p.Challenge == "" {
 		return Opened{}, fmt.Errorf("open account: %w", cause)

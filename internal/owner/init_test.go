@@ -15,7 +15,7 @@ import (
 
 func TestInitTwiceSaysWhoYouAreAndChangesNothing(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newMachineAndBroker(t)
 	first := h.init()
 	if !first.New || first.RecoveryKey.IsZero() {
 		t.Fatal("no account was made")
@@ -39,7 +39,7 @@ func TestInitTwiceSaysWhoYouAreAndChangesNothing(t *testing.T) {
 
 func TestInitThatWasCutOffGoesOnWithTheSameKeys(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newMachineAndBroker(t)
 	in := owner.Init{SetupToken: h.srv.SetupToken()}
 	cut := errors.New("power cut")
 	var shown owner.Opened
@@ -61,7 +61,7 @@ func TestInitThatWasCutOffGoesOnWithTheSameKeys(t *testing.T) {
 
 func TestAWrongSetupTokenIsRefusedAndARightOneGoesOn(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newMachineAndBroker(t)
 	right := h.srv.SetupToken()
 	_, err := owner.Start(context.Background(), h.cfg, owner.Init{SetupToken: session.NewToken()}, silent)
 	if !errors.Is(err, owner.ErrSetupRefused) {
@@ -77,7 +77,7 @@ func TestAWrongSetupTokenIsRefusedAndARightOneGoesOn(t *testing.T) {
 
 func TestTheRecoveryKeyAloneBringsTheAccountBack(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newMachineAndBroker(t)
 	made := h.init()
 	if _, err := h.open().Store(context.Background(), "", "openrouter", secret.New("v1")); err != nil {
 		t.Fatal(err)
@@ -105,7 +105,7 @@ func TestTheRecoveryKeyAloneBringsTheAccountBack(t *testing.T) {
 func TestARecoveryKeyOfAnotherAccountChangesNothing(t *testing.T) {
 	t.Parallel()
 	h := initialised(t)
-	stranger := newHouse(t)
+	stranger := newMachineAndBroker(t)
 	key := stranger.init().RecoveryKey
 	if _, err := owner.Start(context.Background(), h.cfg, owner.Init{RecoveryKey: key}, silent); !errors.Is(err, owner.ErrOtherAccount) {
 		t.Fatal(err)
@@ -119,7 +119,7 @@ func TestARecoveryKeyOfAnotherAccountChangesNothing(t *testing.T) {
 
 func TestNoAnswerOfABrokerShowsTheRecoveryKeyAgain(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newMachineAndBroker(t)
 	made := h.init()
 	if err := h.open().End(t.Context(), false); err != nil {
 		t.Fatal(err)
@@ -136,7 +136,7 @@ func TestNoAnswerOfABrokerShowsTheRecoveryKeyAgain(t *testing.T) {
 		"the ended session": {protocol.SessionInfo{Wallet: made.Wallet, Role: "owner", Time: 1}, true},
 	} {
 		l.session = func() (protocol.SessionInfo, error) { return test.info, nil }
-		machines := []*house{newMachine(t, h.srv)}
+		machines := []*machine{newMachine(t, h.srv)}
 		machines[0].lie = h.lie
 		if !test.opens {
 			machines = append(machines, h)

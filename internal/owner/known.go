@@ -18,22 +18,22 @@ import (
 )
 
 const (
-	// KnownLimit is the size of manifests.json, in bytes, up to which what is seen is
-	// added: some 60,000 agents of about 4 KiB each. From KnownWarn on the owner is told.
+	// KnownLimit is the size of manifests.json, in bytes, up to which new entries are added:
+	// about 60,000 agents of 4 KiB each. From KnownWarn on the owner is warned.
 	KnownLimit = 256 << 20
-	// KnownWarn is the size from which the owner is told that the file grows towards its limit.
+	// KnownWarn is the size from which the owner is warned that the file nears its limit.
 	KnownWarn = KnownLimit / 4 * 3
-	// KnownFileLimit is what the store must take: what is taken away is noted in a full
-	// file too.
+	// KnownFileLimit is the size that the store must accept, because revocations are written
+	// even to a full file.
 	KnownFileLimit = KnownLimit + 16<<20
 )
 
-// known is what this machine has seen, so that the broker cannot bring back an old
-// state: `<slot>/manifests.json`. It holds names and numbers, no keys and no values.
+// known is what this machine has seen, so that the broker cannot restore an old state:
+// `<slot>/manifests.json`. It holds names and numbers, no keys and no values.
 type known struct {
 	Version int                    `json:"version"`         // 1
 	Wallets map[string]knownWallet `json:"wallets"`         // by canonical wallet
-	Audit   protocol.AuditHead     `json:"audit,omitzero"`  // from before there was words.FileAudit
+	Audit   protocol.AuditHead     `json:"audit,omitzero"`  // written by versions without words.FileAudit
 	Epoch   string                 `json:"epoch,omitempty"` // of the broker when the account was last open; empty: not known
 }
 
@@ -41,14 +41,14 @@ type known struct {
 type knownWallet struct {
 	Revision uint64            `json:"revision"`
 	Records  map[string]uint64 `json:"records"` // highest revision of each service, removed ones too
-	Revoked  bool              `json:"revoked"` // this owner ended its session: nothing is sealed to its device any more
+	Revoked  bool              `json:"revoked"` // this owner ended its session: nothing new is sealed to its device
 
 	TornDown bool                     `json:"torn_down,omitempty"`
-	Manifest *protocol.SignedManifest `json:"manifest,omitempty"` // of Revision; nil: from before it was kept
+	Manifest *protocol.SignedManifest `json:"manifest,omitempty"` // of Revision; nil: written by a version that did not keep it
 }
 
-// readKnown reads the file; none is an empty one, a corrupt one is store.ErrCorrupt's
-// like: an error, since starting afresh would forget what protects.
+// readKnown reads the file. A missing file is an empty one. A corrupt one is an error, because
+// starting afresh would lose the protection.
 func readKnown(slots Slots, id session.ID) (known, error) {
 	data, err := slots.ReadFile(id, words.FileManifests)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -57,7 +57,7 @@ func readKnown(slots Slots, id session.ID) (known, error) {
 	return parseKnown(data)
 }
 
-// parseKnown takes nil for a file that is not there.
+// parseKnown parses the file; nil: there is none.
 func parseKnown(data []byte) (known, error) {
 	k := known{Version: 1, Wallets: map[string]knownWallet{}}
 	if data == nil {
@@ -72,13 +72,13 @@ func parseKnown(data []byte) (known, error) {
 	return k, nil
 }
 
-// update changes the file as it is on disk now, under the slot's lock: a revocation that
-// another command notes at the same time stays.
+// update changes the file as it is on disk now, under the slot's lock, so that a revocation that
+// another command writes at the same time is kept.
 func (o *Owner) update(change func(*known)) error {
 	return o.updateWithin(KnownFileLimit, change)
 }
 
-// updateWithin does not let the file grow over limit bytes.
+// updateWithin does not let the file grow beyond limit bytes.
 func (o *Owner) updateWithin(limit int, change func(*known)) error {
 	changed, size := false, 0
 	err := o.cfg.Slots.UpdateFile(o.cfg.ID, words.FileManifests, func(old []byte) ([]byte, error) {
@@ -111,8 +111,8 @@ func (o *Owner) updateWithin(limit int, change func(*known)) error {
 	return fmt.Errorf("write %s: %w: %w", words.FileManifests, errNotKept, err)
 }
 
-// warnOfSize tells the owner of a file that nears its limit, while there is a way on: what
-// is torn down leaves only its revision.
+// warnOfSize warns the owner that the file nears its limit, while tearing down agents still
+// helps: only the revision of a torn-down agent is kept.
 func (o *Owner) warnOfSize(size int) {
 	if size < o.limit()/4*3 || o.warned || o.cfg.Warn == nil {
 		return
@@ -124,8 +124,8 @@ func (o *Owner) warnOfSize(size int) {
 
 func (o *Owner) limit() int { return cmp.Or(o.cfg.KnownLimit, KnownLimit) }
 
-// CheckKnown returns the error that every command of the owner would end with, for what
-// stands in the file.
+// CheckKnown returns the error that every command of the owner would have because of the file's
+// content.
 func CheckKnown(data []byte) error {
 	_, err := parseKnown(data)
 	return err
@@ -140,11 +140,11 @@ func (k *known) encode(change func(*known)) ([]byte, error) {
 	return data, nil
 }
 
-// errNotKept: the card is full or read-only. Memory has the change.
+// errNotKept: the card is full or read-only. The change is in memory only.
 var errNotKept = errors.New("not kept")
 
-// note is update for what was only seen: a card that cannot be written does not take
-// away what the broker said or did.
+// note is update for what was only seen: if the card cannot be written, the answer of the broker
+// is used nevertheless.
 func (o *Owner) note(change func(*known)) error {
 	err := o.updateWithin(o.limit(), change)
 	if errors.Is(err, errNotKept) {
@@ -154,14 +154,14 @@ func (o *Owner) note(change func(*known)) error {
 	return err
 }
 
-// believed is a manifest that was checked, and the bytes that were.
+// believed is a manifest that was checked, with its bytes.
 type believed struct {
 	manifest seal.Manifest
 	signed   protocol.SignedManifest
 }
 
-// remember notes manifests that were checked. The newest is kept whole: it is the
-// owner's last word, should the broker come back without it.
+// remember writes down manifests that were checked. The newest is kept whole, in case the broker
+// loses it.
 func (o *Owner) remember(all ...believed) error {
 	return o.note(func(k *known) {
 		for _, b := range all {
@@ -187,7 +187,7 @@ func (k *known) change(w wallet.Wallet, edit func(*knownWallet)) {
 	k.Wallets[w.String()] = kw
 }
 
-// setRevoked notes that the device of w must get nothing new, or may again.
+// setRevoked writes down that the device of w must get nothing new, or may again.
 func (o *Owner) setRevoked(w wallet.Wallet, revoked bool) error {
 	return o.update(func(k *known) { k.change(w, func(kw *knownWallet) { kw.Revoked = revoked }) })
 }
@@ -196,9 +196,9 @@ func (o *Owner) setTornDown(w wallet.Wallet, gone bool) error {
 	return o.update(func(k *known) { k.change(w, func(kw *knownWallet) { kw.TornDown = gone }) })
 }
 
-// bury keeps of a wallet that was torn down what a hostile or restored broker is held
-// against: that it was, and its highest revision. What is not torn down stays as it is.
-func (k *known) bury(w string) {
+// keepTombstone reduces a torn-down wallet to what protects from a hostile or restored broker:
+// that it was torn down, and its highest revision. It changes no other wallet.
+func (k *known) keepTombstone(w string) {
 	if kw := k.Wallets[w]; kw.TornDown && (kw.Manifest != nil || len(kw.Records) > 0) {
 		k.Wallets[w] = knownWallet{Revision: kw.Revision, Records: map[string]uint64{}, Revoked: kw.Revoked, TornDown: true}
 	}

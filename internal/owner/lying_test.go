@@ -80,8 +80,8 @@ func (l *liar) PutManifest(ctx context.Context, token secret.String, w wallet.Wa
 	return l.Broker.PutManifest(ctx, token, w, ifMatch, p)
 }
 
-// lies puts a liar between the machine and its broker.
-func (h *house) lies() *liar {
+// lies puts a broker that lies between the machine and its own.
+func (h *machine) lies() *liar {
 	l := &liar{}
 	h.lie = func(b owner.Broker) owner.Broker { l.Broker = b; return l }
 	return l
@@ -190,7 +190,7 @@ func TestTheOwnersOwnWalletCannotBeForgottenOrSwapped(t *testing.T) {
 	}
 }
 
-func (h *house) token() (secret.String, error) {
+func (h *machine) token() (secret.String, error) {
 	s, _, err := h.slots.Load(context.Background(), h.cfg.ID)
 	return s.Token, err
 }

@@ -13,15 +13,15 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// changeTries is how often a change is made again on top of another machine's.
+// changeTries is how often a change is repeated on top of a change of another machine.
 const changeTries = 5
 
 func refused(w wallet.Wallet, what string) error {
 	return fmt.Errorf("manifest of %s: %w: %s", w.String(), seal.ErrManifest, what)
 }
 
-// check believes a manifest only if this owner signed it for w, and it is not older
-// than one seen here. seal.ErrManifest otherwise.
+// check accepts a manifest only if this owner signed it for w, and if it is not older than one
+// that was seen here; otherwise seal.ErrManifest.
 func (o *Owner) check(w wallet.Wallet, signed protocol.SignedManifest) (seal.Manifest, error) {
 	m, err := o.checkSigned(w, signed)
 	if seen := o.seen(w); err == nil && m.Revision < seen.Revision {
@@ -30,7 +30,7 @@ func (o *Owner) check(w wallet.Wallet, signed protocol.SignedManifest) (seal.Man
 	return m, err
 }
 
-// checkSigned is check without the look at the revision.
+// checkSigned is check without the check of the revision.
 func (o *Owner) checkSigned(w wallet.Wallet, signed protocol.SignedManifest) (seal.Manifest, error) {
 	m, err := seal.Open(signed, o.signingKey)
 	if err != nil {
@@ -50,13 +50,13 @@ func (o *Owner) checkSigned(w wallet.Wallet, signed protocol.SignedManifest) (se
 // current is one wallet as the owner last signed it, checked.
 type current struct {
 	manifest seal.Manifest
-	revision uint64            // 0: the owner's own wallet, nothing signed yet
-	highest  map[string]uint64 // revision that each service ever had: the broker's word, only ever raised
+	revision uint64            // 0: the owner's own wallet, for which nothing was signed yet
+	highest  map[string]uint64 // the highest revision of each service, as the broker says; a lie can only raise it
 }
 
-// manifest fetches and checks the manifest of w. ErrNotFound: no such agent. A
-// manifest that was there before and is not any more is seal.ErrManifest for the
-// owner's own wallet, which nobody tears down.
+// manifest fetches and checks the manifest of w. ErrNotFound: no such agent. If the manifest of
+// the owner's own wallet was there before and is missing now, the result is seal.ErrManifest,
+// because that wallet is never torn down.
 func (o *Owner) manifest(ctx context.Context, w wallet.Wallet) (current, error) {
 	var reply protocol.ManifestReply
 	err := o.call(ctx, func(token secret.String) (err error) {
@@ -81,7 +81,7 @@ func (o *Owner) manifest(ctx context.Context, w wallet.Wallet) (current, error) 
 	return current{manifest: m, revision: m.Revision, highest: reply.Revisions}, o.remember(believed{m, reply.SignedManifest})
 }
 
-// ownManifest is the beginning of the owner's own wallet: its device is the owner.
+// ownManifest is the first manifest of the owner's own wallet, whose device is the owner.
 func (o *Owner) ownManifest() seal.Manifest {
 	return seal.Manifest{
 		Owner: o.sess.Wallet, Wallet: o.sess.Wallet, DeviceKey: o.recipient, DeviceSignKey: o.signingKey,
@@ -99,8 +99,8 @@ type draft struct {
 	newDevice bool // an approval: the device key is not the one that was revoked
 }
 
-// recipients are who may open a record of service: the owner, and the device where the
-// service is in scope and its session was not revoked from here.
+// recipients are the keys that may open a record of service: the owner's, and the device's if the
+// service is in scope and its session was not revoked on this machine.
 func (d *draft) recipients(service string) []string {
 	to := []string{d.owner.recipient}
 	revoked := d.owner.seen(d.m.Wallet).Revoked && !d.newDevice
@@ -110,7 +110,7 @@ func (d *draft) recipients(service string) []string {
 	return to
 }
 
-// next is the revision above any that the service ever had in this wallet.
+// next is the revision above all that the service ever had in this wallet.
 func (d *draft) next(service string) uint64 {
 	entry, _ := d.m.Entry(service)
 	return max(entry.Revision, d.highest[service], d.owner.seen(d.m.Wallet).Records[service]) + 1
@@ -131,7 +131,7 @@ func (d *draft) put(service string, value secret.String) error {
 	return nil
 }
 
-// drop takes service off the list; false: it was not there.
+// drop removes service from the list; false: it was not there.
 func (d *draft) drop(service string) bool {
 	kept := make([]seal.Entry, 0, len(d.m.Records)+1)
 	for _, e := range d.m.Records {
@@ -144,7 +144,7 @@ func (d *draft) drop(service string) bool {
 	return found
 }
 
-// reseal opens the record with the owner's key and seals it to who may have it now.
+// reseal opens the record with the owner's key and seals it to those who may have it now.
 func (d *draft) reseal(ctx context.Context, entry seal.Entry) error {
 	value, err := d.owner.open(ctx, d.m.Wallet, entry)
 	if err != nil {
@@ -164,9 +164,9 @@ func (d *draft) sign() (protocol.SignedManifest, seal.Manifest, error) {
 	return signed, m, err
 }
 
-// change signs a new manifest of w with what edit did to the present one. Where another
-// machine was faster (412) it begins again from the newer one. edit that returns
-// errUnchanged leaves everything as it is.
+// change signs a new manifest of w with the changes that edit makes to the current one. If
+// another machine was faster (412), it repeats edit on the newer manifest. If edit returns
+// errUnchanged, nothing is changed.
 func (o *Owner) change(ctx context.Context, w wallet.Wallet, edit func(*draft) error) (seal.Manifest, error) {
 	for try := 1; ; try++ {
 		cur, err := o.manifest(ctx, w)
@@ -188,7 +188,7 @@ func (o *Owner) change(ctx context.Context, w wallet.Wallet, edit func(*draft) e
 
 var errUnchanged = errors.New("nothing to change")
 
-// isRaced is the answer to If-Match when another machine signed a newer manifest.
+// isRaced reports whether err is the answer to If-Match after another machine signed a newer manifest.
 func isRaced(err error) bool {
 	var p *protocol.Problem
 	return errors.As(err, &p) && p.Status == http.StatusPreconditionFailed

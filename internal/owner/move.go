@@ -10,16 +10,14 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 )
 
-// moves reports whether the person named another broker than the one that the session
-// remembers.
+// moves reports whether the person named another broker than the session remembers.
 func (o *Owner) moves() bool {
 	return session.BrokerURL(o.cfg.BrokerURL, o.sess.Broker) != o.sess.Broker
 }
 
-// move takes the account that is open here to the broker that was named. Nothing is
-// changed on this machine before that broker showed that it knows the account: by the
-// token, or by the owner's signing key. A broker that was restored from a copy is put in
-// order then, as by any other command.
+// move moves the account to the broker that was named. Nothing is changed on this machine before
+// that broker has shown that it knows the account, by the token or by the owner's signing key. A
+// broker that was restored from a copy is then updated, as by any other command.
 func (o *Owner) move(ctx context.Context) (Opened, error) {
 	from, to := o.sess.Broker, session.BrokerURL(o.cfg.BrokerURL, o.sess.Broker)
 	o.moveTo = to
@@ -37,7 +35,7 @@ func (o *Owner) move(ctx context.Context) (Opened, error) {
 	return Opened{Who: o.Who(), MovedFrom: from}, nil
 }
 
-// openThere opens the account at the other broker and saves that.
+// openThere opens the account at the other broker and saves it.
 func (o *Owner) openThere(ctx context.Context) error {
 	if !o.sess.Next.IsZero() && o.useNext(ctx) == nil {
 		return nil
@@ -50,7 +48,7 @@ func (o *Owner) openThere(ctx context.Context) error {
 	case !errors.As(err, &p) || p.Challenge == "":
 		return err
 	case p.Code != protocol.CodeTokenUnknown:
-		return o.resume(ctx, p.Challenge) // a token of this account it has known
+		return o.resume(ctx, p.Challenge) // that broker has known a token of this account
 	}
 	if err := o.introduce(ctx, p.Challenge); err != nil {
 		return err
@@ -61,8 +59,8 @@ func (o *Owner) openThere(ctx context.Context) error {
 	return o.saveOpen(ctx, o.sess, info)
 }
 
-// introduce registers the present token, which is stored already, at a broker that has not
-// seen it: a copy that is older than the token. ErrUnknownAccount: it is no copy.
+// introduce registers the current token, which is stored already, at a broker that has not seen
+// it because its copy is older than the token. ErrUnknownAccount: it has no copy of this account.
 func (o *Owner) introduce(ctx context.Context, challenge string) error {
 	hash := session.TokenHash(o.sess.Token)
 	proof, err := session.Prove(o.sess.SigningSeed, session.ResumeText(o.sess.Wallet, hash, challenge))

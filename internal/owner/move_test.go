@@ -18,13 +18,13 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 )
 
-// slot is the owner's slot as it lies on the disk.
-func (h *house) slot() []byte {
+// slot is the owner's slot as it is on disk.
+func (h *machine) slot() []byte {
 	h.t.Helper()
 	return must(os.ReadFile(filepath.Join(h.slots.Dir(h.cfg.ID), "session.json")))(h.t)
 }
 
-func (h *house) session() session.Session {
+func (h *machine) session() session.Session {
 	h.t.Helper()
 	s, _, err := h.slots.Load(context.Background(), h.cfg.ID)
 	if err != nil {
@@ -34,7 +34,7 @@ func (h *house) session() session.Session {
 }
 
 // elsewhere is another broker, with a copy of the first one's database if there is one.
-func (h *house) elsewhere(copied []byte) *brokertest.Server {
+func (h *machine) elsewhere(copied []byte) *brokertest.Server {
 	h.t.Helper()
 	srv := brokertest.Start(h.t)
 	srv.Clock = h.srv.Clock
@@ -46,31 +46,31 @@ func (h *house) elsewhere(copied []byte) *brokertest.Server {
 
 func TestInitMovesTheAccountToACopyOfItsBroker(t *testing.T) {
 	t.Parallel()
-	renew := func(h *house) {
+	renew := func(h *machine) {
 		h.srv.Advance(25 * time.Hour)
 		must(h.open().Agents(context.Background()))(h.t)
 	}
 	for name, c := range map[string]struct {
-		before, after func(h *house) // the copy is made
+		before, after func(h *machine) // the copy is made
 	}{
 		"as it was": {},
-		"before the session was renewed": {after: func(h *house) {
+		"before the session was renewed": {after: func(h *machine) {
 			token := h.session().Token
 			if renew(h); h.session().Token.Equal(token) {
 				h.t.Fatal("not renewed")
 			}
 		}},
-		"with a renewal that was cut off": {after: func(h *house) {
+		"with a renewal that was cut off": {after: func(h *machine) {
 			s := h.session()
 			s.Next = session.NewToken()
 			must(h.slots.Save(context.Background(), h.cfg.ID, s))(h.t)
 		}},
-		"after the account was opened elsewhere": {before: func(h *house) {
+		"after the account was opened elsewhere": {before: func(h *machine) {
 			other := newMachine(h.t, h.srv)
 			in := owner.Init{RecoveryKey: must(h.recoveryKey())(h.t)}
 			must(owner.Start(context.Background(), other.cfg, in, silent))(h.t)
 		}},
-		"and the session here was ended since": {after: func(h *house) {
+		"and the session here was ended since": {after: func(h *machine) {
 			if err := h.open().End(context.Background(), false); err != nil {
 				h.t.Fatal(err)
 			}
@@ -169,7 +169,7 @@ func revokedByALiar() error {
 	return &protocol.Problem{Status: 401, Code: protocol.CodeSessionRevoked}
 }
 
-func (h *house) recoveryKey() (secret.String, error) {
+func (h *machine) recoveryKey() (secret.String, error) {
 	s := h.session()
 	return seal.RecoveryKey(s.Identity, s.SigningSeed)
 }

@@ -1,9 +1,8 @@
-// Package owner holds what the person does who owns agents: make the account,
-// approve and deny boards, store and read credentials, set scopes, take access
-// away, and look at the audit trail. The broker between owner and agents is never
-// believed: device keys, aliases, e-mails and scopes come only from manifests whose
-// owner signature was checked here, and never from an older manifest than one that
-// this machine has seen (design 3, sealing).
+// Package owner implements the commands of the person who owns agents: create the account,
+// approve and deny boards, store and read credentials, set scopes, revoke, and read the audit
+// trail. It never believes the broker: device keys, aliases, e-mails and scopes come only from
+// manifests whose signature was checked here, and never from an older manifest than this machine
+// has seen (docs/spec/architecture.md#manifests-and-records).
 package owner
 
 import (
@@ -24,21 +23,22 @@ import (
 // Reopened, Warn and KnownLimit.
 type Config struct {
 	ID        session.ID // the slot: master, or a custom id for a second account
-	BrokerURL string     // what the person named; empty: the one that the slot names
+	BrokerURL string     // what the person named; empty: the broker in the slot
 	Slots     Slots
 	Dial      func(brokerURL string) (Broker, error)
 	Now       func() time.Time
 	Log       *slog.Logger // nil: discard
-	// Reopened is told when a broker that was put back from a copy was put in order and
-	// the account opened again; nil: nobody is.
+	// Reopened is called when an account at a restored broker was updated and opened again;
+	// nil: it is not called.
 	Reopened func(Reopened)
-	// Warn is told what a person should do before a limit is reached; nil: nobody is.
+	// Warn is called with what a person should do before a limit is reached; nil: it is not
+	// called.
 	Warn func(text string)
 	// KnownLimit is for tests; 0: the constant.
 	KnownLimit int
 }
 
-// Owner is an account that is open on this machine. It is not safe for concurrent use.
+// Owner is an open account on this machine. It is not safe for concurrent use.
 type Owner struct {
 	cfg    Config
 	broker Broker
@@ -46,20 +46,20 @@ type Owner struct {
 	info   store.Info
 	known  known
 
-	closed  bool // the broker was put back, and this account is not open in its epoch
-	opening bool // it is being put in order
-	warned  bool // the owner was told that manifests.json is nearly full
+	closed  bool // the broker was restored, and this account is not open in its epoch
+	opening bool // the account is being updated and opened
+	warned  bool // the owner was warned that manifests.json is nearly full
 
-	moveTo string // what the next save that opens the account makes the remembered broker; empty: it stays
+	moveTo string // the broker that the next save of an open account remembers; empty: unchanged
 
 	signingKey string // public, of sess.SigningSeed
 	recipient  string // public, of sess.Identity
 }
 
-// Open loads the slot. ErrNoAccount: there is none, or it was ended: `init`.
-// ErrNotOwner: the slot holds an agent's session. Errors of the store come as they are.
-// It finishes a renewal that was interrupted and renews a session older than a day;
-// neither is fatal.
+// Open loads the slot. ErrNoAccount: there is none, or it was ended; the user runs `init`.
+// ErrNotOwner: the slot holds an agent's session. Errors of the store are passed on. It finishes
+// a renewal that was interrupted and renews a session older than a day; a failure of either is
+// only logged.
 func Open(ctx context.Context, cfg Config) (*Owner, error) {
 	o, err := load(ctx, cfg)
 	if err != nil {
@@ -72,7 +72,7 @@ func Open(ctx context.Context, cfg Config) (*Owner, error) {
 	return o, nil
 }
 
-// load opens the slot without a word to the broker.
+// load opens the slot without a request to the broker.
 func load(ctx context.Context, cfg Config) (*Owner, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -87,7 +87,7 @@ func load(ctx context.Context, cfg Config) (*Owner, error) {
 	return build(cfg, sess, info)
 }
 
-// build makes an Owner of a session that has the owner's keys.
+// build makes an Owner from a session with the owner's keys.
 func build(cfg Config, sess session.Session, info store.Info) (*Owner, error) {
 	if sess.Identity.IsZero() || sess.SigningSeed.IsZero() {
 		return nil, ErrNotOwner
@@ -109,16 +109,16 @@ func build(cfg Config, sess session.Session, info store.Info) (*Owner, error) {
 	return o, nil
 }
 
-// Who says who the session belongs to and where it lies.
+// Who says whose session it is and where it is stored.
 type Who struct {
 	Wallet     wallet.Wallet
 	SessionID  session.ID
 	Backend    words.Backend
-	Broker     string // the one in use: what the person named, else Remembered
+	Broker     string // the one that is used: what the person named, else Remembered
 	Remembered string
 }
 
-// Who describes the open account; it asks nobody.
+// Who describes the open account, from the slot alone.
 func (o *Owner) Who() Who { return o.cfg.who(o.sess, o.info) }
 
 func (c Config) who(s session.Session, info store.Info) Who {

@@ -10,16 +10,16 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// Broker is the port to the broker. A broker's own refusal is a *protocol.Problem;
-// anything else that is no answer of a broker wraps protocol.ErrUnreachable.
+// Broker is the port to the broker. A refusal of the broker is a *protocol.Problem; an error
+// without an answer of a broker wraps protocol.ErrUnreachable.
 type Broker interface {
 	CreateAccount(ctx context.Context, setupToken secret.String, a protocol.Account) (protocol.SessionInfo, error)
 
-	// Info is who the broker is; without authentication.
+	// Info is the broker's version, epoch and time; without authentication.
 	Info(ctx context.Context) (protocol.Info, error)
 	// SetEpoch makes every later request say that this owner knows of that epoch.
 	SetEpoch(epoch string)
-	// SeenEpoch is the epoch that the last answer named; empty: none did.
+	// SeenEpoch is the epoch that the last answer named; empty: it named none.
 	SeenEpoch() string
 	OpenAccount(ctx context.Context, token secret.String, a protocol.OpenAccount) error
 
@@ -49,16 +49,16 @@ type Broker interface {
 // Slots is the port to the session store, with the contract of package store.
 type Slots interface {
 	Save(ctx context.Context, id session.ID, s session.Session) (store.Info, error)
-	// SaveOver is Save for who works on what it read: store.ErrStale if the slot was
+	// SaveOver is Save for a caller that changes what it read: store.ErrStale if the slot was
 	// saved since.
 	SaveOver(ctx context.Context, id session.ID, generation uint64, s session.Session) (store.Info, error)
 	Load(ctx context.Context, id session.ID) (session.Session, store.Info, error)
 	Delete(ctx context.Context, id session.ID) error
-	// HoldRun keeps other processes of this owner from renewing at the same time;
-	// store.ErrBusy: one does so now.
+	// HoldRun prevents other processes of this owner from renewing at the same time;
+	// store.ErrBusy: one is renewing.
 	HoldRun(id session.ID) (release func(), err error)
-	// ReadFile and UpdateFile keep manifests.json; fs.ErrNotExist: not there yet. change
-	// gets nil where there is no file, and returns nil where nothing is to be written.
+	// ReadFile and UpdateFile store manifests.json; fs.ErrNotExist: there is none yet. change
+	// gets nil if there is no file, and returns nil if nothing is to be written.
 	ReadFile(id session.ID, name string) ([]byte, error)
 	UpdateFile(id session.ID, name string, change func(old []byte) ([]byte, error)) error
 }

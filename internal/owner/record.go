@@ -12,8 +12,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// Store keeps value as service in the wallet of identity (empty: the owner's own), for
-// its device and the owner to open, or for the owner alone where it is out of scope.
+// Store stores value as service in the wallet of identity (empty: the owner's own). Its device
+// and the owner can open it; if it is out of scope, the owner alone.
 func (o *Owner) Store(ctx context.Context, identity, service string, value secret.String) (seal.Manifest, error) {
 	if err := scope.CheckService(service); err != nil {
 		return seal.Manifest{}, err
@@ -25,7 +25,7 @@ func (o *Owner) Store(ctx context.Context, identity, service string, value secre
 	return o.change(ctx, w, func(d *draft) error { return d.put(service, value) })
 }
 
-// Remove takes service out of the wallet of identity. ErrNoCredential: it is not there.
+// Remove removes service from the wallet of identity. ErrNoCredential: it is not there.
 func (o *Owner) Remove(ctx context.Context, identity, service string) (seal.Manifest, error) {
 	if err := scope.CheckService(service); err != nil {
 		return seal.Manifest{}, err
@@ -52,8 +52,8 @@ func (o *Owner) open(ctx context.Context, w wallet.Wallet, entry seal.Entry) (se
 	return opened(record, err, entry, o.sess.Identity)
 }
 
-// opened is the reader's decision about a record: ErrWithheld where the broker did not
-// give the one that the manifest lists.
+// opened decides whether a record is accepted: ErrWithheld if the broker did not return the one
+// that the manifest lists.
 func opened(record protocol.SealedRecord, err error, entry seal.Entry, seed secret.String) (secret.String, error) {
 	if protocol.HasCode(err, protocol.CodeNotFound) {
 		return secret.String{}, fmt.Errorf("record %s: %w", entry.Service, ErrWithheld)
@@ -84,7 +84,7 @@ func (o *Owner) Read(ctx context.Context, w wallet.Wallet, service string) (secr
 	return o.open(ctx, w, entry)
 }
 
-// List names the credentials of w, those out of its scope too: the owner may have all.
+// List lists the credentials of w, also those out of its scope, since the owner may have all.
 func (o *Owner) List(ctx context.Context, w wallet.Wallet) ([]protocol.CredentialInfo, error) {
 	cur, err := o.manifest(ctx, w)
 	if err != nil {

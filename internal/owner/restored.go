@@ -14,19 +14,19 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// Reopened says what became of an account whose broker was put back from a copy. What
-// the copy does not know is lost there; this machine's journal says what it was.
+// Reopened says what was done for an account whose broker was restored from a copy. What the copy
+// does not contain is lost at the broker; this machine's journal (manifests.json) knows it.
 type Reopened struct {
-	Revoked []wallet.Wallet           // ended again, or because another device took over since
+	Revoked []wallet.Wallet           // revoked again, or revoked because another device replaced them since
 	Gone    []wallet.Wallet           // torn down again
-	Signed  []wallet.Wallet           // the owner's last word was signed anew
+	Signed  []wallet.Wallet           // the owner's last manifest was signed again
 	Missing []wallet.Wallet           // agents that the broker does not know any more: pair them again
 	Lost    []protocol.CredentialInfo // credentials that it does not have any more: store them again
-	LostOf  []wallet.Wallet           // whose they are, one for each of Lost
-	Unnamed []wallet.Wallet           // whose names are another's in the copy: link them again
+	LostOf  []wallet.Wallet           // their wallets, one for each of Lost
+	Unnamed []wallet.Wallet           // agents whose names belong to others in the copy: link them again
 }
 
-// inNewEpoch reports whether the broker has another epoch than when the account was
+// inNewEpoch reports whether the broker's epoch differs from the one in which the account was
 // last open.
 func (o *Owner) inNewEpoch(ctx context.Context) bool {
 	info, err := o.broker.Info(ctx)
@@ -37,9 +37,9 @@ func (o *Owner) inNewEpoch(ctx context.Context) bool {
 	return true
 }
 
-// catchUp tells the broker what this machine knows better where another machine of this
-// owner, which may know less, opened the account first. What fails is done by the next
-// command: the request itself succeeded.
+// catchUp tells the broker what this machine knows in addition, where another machine of this
+// owner, which may know less, opened the account first. A failure is left to the next command,
+// because the request itself succeeded.
 func (o *Owner) catchUp(ctx context.Context) {
 	now := o.broker.SeenEpoch()
 	if o.opening || o.known.Epoch == "" || now == "" || now == o.known.Epoch {
@@ -50,15 +50,15 @@ func (o *Owner) catchUp(ctx context.Context) {
 	}
 }
 
-// acknowledge makes every later request say that this owner knows of the epoch; the
-// next call opens the account in it.
+// acknowledge makes every later request say that this owner knows of the epoch. The next call
+// opens the account in it.
 func (o *Owner) acknowledge(epoch string) {
 	o.closed = true
 	o.broker.SetEpoch(epoch)
 }
 
-// noteEpoch keeps the first epoch in which the broker answered as for an open account.
-// Another one later is catchUp's.
+// noteEpoch writes down the first epoch in which the broker answered as for an open account. A
+// later epoch is handled by catchUp.
 func (o *Owner) noteEpoch() {
 	now := o.broker.SeenEpoch()
 	if o.closed || o.opening || o.known.Epoch != "" || now == "" {
@@ -69,10 +69,9 @@ func (o *Owner) noteEpoch() {
 	}
 }
 
-// openAgain tells a broker that was put back what this machine knows better, and opens
-// the account in its epoch: revocations first, then manifests above the highest
-// revision that was seen, and only then the agents are let in. It may be repeated after
-// a failure at any point.
+// openAgain tells a restored broker what this machine knows in addition, and opens the account in
+// its epoch: first revocations, then manifests above the highest revision that was seen, and only
+// then the agents are admitted. It may be repeated after a failure at any point.
 func (o *Owner) openAgain(ctx context.Context) error {
 	o.opening = true
 	defer func() { o.opening = false }()
@@ -82,7 +81,7 @@ func (o *Owner) openAgain(ctx context.Context) error {
 	}
 	o.broker.SetEpoch(info.Epoch)
 	var done Reopened
-	if err := o.putInOrder(ctx, &done); err != nil {
+	if err := o.updateBroker(ctx, &done); err != nil {
 		return fmt.Errorf("put the restored broker in order: %w", err)
 	}
 	err = o.call(ctx, func(token secret.String) error {
@@ -102,9 +101,9 @@ func (o *Owner) openAgain(ctx context.Context) error {
 	return o.note(func(k *known) { k.Epoch = info.Epoch })
 }
 
-// putInOrder goes through the broker's agents, then through those that only the
-// journal knows, then to the owner's own wallet.
-func (o *Owner) putInOrder(ctx context.Context, done *Reopened) error {
+// updateBroker goes through the broker's agents, then through those that only the journal
+// knows, then updates the owner's own wallet.
+func (o *Owner) updateBroker(ctx context.Context, done *Reopened) error {
 	var list []wallet.Wallet
 	err := o.eachAgent(ctx, func(a protocol.Agent) error {
 		list = append(list, a.Wallet)
@@ -122,7 +121,7 @@ func (o *Owner) putInOrder(ctx context.Context, done *Reopened) error {
 		if o.seen(w).TornDown {
 			continue
 		}
-		if err := o.repeatWord(ctx, w, done); err != nil {
+		if err := o.repeatManifest(ctx, w, done); err != nil {
 			return err
 		}
 	}
@@ -137,11 +136,11 @@ func (o *Owner) putInOrder(ctx context.Context, done *Reopened) error {
 		done.Missing = append(done.Missing, w)
 	}
 	slices.SortFunc(done.Missing, func(a, b wallet.Wallet) int { return strings.Compare(a.String(), b.String()) })
-	return o.repeatWord(ctx, o.sess.Wallet, done)
+	return o.repeatManifest(ctx, o.sess.Wallet, done)
 }
 
-// repeatEnding ends again what this owner ended. A device that the owner's last word
-// does not name any more has lost its session to another one since.
+// repeatEnding revokes or tears down again what this owner ended. A device that the owner's last
+// manifest does not name any more was replaced by another device since.
 func (o *Owner) repeatEnding(ctx context.Context, w wallet.Wallet, done *Reopened) error {
 	if o.seen(w).TornDown {
 		done.Gone = append(done.Gone, w)
@@ -154,16 +153,15 @@ func (o *Owner) repeatEnding(ctx context.Context, w wallet.Wallet, done *Reopene
 	return nil
 }
 
-// repeatWord signs the owner's last word about w anew, above every revision that was
-// seen, where the broker's is older. Records that the broker does not have any more
-// leave the list.
-func (o *Owner) repeatWord(ctx context.Context, w wallet.Wallet, done *Reopened) error {
+// repeatManifest signs the owner's last manifest of w again, above every revision that was seen,
+// if the broker's is older. Records that the broker does not have any more are left out.
+func (o *Owner) repeatManifest(ctx context.Context, w wallet.Wallet, done *Reopened) error {
 	kw := o.seen(w)
 	cur, err := o.signedAt(ctx, w)
 	if err != nil || cur.revision >= kw.Revision {
 		return err
 	}
-	last, known := o.lastWord(w)
+	last, known := o.lastManifest(w)
 	replaced := w != o.sess.Wallet && (!known || last.DeviceKey != cur.manifest.DeviceKey)
 	if replaced && !kw.Revoked {
 		if err := o.cutOff(ctx, w, done); err != nil {
@@ -171,20 +169,20 @@ func (o *Owner) repeatWord(ctx context.Context, w wallet.Wallet, done *Reopened)
 		}
 	}
 	if !known {
-		last = cur.manifest // what it was since, nobody knows
+		last = cur.manifest // what was signed since is not known
 	}
 	if replaced {
-		// This is signed for a device that another one took the place of. With a scope, the
-		// owner's other machines would seal to it.
+		// Another device has replaced the one in this manifest. With a scope, the owner's
+		// other machines would seal records to it.
 		last.Scope = scope.None()
 	}
-	d := o.mend(cur, last, done)
+	d := o.restorable(cur, last, done)
 	if err := d.resealChanged(ctx, cur.manifest); err != nil {
 		return err
 	}
 	done.Signed = append(done.Signed, w)
 	_, err = o.put(ctx, d, cur.revision)
-	if protocol.HasCode(err, protocol.CodeConflict) && !isRaced(err) { // its names are another's in the copy
+	if protocol.HasCode(err, protocol.CodeConflict) && !isRaced(err) { // its names belong to others in the copy
 		done.Unnamed = append(done.Unnamed, w)
 		d.m.Alias, d.m.Emails, d.m.Revision = "", []string{}, d.m.Revision-1
 		_, err = o.put(ctx, d, cur.revision)
@@ -192,7 +190,7 @@ func (o *Owner) repeatWord(ctx context.Context, w wallet.Wallet, done *Reopened)
 	return err
 }
 
-// signedAt is manifest without the look at the revision, and without taking note.
+// signedAt is manifest without the check of the revision, and without writing it down.
 func (o *Owner) signedAt(ctx context.Context, w wallet.Wallet) (current, error) {
 	var reply protocol.ManifestReply
 	err := o.call(ctx, func(token secret.String) (err error) {
@@ -209,8 +207,8 @@ func (o *Owner) signedAt(ctx context.Context, w wallet.Wallet) (current, error) 
 	return current{manifest: m, revision: m.Revision, highest: reply.Revisions}, err
 }
 
-// lastWord is the newest manifest of w that this machine has seen.
-func (o *Owner) lastWord(w wallet.Wallet) (seal.Manifest, bool) {
+// lastManifest is the newest manifest of w that this machine has seen.
+func (o *Owner) lastManifest(w wallet.Wallet) (seal.Manifest, bool) {
 	kept := o.seen(w).Manifest
 	if kept == nil {
 		return seal.Manifest{}, false
@@ -219,8 +217,8 @@ func (o *Owner) lastWord(w wallet.Wallet) (seal.Manifest, bool) {
 	return m, err == nil && m.Revision == o.seen(w).Revision
 }
 
-// cutOff ends the session of a device that is not the one of the owner's last word:
-// it was recovered since. The new one is not in the copy and must be recovered again.
+// cutOff ends the session of a device that is not the one in the owner's last manifest, because
+// the agent was recovered since. The new device is not in the copy and has to be recovered again.
 func (o *Owner) cutOff(ctx context.Context, w wallet.Wallet, done *Reopened) error {
 	if err := o.setRevoked(w, true); err != nil {
 		return err
@@ -229,9 +227,9 @@ func (o *Owner) cutOff(ctx context.Context, w wallet.Wallet, done *Reopened) err
 	return o.endAgent(ctx, w, "revoke", o.broker.Revoke)
 }
 
-// mend is the draft of last as far as the broker can hold it: for the device that it
+// restorable is the draft of last as far as the broker can store it: for the device that it
 // knows, with the records that it still has.
-func (o *Owner) mend(cur current, last seal.Manifest, done *Reopened) *draft {
+func (o *Owner) restorable(cur current, last seal.Manifest, done *Reopened) *draft {
 	d := &draft{owner: o, m: last, highest: cur.highest}
 	d.m.DeviceKey, d.m.DeviceSignKey = cur.manifest.DeviceKey, cur.manifest.DeviceSignKey
 	d.m.Revision = max(cur.revision, o.seen(last.Wallet).Revision)
@@ -247,7 +245,7 @@ func (o *Owner) mend(cur current, last seal.Manifest, done *Reopened) *draft {
 	return d
 }
 
-// resealChanged seals anew what was sealed to other recipients in the manifest before.
+// resealChanged seals again the records that had other recipients in the manifest before.
 func (d *draft) resealChanged(ctx context.Context, before seal.Manifest) error {
 	for _, e := range slices.Clone(d.m.Records) {
 		was := 1

@@ -22,7 +22,7 @@ import (
 )
 
 // putBack puts an earlier database in place and gives what the next command does about it.
-func (h *house) putBack(copied []byte) (after []owner.Agent, told []owner.Reopened) {
+func (h *machine) putBack(copied []byte) (after []owner.Agent, told []owner.Reopened) {
 	h.t.Helper()
 	h.srv.PutBack(copied)
 	h.cfg.Reopened = func(r owner.Reopened) { told = append(told, r) }
@@ -34,7 +34,7 @@ func (h *house) putBack(copied []byte) (after []owner.Agent, told []owner.Reopen
 	return after, told
 }
 
-func (h *house) use(b board) string {
+func (h *machine) use(b board) string {
 	h.t.Helper()
 	_, err := h.client().Session(context.Background(), b.token)
 	return codeOf(err)
@@ -51,7 +51,7 @@ func codeOf(err error) string {
 	return ""
 }
 
-func (h *house) store(alias, service, value string) {
+func (h *machine) store(alias, service, value string) {
 	h.t.Helper()
 	must(h.open().Store(context.Background(), alias, service, secret.New(value)))(h.t)
 }

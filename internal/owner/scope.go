@@ -9,18 +9,18 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// Manifest is the owner's present word about w, checked.
+// Manifest is the owner's current manifest of w, checked.
 func (o *Owner) Manifest(ctx context.Context, w wallet.Wallet) (seal.Manifest, error) {
 	cur, err := o.manifest(ctx, w)
 	return cur.manifest, err
 }
 
-// ScopeChange makes a new scope of the old one. An error leaves all as it is.
+// ScopeChange makes a new scope from the old one. After an error nothing is changed.
 type ScopeChange func(old scope.Scope) (scope.Scope, error)
 
-// SetScope changes what an agent may have, and seals every record anew that comes into
-// its scope or leaves it, so that the ciphertext says the same as the list. The owner's
-// own wallet always has everything: ErrNotFound as an agent.
+// SetScope changes what an agent may have. Every record that comes into its scope or leaves it is
+// sealed again, so that the ciphertext agrees with the list. The owner's own wallet always has
+// everything and is no agent: ErrNotFound.
 func (o *Owner) SetScope(ctx context.Context, identity string, next ScopeChange) (seal.Manifest, error) {
 	w, err := o.Resolve(ctx, identity)
 	if err != nil {
@@ -74,7 +74,7 @@ func ReplaceScope(s scope.Scope) ScopeChange {
 	return func(scope.Scope) (scope.Scope, error) { return s, nil }
 }
 
-// WidenScope adds s; to `all` nothing can be added.
+// WidenScope adds s. To `all` nothing can be added.
 func WidenScope(s scope.Scope) ScopeChange {
 	return func(old scope.Scope) (scope.Scope, error) {
 		if old.IsAll() || s.IsAll() {
@@ -84,8 +84,8 @@ func WidenScope(s scope.Scope) ScopeChange {
 	}
 }
 
-// NarrowScope takes s away. A part of `all` is ErrAll: say what shall stay,
-// since it would mean what the wallet holds today.
+// NarrowScope removes s. Removing a service from `all` is ErrAll, because the result would depend
+// on what the wallet holds at this moment; the person says what shall stay.
 func NarrowScope(s scope.Scope) ScopeChange {
 	return func(old scope.Scope) (scope.Scope, error) {
 		if s.IsAll() {

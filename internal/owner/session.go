@@ -10,9 +10,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 )
 
-// resume comes back with a new token, proven by the owner's signing key. The token is
-// saved before the broker hears of it. A *protocol.Problem means that the broker does
-// not know this account, or ended it.
+// resume gets a new token with a proof by the owner's signing key. The token is saved before it is
+// registered. A *protocol.Problem means that the broker does not know this account, or ended it.
 func (o *Owner) resume(ctx context.Context, challenge string) error {
 	release, err := o.cfg.Slots.HoldRun(o.cfg.ID)
 	if err != nil {
@@ -24,7 +23,7 @@ func (o *Owner) resume(ctx context.Context, challenge string) error {
 		return err
 	}
 	if !o.sess.Token.Equal(token) {
-		return nil // another command was first
+		return nil // another command was faster
 	}
 	if err := o.saveNext(ctx); err != nil {
 		return err
@@ -41,9 +40,9 @@ func (o *Owner) resume(ctx context.Context, challenge string) error {
 	return o.useNext(ctx)
 }
 
-// renewIfDue finishes an interrupted renewal and renews a session that is older than
-// a day. A failure is only logged: the session lives for 30 days. It is renewed at the
-// broker that it remembers alone: another one that a command names may be the wrong one.
+// renewIfDue finishes an interrupted renewal and renews a session that is older than a day. A
+// failure is only logged, since the session is valid for 30 days. It renews only at the broker
+// that the session remembers, because a broker that a command names may be the wrong one.
 func (o *Owner) renewIfDue(ctx context.Context) {
 	if o.moves() || o.sess.Next.IsZero() && session.RenewIn(o.sess.CreatedAt, o.cfg.Now().Unix(), 0.5) > 0 {
 		return
@@ -68,7 +67,7 @@ func (o *Owner) renew(ctx context.Context) error {
 		return nil
 	}
 	if session.RenewIn(o.sess.CreatedAt, o.cfg.Now().Unix(), 0.5) > 0 && o.sess.Next.IsZero() {
-		return nil // another process was first
+		return nil // another process was faster
 	}
 	if err := o.saveNext(ctx); err != nil {
 		return err
@@ -84,8 +83,8 @@ func (o *Owner) renew(ctx context.Context) error {
 	return o.useNext(ctx)
 }
 
-// saveNext makes the next token durable before its hash is registered. One that an
-// interrupted renewal left is used again: asking twice is harmless.
+// saveNext makes the next token durable before its hash is registered. A token that an interrupted
+// renewal left is used again; registering it twice has no effect.
 func (o *Owner) saveNext(ctx context.Context) error {
 	if !o.sess.Next.IsZero() {
 		return nil
@@ -95,7 +94,7 @@ func (o *Owner) saveNext(ctx context.Context) error {
 	return o.save(ctx, s)
 }
 
-// useNext makes the first use of the next token and only then keeps it as the token.
+// useNext makes the first request with the next token and only then saves it as the token.
 func (o *Owner) useNext(ctx context.Context) error {
 	info, err := o.ask(ctx, o.sess.Next)
 	if err != nil {
@@ -106,8 +105,7 @@ func (o *Owner) useNext(ctx context.Context) error {
 	return o.saveOpen(ctx, s, info)
 }
 
-// ask is what the broker says of token. An answer about anybody else than this owner
-// is none.
+// ask asks the broker about token. An answer about another account than this owner's is refused.
 func (o *Owner) ask(ctx context.Context, token secret.String) (protocol.SessionInfo, error) {
 	info, err := o.broker.Session(ctx, token)
 	if protocol.HasCode(err, protocol.CodeRestored) {
@@ -122,7 +120,7 @@ func (o *Owner) ask(ctx context.Context, token secret.String) (protocol.SessionI
 	return info, err
 }
 
-// saveOpen saves s as the broker confirmed it.
+// saveOpen saves s with what the broker confirmed.
 func (o *Owner) saveOpen(ctx context.Context, s session.Session, info protocol.SessionInfo) error {
 	s.CreatedAt, s.TTLSeconds, s.Ended = max(info.Time, 1), int64(session.TTL/time.Second), nil
 	if o.moveTo != "" {
@@ -145,14 +143,14 @@ func (o *Owner) save(ctx context.Context, s session.Session) error {
 	return nil
 }
 
-// End ends the owner's own session at the broker and takes its token off this machine.
-// The owner's keys stay, so that `init` opens the account again, unless wipeKeys: then
-// only the recovery key does. A broker that is away is an error, and nothing is wiped:
-// the session would go on without this machine.
+// End ends the owner's own session at the broker and removes its token from this machine. The
+// owner's keys stay, so that `init` opens the account again. With wipeKeys they are removed too,
+// and only the recovery key opens it. If the broker cannot be reached, the result is an error and
+// nothing is removed, because the session would stay valid without this machine.
 func (o *Owner) End(ctx context.Context, wipeKeys bool) error {
 	err := o.call(ctx, func(token secret.String) error { return o.broker.EndSession(ctx, token, protocol.EndSession{}) })
 	over := protocol.HasCode(err, protocol.CodeSessionRevoked, protocol.CodeTokenRetired, protocol.CodeTokenUnknown, protocol.CodeSessionExpired)
-	if o.moves() { // another broker than the session's knows nothing of its end
+	if o.moves() { // a broker that does not have the session cannot end it
 		over = false
 	}
 	if err != nil && !over {
@@ -162,7 +160,7 @@ func (o *Owner) End(ctx context.Context, wipeKeys bool) error {
 		return o.cfg.Slots.Delete(ctx, o.cfg.ID)
 	}
 	s := o.sess
-	s.Token, s.Next = session.NewToken(), secret.String{} // a tombstone: never registered
+	s.Token, s.Next = session.NewToken(), secret.String{} // a placeholder that is never registered
 	s.Ended = &session.Ended{Code: protocol.CodeSessionRevoked, At: o.cfg.Now().Unix()}
 	return o.save(ctx, s)
 }

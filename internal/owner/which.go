@@ -14,13 +14,13 @@ type Named struct {
 	AsSession bool   // --session-id names an agent's slot, or any but master
 }
 
-// Present is what there is on this machine.
+// Present is what exists on this machine.
 type Present struct {
 	Master  bool // a master session
 	Daemons []wallet.Wallet
 }
 
-// Choice is where to read from: Daemon when it is set, else the broker.
+// Choice says where to read from: the daemon if it is set, else the broker.
 type Choice struct{ Daemon wallet.Wallet }
 
 // BothError: --wallet excludes --agent and --session-id (usage).
@@ -41,7 +41,7 @@ func (e ManyError) Error() string {
 	return fmt.Sprintf("this machine has %d agents, name one with --wallet: %s", len(e.Wallets), strings.Join(list, ", "))
 }
 
-// Which decides what `read`, `list` and `run` mean (design 4, local interface).
+// Which decides which wallet `read`, `list` and `run` use (docs/spec/architecture.md#which-wallet-is-meant).
 // ErrNoAccount: there is neither a master session nor a daemon.
 func Which(n Named, p Present) (Choice, error) {
 	switch {

@@ -19,9 +19,9 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// house is one owner's machine in front of a real broker. lie stands between the two
-// where a test sets it.
-type house struct {
+// machine is one owner's machine with a real broker. lie, if a test sets it, changes what the
+// broker answers.
+type machine struct {
 	t     *testing.T
 	srv   *brokertest.Server
 	slots *store.Store
@@ -30,15 +30,15 @@ type house struct {
 	now   func() time.Time
 }
 
-func newHouse(t *testing.T) *house {
+func newMachineAndBroker(t *testing.T) *machine {
 	t.Helper()
 	return newMachine(t, brokertest.Start(t))
 }
 
-// newMachine is another machine in front of the same broker.
-func newMachine(t *testing.T, srv *brokertest.Server) *house {
+// newMachine is one more machine of the same broker.
+func newMachine(t *testing.T, srv *brokertest.Server) *machine {
 	t.Helper()
-	h := &house{t: t, srv: srv, now: srv.Clock.Now}
+	h := &machine{t: t, srv: srv, now: srv.Clock.Now}
 	h.slots = must(store.New(store.Config{Home: t.TempDir() + "/home", Mode: words.ModeFile}))(t)
 	h.cfg = owner.Config{
 		ID: session.Master(), BrokerURL: srv.URL, Slots: h.slots, Now: func() time.Time { return h.now() },
@@ -54,14 +54,14 @@ func newMachine(t *testing.T, srv *brokertest.Server) *house {
 }
 
 // initialised has an account too.
-func initialised(t *testing.T) *house {
+func initialised(t *testing.T) *machine {
 	t.Helper()
-	h := newHouse(t)
+	h := newMachineAndBroker(t)
 	h.init()
 	return h
 }
 
-func (h *house) init() owner.Opened {
+func (h *machine) init() owner.Opened {
 	h.t.Helper()
 	in := owner.Init{SetupToken: h.srv.SetupToken()}
 	return must(owner.Start(context.Background(), h.cfg, in, silent))(h.t)
@@ -69,7 +69,7 @@ func (h *house) init() owner.Opened {
 
 func silent(owner.Opened) error { return nil }
 
-func (h *house) open() *owner.Owner {
+func (h *machine) open() *owner.Owner {
 	h.t.Helper()
 	return must(owner.Open(context.Background(), h.cfg))(h.t)
 }
@@ -86,7 +86,7 @@ type board struct {
 }
 
 // board opens a pairing request with change applied to it.
-func (h *house) board(change func(*pairing.Request)) board {
+func (h *machine) board(change func(*pairing.Request)) board {
 	h.t.Helper()
 	b := board{code: pairing.NewCode(), token: session.NewToken(), seed: seal.NewSeed(), sign: seal.NewSeed()}
 	b.recipient = must(seal.Recipient(b.seed))(h.t)
@@ -104,12 +104,12 @@ func (h *house) board(change func(*pairing.Request)) board {
 	return b
 }
 
-func (h *house) client() *brokerclient.Client {
+func (h *machine) client() *brokerclient.Client {
 	return must(brokerclient.New(brokerclient.Config{URL: h.srv.URL}))(h.t)
 }
 
 // pair makes an agent with that alias and scope.
-func (h *house) pair(alias string, s scope.Scope) (seal.Manifest, board) {
+func (h *machine) pair(alias string, s scope.Scope) (seal.Manifest, board) {
 	h.t.Helper()
 	b := h.board(func(*pairing.Request) {})
 	o := h.open()
@@ -118,7 +118,7 @@ func (h *house) pair(alias string, s scope.Scope) (seal.Manifest, board) {
 }
 
 // opens says what the board's device key makes of the record of service; "" if nothing.
-func (h *house) opens(m seal.Manifest, service string, seed secret.String) string {
+func (h *machine) opens(m seal.Manifest, service string, seed secret.String) string {
 	h.t.Helper()
 	sess, _, err := h.slots.Load(context.Background(), h.cfg.ID)
 	if err != nil {
