@@ -20,11 +20,11 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// Errors that end a loop. The main loop decides by them.
+// Errors that a step of the link ends with. The link decides by them.
 var (
-	// errSlotChanged: another program saved the slot. Load it again.
+	// errSlotChanged: another program saved the slot. The link ends, and the main loop loads it again.
 	errSlotChanged = errors.New("the slot was saved by another program")
-	// errParked: the broker suspects a copy of this slot. Old things go on.
+	// errParked: the broker suspects a copy of this slot. What is in memory is served on.
 	errParked = errors.New("two devices hold this session")
 	// errEnded: the broker ended the session.
 	errEnded = errors.New("the owner ended this session")
@@ -54,7 +54,13 @@ type Store interface {
 	Holds(id session.ID, v session.Session) (info store.Info, ok bool)
 	ReconcileSlot(ctx context.Context, id session.ID) error
 	HoldRun(id session.ID) (release func(), err error)
-	ReadFile(id session.ID, name string) ([]byte, error)
+	Files
+}
+
+// Files are what a daemon keeps in its slot next to the session. They hold no secret in
+// plain text.
+type Files interface {
+	ReadFile(id session.ID, name string) ([]byte, error) // fs.ErrNotExist: there is none
 	WriteFile(id session.ID, name string, data []byte) error
 	RemoveFile(id session.ID, name string) error
 }

@@ -13,65 +13,73 @@ import (
 
 // keptAt is the session as it stands at its broker, and which one that is: the broker of
 // the settings, else the one that the session remembers.
-func (d *Daemon) keptAt(s session.Session) (session.Session, protocol.StatusBroker) {
+func (s *slot) keptAt(kept session.Session) (session.Session, protocol.StatusBroker) {
 	at := protocol.StatusBroker{}
 	named := ""
-	if d.c.Named != nil {
-		named, at.From = d.c.Named()
+	if s.named != nil {
+		named, at.From = s.named()
 	}
-	if s, at.URL = s.At(named); named == "" || at.URL != named {
+	if kept, at.URL = kept.At(named); named == "" || at.URL != named {
 		at.From = protocol.BrokerOfSession
 	}
-	return s, at
+	return kept, at
 }
 
-// connect dials the session's broker and makes change with it, in one step: no token is
-// ever shown to the broker of another session. At another broker than before the lease
-// continues, but that broker has not answered yet, and what is known of the manifest is not
-// its word.
-func (d *Daemon) connect(at protocol.StatusBroker, change func(*view)) bool {
-	broker, err := d.c.Dial(at.URL)
-	d.setView(func(v *view) {
-		d.broker = broker
-		if v.broker.URL != at.URL {
-			v.online, v.tried, v.parked, v.etag = false, false, false, ""
+// connect dials the session's broker and remembers the session with it, in one step: no
+// token is ever shown to the broker of another session. tell changes what callers see. At
+// another broker than before the lease continues, but that broker has not answered yet, and
+// what is known of the manifest is not its word.
+func (s *slot) connect(at protocol.StatusBroker, remember func(), tell func(*facts)) (dialed bool) {
+	broker, err := s.dial(at.URL)
+	s.mu.Lock()
+	if s.broker, s.at = broker, at; err == nil {
+		remember()
+	} else {
+		s.broker = nil
+	}
+	s.mu.Unlock()
+	s.view.change(func(f *facts) {
+		if f.broker.URL != at.URL {
+			f.online, f.tried, f.parked, f.etag = false, false, false, ""
 		}
-		if v.broker = at; err != nil {
-			v.loaded, v.phase, v.reason = false, words.StateBlocked, err.Error()
+		if f.broker = at; err != nil {
+			f.loaded, f.phase, f.reason = false, words.StateBlocked, err.Error()
 			return
 		}
-		change(v)
+		tell(f)
 	})
 	return err == nil
 }
 
 // followSettings is for a slot that cannot be read now: the session in memory goes to the
 // broker that the settings name by now.
-func (d *Daemon) followSettings() {
-	if !d.loaded() {
+func (s *slot) followSettings() {
+	if !s.loaded() {
 		return
 	}
-	s, _, _ := d.snapshot()
-	s, at := d.keptAt(s)
-	if at == d.keeper() {
+	mine, info := s.snapshot()
+	mine, at := s.keptAt(mine)
+	if at == s.keeper() {
 		return
 	}
-	if d.connect(at, func(v *view) { v.session = s }) {
-		d.noteSession(s)
+	dialed := s.connect(at,
+		func() { s.session = mine },
+		func(f *facts) { f.session = factsOf(mine, info) })
+	if dialed {
+		s.noteSession(mine)
 	}
 }
 
-// keeper is whom the session in memory is kept at.
-func (d *Daemon) keeper() protocol.StatusBroker {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	return d.v.broker
+// keeper is the broker that the session in memory is kept at.
+func (s *slot) keeper() protocol.StatusBroker {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.at
 }
 
 // told is why the broker does not serve the session, for people. A broker that a setting
 // names is named with it: that may be the wrong one.
-func (d *Daemon) told(err error) string {
-	at := d.keeper()
+func told(at protocol.StatusBroker, err error) string {
 	if at.From == protocol.BrokerOfSession {
 		return protocol.Reason(err)
 	}
@@ -79,11 +87,11 @@ func (d *Daemon) told(err error) string {
 	return fmt.Sprintf("%s, named by %s: %s", base, at.From, protocol.Reason(err))
 }
 
-// wrongBroker is the hint where err is what a broker answers that is not the session's, and
+// hintFor is the hint where err is what a broker answers that is not the session's, and
 // a setting names it; empty: the condition's own hint fits.
-func (d *Daemon) wrongBroker(err error) string {
-	stranger := errors.Is(err, protocol.ErrCertificate) || errors.Is(err, protocol.ErrForeign) || hasCode(err, protocol.CodeTokenUnknown)
-	if !stranger || d.keeper().From == protocol.BrokerOfSession {
+func hintFor(at protocol.StatusBroker, err error) string {
+	stranger := errors.Is(err, protocol.ErrCertificate) || errors.Is(err, protocol.ErrForeign) || protocol.HasCode(err, protocol.CodeTokenUnknown)
+	if !stranger || at.From == protocol.BrokerOfSession {
 		return ""
 	}
 	return condition.HintSettings

@@ -9,7 +9,7 @@ import (
 )
 
 // word is what the owner's word in a cache is known by. Whatever the owner takes away,
-// scope, credential, lease or the session, makes it another one.
+// scope, credential, lease or the session, changes it.
 type word struct {
 	revision uint64 // of the manifest
 	ended    bool
@@ -25,65 +25,55 @@ type card struct {
 
 func (c *card) wrote(w word, covers time.Duration) { c.holds, c.covers = &w, covers }
 
-// wordNow is the owner's word that is in force.
-func (d *Daemon) wordNow() word {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	w := word{ended: d.v.session.Ended != nil}
-	if d.v.manifest != nil {
-		w.revision = d.v.manifest.Revision
-	}
-	return w
-}
+// word is the owner's word that is in force.
+func (f facts) word() word { return word{revision: f.revision(), ended: f.session.ended} }
 
 // dropStale removes a cache that could not be replaced and that says another word of the
 // owner than the one in force: after a restart without the broker it would serve what was
 // taken away. Removing it needs no room.
-func (d *Daemon) dropStale() {
-	if d.card.holds == nil || *d.card.holds == d.wordNow() {
+func (c *cache) dropStale() {
+	if c.card.holds == nil || *c.card.holds == c.view.now().word() {
 		return
 	}
-	err := d.c.Store.RemoveFile(d.id, words.FileCache)
-	if d.left.Store(err != nil); err != nil {
-		d.c.Logger.Error("a cache of before the owner's last change stays", "error", err)
+	err := c.files.RemoveFile(c.id, words.FileCache)
+	if c.disk.stale.Store(err != nil); err != nil {
+		c.logger.Error("a cache of before the owner's last change stays", "error", err)
 		return
 	}
-	d.card.holds = nil
+	c.card.holds = nil
 }
 
-// cardDue is when the cache is to be written: at once at the start, so that a start costs
+// due is when the cache is to be written: at once at the start, so that a start costs
 // its part of the lease; without the broker before the time is over that the file covers.
-func (d *Daemon) cardDue() time.Time {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	v, soon, later := &d.v, d.card.tried.Add(diskRetry), d.card.tried.Add(cacheEvery)
-	answers := v.online || v.parked
+func (c *cache) due() time.Time {
+	f, soon, later := c.view.now(), c.card.tried.Add(diskRetry), c.card.tried.Add(cacheEvery)
+	answers := f.online || f.parked
 	switch {
-	case d.card.failed || d.diskBad.Load():
+	case c.card.failed || c.disk.bad.Load():
 		return soon
-	case v.session.Ended != nil:
+	case f.session.ended:
 		return time.Now().Add(cacheEvery) // said already
-	case answers && d.card.covers >= leaseStale:
+	case answers && c.card.covers >= leaseStale:
 		return soon
-	case answers || v.over || v.manifest == nil:
+	case answers || f.over || f.manifest == nil:
 		return later
 	}
-	if over := v.lease.since.Add(d.card.covers - v.lease.saved - leaseMargin); over.Before(later) {
+	if over := f.lease.since.Add(c.card.covers - f.lease.saved - leaseMargin); over.Before(later) {
 		return over
 	}
 	return later
 }
 
-// keepCard writes the cache where that is due.
-func (d *Daemon) keepCard() {
-	if !time.Now().Before(d.cardDue()) {
-		d.saveCache()
+// keep writes the cache where that is due.
+func (c *cache) keep() {
+	if !time.Now().Before(c.due()) {
+		c.save()
 	}
 }
 
-// rest is a pause in which the card is kept.
-func (l *link) rest(ctx context.Context, d time.Duration) {
-	for end := time.Now().Add(d); ctx.Err() == nil && time.Now().Before(end); l.d.keepCard() {
-		retry.Pause(ctx, max(min(time.Until(end), time.Until(l.d.cardDue())), time.Second))
+// rest is a pause of d in which the cache is kept.
+func (c *cache) rest(ctx context.Context, d time.Duration) {
+	for end := time.Now().Add(d); ctx.Err() == nil && time.Now().Before(end); c.keep() {
+		retry.Pause(ctx, max(min(time.Until(end), time.Until(c.due())), time.Second))
 	}
 }

@@ -2,17 +2,9 @@ package agent
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
-	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/secret"
-	"github.com/agentkeys/agentkeys/internal/session"
-	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/wallet"
 	"github.com/agentkeys/agentkeys/internal/words"
 )
@@ -20,7 +12,7 @@ import (
 // Notifier tells the service manager how the daemon is; methods do nothing where
 // there is none.
 type Notifier interface {
-	Status(state words.State, line string) // a line that is another one than before
+	Status(state words.State, line string) // called when the line changed
 	Reloading()
 	Ready()
 	Ping()
@@ -50,35 +42,44 @@ type Config struct {
 	Watchdog      time.Duration     // between two pings; 0: none
 }
 
-// Daemon keeps one wallet. Its methods for local callers are safe from any goroutine.
+// Daemon keeps one wallet. It owns its parts and nothing else: the slot (the session and
+// where it is stored), the view (what callers are answered from), the cache, the main loop
+// with its link to the broker, and the reporter. Facts flow from the broker through the link
+// to the slot and the view, and from there to callers, never back.
+//
+// Run is called once, after Start, by one goroutine; Close when it has returned. All other
+// methods may be called from any goroutine at any time, before Start too.
 type Daemon struct {
-	c  Config
-	id session.ID
+	wallet        wallet.Wallet
+	conditions    Conditions
+	synced        func() bool
+	keychainState func() words.KeychainState
+	logger        *slog.Logger
 
-	mu sync.RWMutex // guards v
-	v  view
-
-	slot    turn   // one change of the slot at a time
-	release func() // the run lock; nil while not held
-	broker  Broker // of the loaded session; guarded by mu
-
-	events  *queue
-	reloads chan struct{}
-	turned  chan struct{} // the state is another one: the main loop arms its timer
-	diskBad atomic.Bool   // the last write failed for the card
-	card    card          // only the link and, while none runs, the main loop touch it
-	left    atomic.Bool   // card.stale could not be removed
+	view     *view
+	slot     *slot
+	cache    *cache
+	events   *queue
+	loop     *loop
+	reporter *reporter
 }
 
 // New makes a daemon that has not looked at its slot yet.
 func New(c Config) *Daemon {
+	events, turned := newQueue(), make(chan struct{}, 1)
+	v := newView(c, func() {
+		events.wakeUp()
+		signal(turned)
+	})
+	d := &disk{conditions: c.Conditions}
+	p := parts{
+		slot: newSlot(c, d, v), view: v, cache: newCache(c, d, v), conditions: c.Conditions, observer: c.Observer,
+		logger: c.Logger, synced: c.ClockSynced, random: c.Random,
+	}
 	return &Daemon{
-		c: c, id: session.DaemonID(c.Wallet),
-		v:       view{phase: words.StateStarting, reason: "the session is being loaded", records: map[string]held{}},
-		slot:    newTurn(),
-		events:  newQueue(),
-		reloads: make(chan struct{}, 1),
-		turned:  make(chan struct{}, 1),
+		wallet: c.Wallet, conditions: c.Conditions, synced: c.ClockSynced, keychainState: c.KeychainState, logger: c.Logger,
+		slot: p.slot, view: v, cache: p.cache, events: events,
+		loop: newLoop(c, p, turned), reporter: newReporter(c, events, v, p.slot.connection),
 	}
 }
 
@@ -86,94 +87,39 @@ func New(c Config) *Daemon {
 // store.ErrNoSession (there is nothing to run: pair first), store.ErrBusy (another
 // daemon runs for this wallet). Everything else is a state of the daemon.
 func (d *Daemon) Start(ctx context.Context) error {
-	if err := d.attempt(ctx); err != nil {
+	if err := d.loop.load(ctx); err != nil {
 		return err
 	}
-	d.mu.RLock()
-	state, line := d.v.state(), d.v.statusLine()
-	d.mu.RUnlock()
-	d.c.Notifier.Status(state, line) // the first one, also where it is the zero view's
+	d.view.tellStatus() // the first one, also where nothing changed
 	return nil
+}
+
+// Run works until ctx ends; Start came before it. It returns nil then, or
+// store.ErrNoSession when a person removed the slot.
+func (d *Daemon) Run(ctx context.Context) error {
+	reported := make(chan struct{})
+	go func() {
+		defer close(reported)
+		d.reporter.run(ctx)
+	}()
+	err := d.loop.work(ctx)
+	if err == nil {
+		<-reported
+	}
+	d.cache.close()
+	return err
 }
 
 // Close gives the run lock back.
-func (d *Daemon) Close() {
-	if d.release != nil {
-		d.release()
-		d.release = nil
-	}
-}
+func (d *Daemon) Close() { d.slot.close() }
 
 // Reload makes the daemon read its settings and its slot again.
-func (d *Daemon) Reload() {
+func (d *Daemon) Reload() { signal(d.loop.reloads) }
+
+// signal leaves one signal in a channel of capacity 1.
+func signal(c chan<- struct{}) {
 	select {
-	case d.reloads <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
-}
-
-// hold takes the run lock once the slot's directory exists.
-func (d *Daemon) hold() error {
-	if d.release != nil {
-		return nil
-	}
-	release, err := d.c.Store.HoldRun(d.id)
-	switch {
-	case err == nil:
-		d.release = release
-	case errors.Is(err, store.ErrBusy):
-		return fmt.Errorf("another daemon runs for wallet %s: %w", d.c.Wallet, store.ErrBusy)
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, store.ErrInsecure):
-		// Load says what is the matter.
-	default:
-		d.c.Logger.Warn("run lock not taken", "error", err)
-	}
-	return nil
-}
-
-// setView changes what callers see and reports a change of state once.
-func (d *Daemon) setView(change func(*view)) {
-	d.mu.Lock()
-	before, beforeLine := d.v.state(), d.v.statusLine()
-	change(&d.v)
-	after, line := d.v.state(), d.v.statusLine()
-	n := len(d.v.records)
-	d.mu.Unlock()
-	if after != before {
-		d.c.Logger.Info("state changed", "state", string(after), "previous", string(before))
-		d.events.wakeUp()
-		select {
-		case d.turned <- struct{}{}:
-		default:
-		}
-	}
-	if line != beforeLine {
-		d.c.Notifier.Status(after, line)
-		d.c.Observer.Credentials(n)
-	}
-}
-
-// snapshot is the session as it is stored now, and who to ask about it.
-func (d *Daemon) snapshot() (session.Session, store.Info, Broker) {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	return d.v.session, d.v.info, d.broker
-}
-
-func (d *Daemon) state() words.State {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	return d.v.state()
-}
-
-func (d *Daemon) again() bool {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	return d.v.again
-}
-
-func (d *Daemon) bearer() secret.String {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	return d.v.bearer
 }

@@ -22,7 +22,7 @@ const (
 var errEvents = errors.New("the events cannot be read")
 
 // eventFile is `<slot>/events.json`: the accesses that the broker does not have yet.
-// The slot's run lock is held, so nobody else writes it.
+// The slot's run lock is held, so no other process writes it.
 type eventFile struct {
 	Version   int              `json:"version"`
 	Granted   []protocol.Event `json:"granted"`
@@ -43,7 +43,7 @@ func parseEvents(data []byte) (out [classes][]protocol.Event, err error) {
 
 // recall takes up what the last run could not report.
 func (r *reporter) recall() {
-	data, err := r.d.c.Store.ReadFile(r.d.id, words.FileEvents)
+	data, err := r.files.ReadFile(r.id, words.FileEvents)
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
@@ -52,37 +52,37 @@ func (r *reporter) recall() {
 		events, err = parseEvents(data)
 	}
 	if err != nil {
-		r.d.c.Logger.Warn("events of the last run not read", "error", err)
+		r.logger.Warn("events of the last run not read", "error", err)
 		return
 	}
-	r.d.events.restore(events)
-	_, n := r.d.events.all()
+	r.events.restore(events)
+	_, n := r.events.all()
 	r.kept = n > 0
 }
 
 // keep writes what the broker does not take now (untaken), at most every keepEvery or
 // where now is the last chance; and takes it away again when the broker has it.
 func (r *reporter) keep(now time.Time, untaken, last bool) {
-	_, n := r.d.events.all()
-	at, _ := r.d.events.keeping()
+	_, n := r.events.all()
+	at, _ := r.events.keeping()
 	if n == 0 && !r.kept || n > 0 && !last && (!untaken || now.Before(at)) {
 		return
 	}
 	if n > 0 {
-		r.d.events.settle(now, true)
+		r.events.settle(now, true)
 	}
-	events, n := r.d.events.all()
+	events, n := r.events.all()
 	data, err := json.Marshal(eventFile{
 		Version: eventsVersion, Granted: listed(events[granted]), Denied: listed(events[refused]), Strangers: listed(events[strangers]),
 	})
 	if err == nil {
-		err = r.d.c.Store.WriteFile(r.d.id, words.FileEvents, append(data, '\n'))
+		err = r.files.WriteFile(r.id, words.FileEvents, append(data, '\n'))
 	}
 	if n > 0 || err != nil {
-		r.d.events.wasKept(now.Add(keepEvery))
+		r.events.wasKept(now.Add(keepEvery))
 	}
 	if err != nil {
-		r.d.c.Logger.Warn("events not kept", "error", err)
+		r.logger.Warn("events not kept", "error", err)
 		return
 	}
 	r.kept = n > 0
@@ -96,7 +96,7 @@ func listed(events []protocol.Event) []protocol.Event {
 // awaitKept lets the first read of a while without the broker be on the card before its
 // caller has the value. Between two writes a cut loses what was read since.
 func (d *Daemon) awaitKept(kept <-chan struct{}) {
-	if state := d.state(); state == words.StateOnline || state == words.StateParked {
+	if state := d.view.state(); state == words.StateOnline || state == words.StateParked {
 		return
 	}
 	t := time.NewTimer(keepWait)

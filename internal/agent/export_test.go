@@ -4,8 +4,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/secret"
-	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
@@ -34,21 +32,16 @@ type Seen struct {
 
 // Line is that line.
 func (s Seen) Line() string {
-	v := view{
+	f := facts{
 		phase: s.Phase, reason: s.Reason, loaded: s.Phase == "", parked: s.Parked, online: s.Online, tried: s.Tried, over: s.Over,
 		records: map[string]held{},
 	}
-	if s.Ended {
-		v.session.Ended = &session.Ended{}
-	}
-	if !s.WithoutKeys {
-		v.session.DeviceKey, v.session.DeviceSignKey = secret.New("a"), secret.New("b")
-	}
+	f.session.ended, f.session.canServe = s.Ended, !s.WithoutKeys
 	if !s.WithoutManifest {
-		v.manifest = &signed{}
+		f.manifest = &signed{}
 	}
 	for i := range s.Records {
-		v.records[strconv.Itoa(i)] = held{}
+		f.records[strconv.Itoa(i)] = held{}
 	}
-	return v.statusLine()
+	return f.statusLine()
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// fakeBroker keeps the table of design 3 for one agent, in memory. fault may stop a
-// call before it has an effect, or lose its answer after.
+// fakeBroker answers as docs/spec/architecture.md#sessions-at-the-broker says, for one agent,
+// in memory. fault may stop a call before it has an effect, or lose its answer after.
 type fakeBroker struct {
 	mu       sync.Mutex
 	changed  chan struct{}

@@ -28,7 +28,7 @@ type lease struct {
 	heard   bool          // the last contact was in this run
 }
 
-// newLease goes on with what a cache says.
+// newLease continues what a cache says.
 func newLease(now time.Time, contact int64, usedSeconds int64) lease {
 	used := time.Duration(min(max(usedSeconds, 0), 1<<31)) * time.Second
 	return lease{saved: used + startCost, since: now, contact: contact}

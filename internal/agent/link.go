@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/agent/longpoll"
@@ -23,10 +24,17 @@ const (
 // backoff is how the daemon comes back to a broker that is away.
 func backoff() retry.Backoff { return retry.Backoff{Min: time.Second, Max: 5 * time.Minute} }
 
-// link is the one conversation with the broker: first the tokens are put in order,
-// then long polls, renewals in between. Only it changes the session's tokens.
+// link is the one conversation with the broker: first the tokens are put in order, then
+// long polls, renewals in between. Only it changes the session's tokens.
+//
+// It owns what is known of that conversation: what is due when, and how often it failed. It
+// runs in a goroutine of its own, which alone uses its fields, from the moment that the slot
+// is loaded until the slot is to be loaded again; the main loop starts and stops it, and
+// loads the slot only in between. What the broker says is passed on in one direction: to
+// the slot, which stores it, then to the view, from which callers are answered.
 type link struct {
-	d      *Daemon
+	parts
+
 	broker Broker
 
 	info     protocol.SessionInfo // of the next token's first use
@@ -44,21 +52,30 @@ type link struct {
 	poll     longpoll.Poll
 }
 
-func newLink(d *Daemon, b Broker) *link {
-	s, _, _ := d.snapshot()
-	d.mu.RLock()
-	etag := d.v.etag
-	d.mu.RUnlock()
+// parts is what the main loop and each link of a daemon work with.
+type parts struct {
+	slot       *slot
+	view       *view
+	cache      *cache
+	conditions Conditions
+	observer   Observer
+	logger     *slog.Logger
+	synced     func() bool    // whether the wall clock is synchronised
+	random     func() float64 // [0,1)
+}
+
+func newLink(p parts, b Broker) *link {
+	s, _ := p.slot.snapshot()
 	now := time.Now()
 	return &link{
-		d: d, broker: b, unsure: !s.Next.IsZero(), etag: etag, poll: longpoll.Poll{Longest: syncWait},
-		renewAt: now.Add(session.RenewIn(s.CreatedAt, now.Unix(), d.c.Random())),
+		parts: p, broker: b, unsure: !s.Next.IsZero(), etag: p.view.now().etag, poll: longpoll.Poll{Longest: syncWait},
+		renewAt: now.Add(session.RenewIn(s.CreatedAt, now.Unix(), p.random())),
 	}
 }
 
 // run works until ctx ends or the slot is to be loaded again.
 func (l *link) run(ctx context.Context) error {
-	late := time.AfterFunc(connecting, func() { l.d.setView(func(v *view) { v.tried = true }) })
+	late := time.AfterFunc(connecting, func() { l.view.change(func(f *facts) { f.tried = true }) })
 	defer late.Stop()
 	for attempt := 0; ctx.Err() == nil; {
 		err := l.step(ctx)
@@ -70,13 +87,13 @@ func (l *link) run(ctx context.Context) error {
 		case errors.Is(err, errSlotChanged), errors.Is(err, store.ErrNoSession):
 			return err
 		case errors.Is(err, errEnded):
-			l.rest(ctx, revokedAsk)
+			l.cache.rest(ctx, revokedAsk)
 			continue
 		case ctx.Err() != nil:
 			return ctx.Err()
 		}
 		l.away(err)
-		l.rest(ctx, backoff().After(attempt, l.d.c.Random(), retryAfter(err)))
+		l.cache.rest(ctx, backoff().After(attempt, l.random(), protocol.RetryAfter(err)))
 		attempt++
 	}
 	return ctx.Err()
@@ -86,11 +103,11 @@ func (l *link) run(ctx context.Context) error {
 // the broker took the token: it begins with a save, and a broker that does not know the
 // session changes nothing here.
 func (l *link) step(ctx context.Context) error {
-	s, _, _ := l.d.snapshot()
+	s, _ := l.slot.snapshot()
 	if s.Ended != nil {
 		return l.askEnded(ctx)
 	}
-	l.d.keepCard()
+	l.cache.keep()
 	if l.unsure {
 		if err := l.settle(ctx); err != nil {
 			return err
@@ -107,12 +124,12 @@ func (l *link) step(ctx context.Context) error {
 // askEnded is the hourly question of a revoked daemon. Only `recover` ends that
 // state, so the slot is what matters; the broker's answer only shows that it is there.
 func (l *link) askEnded(ctx context.Context) error {
-	if err := l.d.reread(ctx); err != nil {
+	if err := l.slot.reread(ctx); err != nil {
 		return err
 	}
-	s, _, _ := l.d.snapshot()
+	s, _ := l.slot.snapshot()
 	_, err := l.broker.Session(ctx, s.Token)
-	l.d.c.Observer.BrokerUp(!errors.Is(err, protocol.ErrUnreachable))
+	l.observer.BrokerUp(!errors.Is(err, protocol.ErrUnreachable))
 	return errEnded
 }
 
@@ -120,58 +137,42 @@ func (l *link) askEnded(ctx context.Context) error {
 // has its word about the session's tokens; without that the lease counts, and the daemon
 // is offline like any other.
 func (l *link) away(err error) {
-	d := l.d
 	if errors.Is(err, errParked) {
 		return
 	}
-	d.setView(func(v *view) {
-		v.online, v.parked, v.tried, v.fetched = false, v.parked && isAboutSession(err), true, true
+	l.view.change(func(f *facts) {
+		f.online, f.parked, f.tried, f.fetched = false, f.parked && isAboutSession(err), true, true
 	})
-	d.c.Observer.BrokerUp(false)
+	l.observer.BrokerUp(false)
 	held, other := condition.BrokerAway, condition.BrokerCertificateChanged
 	if errors.Is(err, protocol.ErrCertificate) {
 		held, other = other, held
 	}
-	d.c.Conditions.Set(other, false, "")
-	d.c.Conditions.SetHint(held, d.told(err), d.wrongBroker(err))
-	d.noteLease()
+	at := l.slot.keeper()
+	l.conditions.Set(other, false, "")
+	l.conditions.SetHint(held, told(at, err), hintFor(at, err))
+	l.view.noteLease()
 }
 
 // contact is called after every answer that only the broker of this session can give.
-func (d *Daemon) contact(parked bool) {
-	now, synchronised := time.Now(), d.c.ClockSynced()
-	d.setView(func(v *view) {
-		v.lease, v.tried = v.lease.renewed(now, synchronised), true
-		v.online, v.parked = !parked, parked
+func (l *link) contact(parked bool) {
+	now, synchronised := time.Now(), l.synced()
+	l.view.change(func(f *facts) {
+		f.lease, f.tried = f.lease.renewed(now, synchronised), true
+		f.online, f.parked = !parked, parked
 	})
-	d.c.Observer.BrokerUp(true)
-	d.c.Observer.Synced(now.Unix())
-	d.c.Conditions.Set(condition.BrokerAway, false, "")
-	d.c.Conditions.Set(condition.BrokerCertificateChanged, false, "")
-	d.c.Conditions.Set(condition.CloneSuspected, parked, "")
-	d.noteLease()
+	l.observer.BrokerUp(true)
+	l.observer.Synced(now.Unix())
+	l.conditions.Set(condition.BrokerAway, false, "")
+	l.conditions.Set(condition.BrokerCertificateChanged, false, "")
+	l.conditions.Set(condition.CloneSuspected, parked, "")
+	l.view.noteLease()
 }
 
-// heard reports whether the broker answered in this run.
-func (d *Daemon) heard() bool {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	return d.v.lease.heard
-}
-
-// noteLease names a lease that is over.
-func (d *Daemon) noteLease() {
-	d.mu.RLock()
-	over := d.v.expired(time.Now(), d.c.ClockSynced)
-	d.mu.RUnlock()
-	d.setView(func(v *view) { v.over = over })
-	d.c.Conditions.Set(condition.OfflineTooLong, over, "")
-}
-
-func retryAfter(err error) time.Duration {
-	var p *protocol.Problem
-	if errors.As(err, &p) {
-		return time.Duration(p.RetryAfter) * time.Second
-	}
-	return 0
+// save saves the session with the revision of the manifest that is in force.
+func (l *link) save(ctx context.Context, change func(*session.Session)) error {
+	return l.slot.save(ctx, func(s *session.Session) {
+		change(s)
+		s.ManifestRevision = max(s.ManifestRevision, l.view.now().revision())
+	})
 }

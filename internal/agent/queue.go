@@ -37,7 +37,8 @@ func classOf(a Access) class {
 	return refused
 }
 
-// queue keeps events until the broker has them.
+// queue keeps events until the broker has them. It owns the tallies. Callers add events, and
+// the reporter takes them out, from any goroutine at any time; none waits for the broker.
 type queue struct {
 	wake chan struct{} // something is due sooner than the sender knows
 
@@ -57,12 +58,7 @@ func newQueue() *queue {
 	}}
 }
 
-func (q *queue) wakeUp() {
-	select {
-	case q.wake <- struct{}{}:
-	default:
-	}
-}
+func (q *queue) wakeUp() { signal(q.wake) }
 
 // add counts one event; it does not block on anything but the mutex. It reports
 // whether the event is the first of its kind for a while.

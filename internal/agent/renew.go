@@ -22,29 +22,28 @@ func (l *link) renewal(ctx context.Context) error {
 	err := l.renew(ctx)
 	if err == nil {
 		l.renewed, l.failing = 0, time.Time{}
-		l.renewAt = time.Now().Add(session.RenewAfter(l.d.c.Random()))
-		l.d.c.Observer.Renewal("ok")
-		l.d.c.Conditions.Set(condition.RenewalFailing, false, "")
+		l.renewAt = time.Now().Add(session.RenewAfter(l.random()))
+		l.observer.Renewal("ok")
+		l.conditions.Set(condition.RenewalFailing, false, "")
 		return nil
 	}
 	if ctx.Err() != nil || errors.Is(err, errSlotChanged) {
 		return err
 	}
-	l.renewAt = time.Now().Add(renewBackoff().After(l.renewed, l.d.c.Random(), retryAfter(err)))
+	l.renewAt = time.Now().Add(renewBackoff().After(l.renewed, l.random(), protocol.RetryAfter(err)))
 	l.renewed++
-	l.d.c.Observer.Renewal(renewalResult(err))
+	l.observer.Renewal(renewalResult(err))
 	if l.failing.IsZero() {
 		l.failing = time.Now()
 	}
 	if time.Since(l.failing) >= session.RenewEvery {
 		hint := ""
-		if hasCode(err, protocol.CodeDenied) {
+		if protocol.HasCode(err, protocol.CodeDenied) {
 			hint = condition.HintRecover
 		}
-		l.d.c.Conditions.SetHint(condition.RenewalFailing, protocol.Reason(err), hint)
+		l.conditions.SetHint(condition.RenewalFailing, protocol.Reason(err), hint)
 	}
-	var p *protocol.Problem
-	if errors.As(err, &p) && (p.Code == protocol.CodeDenied || p.Code == protocol.CodeConflict || p.Code == protocol.CodeReadOnly) || errors.Is(err, errDisk) {
+	if protocol.HasCode(err, protocol.CodeDenied, protocol.CodeConflict, protocol.CodeReadOnly) || errors.Is(err, errDisk) {
 		return nil
 	}
 	return err
@@ -62,14 +61,14 @@ func (l *link) renew(ctx context.Context) error {
 	if err := l.makeNext(ctx); err != nil {
 		return err
 	}
-	s, _, _ := l.d.snapshot()
+	s, _ := l.slot.snapshot()
 	hash := session.TokenHash(s.Next)
 	proof, err := session.Prove(s.DeviceSignKey, session.RenewText(s.Wallet, session.TokenHash(s.Token), hash))
 	if err != nil {
 		return err
 	}
 	if _, err = l.broker.Renew(ctx, s.Token, protocol.Renew{NextSHA256: hash, Proof: proof}); err != nil {
-		l.drop = hasCode(err, protocol.CodeConflict)
+		l.drop = protocol.HasCode(err, protocol.CodeConflict)
 		return l.refused(ctx, err)
 	}
 	if err := l.useNext(ctx); err != nil {
@@ -80,12 +79,12 @@ func (l *link) renew(ctx context.Context) error {
 
 // makeNext makes the next token and stores it before anybody hears of it.
 func (l *link) makeNext(ctx context.Context) error {
-	s, _, _ := l.d.snapshot()
+	s, _ := l.slot.snapshot()
 	if !s.Next.IsZero() && !l.drop {
 		return nil
 	}
 	next := session.NewToken()
-	err := l.d.save(ctx, func(s *session.Session) { s.Next = next })
+	err := l.save(ctx, func(s *session.Session) { s.Next = next })
 	if err == nil {
 		l.drop = false
 		return nil
@@ -99,42 +98,42 @@ func (l *link) makeNext(ctx context.Context) error {
 // useNext is the first use of the next token, which makes it the current one, and
 // then the save that says so. The error is the broker's own word, or errDisk.
 func (l *link) useNext(ctx context.Context) error {
-	s, _, _ := l.d.snapshot()
+	s, _ := l.slot.snapshot()
 	l.unsure = true
 	info, err := l.broker.Session(ctx, s.Next)
 	if err != nil {
 		return err
 	}
 	l.unsure, l.info = false, info
-	l.d.setView(func(v *view) { v.bearer = s.Next })
+	l.slot.use(s.Next)
 	return l.commit(ctx)
 }
 
 // ahead: the next token is in use but the slot does not call it the token yet,
 // because the card could not be written. The slot holds both, so nothing is lost.
 func (l *link) ahead() bool {
-	s, _, _ := l.d.snapshot()
-	return !l.d.bearer().Equal(s.Token)
+	s, _ := l.slot.snapshot()
+	return !l.slot.bearer().Equal(s.Token)
 }
 
 // commit saves the next token as the token.
 func (l *link) commit(ctx context.Context) error {
-	err := l.d.save(ctx, func(s *session.Session) {
+	err := l.save(ctx, func(s *session.Session) {
 		s.Token, s.Next = s.Next, secret.String{}
 		s.CreatedAt, s.TTLSeconds = l.info.CreatedAt, max(l.info.ExpiresAt-l.info.CreatedAt, 0)
 	})
 	if err != nil {
 		return errors.Join(errDisk, err)
 	}
-	l.renewAt = time.Now().Add(session.RenewAfter(l.d.c.Random()))
-	l.d.c.Conditions.Set(condition.SessionExpired, false, "")
+	l.renewAt = time.Now().Add(session.RenewAfter(l.random()))
+	l.conditions.Set(condition.SessionExpired, false, "")
 	return nil
 }
 
 // settle finds out, after a crash or a lost answer, whether the slot's next token
 // is the current one by now: it tries next, and otherwise keeps token.
 func (l *link) settle(ctx context.Context) error {
-	s, _, _ := l.d.snapshot()
+	s, _ := l.slot.snapshot()
 	if s.Next.IsZero() {
 		l.unsure = false
 		return nil
@@ -146,15 +145,15 @@ func (l *link) settle(ctx context.Context) error {
 	case errors.Is(err, errDisk) && !errors.Is(err, errSlotChanged):
 		l.renewAt = time.Now().Add(renewBackoff().Min)
 		return nil
-	case hasCode(err, protocol.CodeReadOnly):
+	case protocol.HasCode(err, protocol.CodeReadOnly):
 		return nil // it was not used, then: the token of before is good, and this one is tried before each poll
-	case hasCode(err, protocol.CodeTokenUnknown):
+	case protocol.HasCode(err, protocol.CodeTokenUnknown):
 		l.unsure, l.renewAt = false, time.Now() // never registered: go on with the renewal
 		return nil
-	case hasCode(err, protocol.CodeTokenRetired), hasCode(err, protocol.CodeSessionExpired):
+	case protocol.HasCode(err, protocol.CodeTokenRetired), protocol.HasCode(err, protocol.CodeSessionExpired):
 		l.unsure, l.drop = false, true
 		return nil
-	case hasCode(err, protocol.CodeCloneSuspected), hasCode(err, protocol.CodeSessionRevoked):
+	case protocol.HasCode(err, protocol.CodeCloneSuspected), protocol.HasCode(err, protocol.CodeSessionRevoked):
 		return l.refused(ctx, err)
 	}
 	return err
@@ -171,9 +170,4 @@ func renewalResult(err error) string {
 		return protocol.CodeUnreachable
 	}
 	return "error"
-}
-
-func hasCode(err error, code string) bool {
-	var p *protocol.Problem
-	return errors.As(err, &p) && p.Code == code
 }

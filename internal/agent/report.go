@@ -2,12 +2,15 @@ package agent
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/retry"
+	"github.com/agentkeys/agentkeys/internal/secret"
+	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/wallet"
 	"github.com/agentkeys/agentkeys/internal/words"
 )
@@ -22,12 +25,12 @@ const (
 // refused list names no service.
 func (d *Daemon) Accessed(a Access) {
 	now := time.Now()
-	a.Unit = unitToTell(a.Unit, d.c.Wallet)
+	a.Unit = unitToTell(a.Unit, d.wallet)
 	at, kept := d.events.keeping()
 	first := d.events.add(a, now)
 	switch {
 	case first && a.Result != resultGranted:
-		d.c.Logger.Info("caller refused", "interface", a.Interface, "caller", a.Caller, "unit", a.Unit)
+		d.logger.Info("caller refused", "interface", a.Interface, "caller", a.Caller, "unit", a.Unit)
 	case first && !now.Before(at):
 		d.awaitKept(kept)
 	}
@@ -47,20 +50,50 @@ func unitToTell(unit string, own wallet.Wallet) string {
 	return "unnamed"
 }
 
-// report tells the broker about local reads and about this daemon: within a second
-// of an event while the broker is there, and once an hour anyway.
-func (d *Daemon) report(ctx context.Context) {
+// reporter tells the broker about local reads and about this daemon: within a second of an
+// event while the broker is there, and once an hour anyway.
+//
+// It owns what the broker was told and the file of the events that it was not. It runs in a
+// goroutine of its own, which alone uses its fields, as long as the daemon runs. Callers add
+// events to the queue at the same time. It reads the slot's connection and the view, and
+// changes neither: the link alone decides whether the broker is there.
+type reporter struct {
+	id            session.ID
+	files         Files
+	events        *queue
+	view          *view
+	connection    func() (Broker, secret.String) // of one session; nil while none is loaded
+	keychainState func() words.KeychainState
+	logger        *slog.Logger
+	random        func() float64 // [0,1)
+	version, host string
+
+	told   protocol.Report // without events
+	toldAt time.Time
+	failed int
+	again  [classes]time.Time // a class that the broker takes no more of before then
+	kept   bool               // the file of events has some
+}
+
+func newReporter(c Config, q *queue, v *view, connection func() (Broker, secret.String)) *reporter {
+	return &reporter{
+		id: session.DaemonID(c.Wallet), files: c.Store, events: q, view: v, connection: connection, keychainState: c.KeychainState,
+		logger: c.Logger, random: c.Random, version: c.Version, host: c.Host,
+	}
+}
+
+// run works until ctx ends.
+func (r *reporter) run(ctx context.Context) {
 	timer := time.NewTimer(reportEvery)
 	defer timer.Stop()
-	r := reporter{d: d}
 	r.recall()
 	for {
 		select {
 		case <-ctx.Done():
 			r.last(ctx)
 			return
-		case <-d.events.wake:
-			if d.state() == words.StateOnline {
+		case <-r.events.wake:
+			if r.view.state() == words.StateOnline {
 				retry.Pause(ctx, reportGather)
 			}
 		case <-timer.C:
@@ -69,28 +102,18 @@ func (d *Daemon) report(ctx context.Context) {
 	}
 }
 
-// reporter remembers what the broker was told.
-type reporter struct {
-	d      *Daemon
-	told   protocol.Report // without events
-	toldAt time.Time
-	failed int
-	again  [classes]time.Time // a class that the broker takes no more of before then
-	kept   bool               // the file of events has some
-}
-
 // turn sends what is due and returns when to look again.
 func (r *reporter) turn(ctx context.Context, now time.Time) time.Duration {
-	next, lost := r.d.events.settle(now, false)
+	next, lost := r.events.settle(now, false)
 	if lost > 0 {
-		r.d.c.Logger.Warn("events lost", "count", lost)
+		r.logger.Warn("events lost", "count", lost)
 	}
-	state, after := r.d.state(), time.Duration(0)
+	state, after := r.view.state(), time.Duration(0)
 	if state == words.StateOnline || state == words.StateParked {
 		if err := r.tell(ctx, now); err != nil {
 			r.told = protocol.Report{}
 			r.failed++
-			after = backoff().After(r.failed, r.d.c.Random(), retryAfter(err))
+			after = backoff().After(r.failed, r.random(), protocol.RetryAfter(err))
 		}
 	} else {
 		after = reportEvery // the change of state wakes us
@@ -106,8 +129,8 @@ func (r *reporter) turn(ctx context.Context, now time.Time) time.Duration {
 // until is after, or sooner where a window ends, a class may go on, or the file is due.
 func (r *reporter) until(now, next time.Time, after time.Duration) time.Duration {
 	times := append([]time.Time{next}, r.again[:]...)
-	if _, n := r.d.events.all(); n > 0 {
-		at, _ := r.d.events.keeping()
+	if _, n := r.events.all(); n > 0 {
+		at, _ := r.events.keeping()
 		times = append(times, at)
 	}
 	for _, t := range times {
@@ -124,13 +147,13 @@ func (r *reporter) tell(ctx context.Context, now time.Time) error {
 	body, told := r.body(), false
 	for c := range classes {
 		for !now.Before(r.again[c]) {
-			body.Events = r.d.events.batch(c)
+			body.Events = r.events.batch(c)
 			if len(body.Events) == 0 {
 				break
 			}
 			err := r.send(ctx, c, body)
-			if hasCode(err, protocol.CodeSlowDown) {
-				r.again[c] = now.Add(max(retryAfter(err), time.Minute))
+			if protocol.HasCode(err, protocol.CodeSlowDown) {
+				r.again[c] = now.Add(max(protocol.RetryAfter(err), time.Minute))
 				break
 			}
 			if err != nil {
@@ -155,19 +178,17 @@ func (r *reporter) tell(ctx context.Context, now time.Time) error {
 
 // send removes the events that the broker took, or refuses for ever.
 func (r *reporter) send(ctx context.Context, c class, body protocol.Report) error {
-	r.d.mu.RLock()
-	broker, token := r.d.broker, r.d.v.bearer // of one session, whatever is loaded meanwhile
-	r.d.mu.RUnlock()
+	broker, token := r.connection()
 	if broker == nil {
 		return protocol.ErrUnreachable
 	}
 	err := broker.Report(ctx, token, body)
-	if hasCode(err, protocol.CodeBadRequest) {
-		r.d.c.Logger.Warn("report refused", "error", err)
+	if protocol.HasCode(err, protocol.CodeBadRequest) {
+		r.logger.Warn("report refused", "error", err)
 		err = nil
 	}
 	if err == nil {
-		r.d.events.sent(c, body.Events)
+		r.events.sent(c, body.Events)
 	}
 	return err
 }
@@ -177,22 +198,20 @@ func (r *reporter) last(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	now := time.Now()
-	r.d.events.settle(now, true)
-	if _, n := r.d.events.all(); n > 0 && r.d.state() == words.StateOnline {
+	r.events.settle(now, true)
+	if _, n := r.events.all(); n > 0 && r.view.state() == words.StateOnline {
 		if err := r.tell(ctx, now); err != nil {
-			r.d.c.Logger.Warn("events not reported", "error", err)
+			r.logger.Warn("events not reported", "error", err)
 		}
 	}
 	r.keep(now, true, true)
 }
 
 func (r *reporter) body() protocol.Report {
-	d := r.d
-	d.mu.RLock()
-	defer d.mu.RUnlock()
+	f := r.view.now()
 	return protocol.Report{
-		Version: d.c.Version, Host: plain(d.c.Host), StorageBackend: d.backend(),
-		KeychainState: d.c.KeychainState(), State: d.v.state(), Events: []protocol.Event{},
+		Version: r.version, Host: plain(r.host), StorageBackend: f.backend(),
+		KeychainState: r.keychainState(), State: f.state(), Events: []protocol.Event{},
 	}
 }
 

@@ -20,13 +20,13 @@ func (l *link) refused(ctx context.Context, err error) error {
 	}
 	switch p.Code {
 	case protocol.CodeCloneSuspected:
-		l.d.contact(true)
+		l.contact(true)
 		return errParked
 	case protocol.CodeSessionRevoked, protocol.CodeTokenUnknown, protocol.CodeTokenRetired, protocol.CodeSessionExpired:
 	default:
 		return err
 	}
-	if err := l.d.reread(ctx); err != nil {
+	if err := l.slot.reread(ctx); err != nil {
 		return err
 	}
 	if p.Code == protocol.CodeSessionRevoked {
@@ -41,15 +41,12 @@ func (l *link) refused(ctx context.Context, err error) error {
 // end drops the plaintext and the cached records at once and remembers over
 // restarts that the owner ended this session.
 func (l *link) end(ctx context.Context, code string) error {
-	s, _, _ := l.d.snapshot()
-	ended := s.EndedAt(l.d.keeper().URL, code, time.Now().Unix())
-	l.d.setView(func(v *view) {
-		v.session.Ended, v.records, v.online, v.parked = ended, map[string]held{}, false, false
-		v.endedAt = time.Now()
-	})
-	l.d.c.Conditions.Set(condition.SessionRevoked, true, "")
-	l.d.saveCache()
-	err := l.d.save(ctx, func(s *session.Session) { s.Ended = ended })
+	s, _ := l.slot.snapshot()
+	ended := s.EndedAt(l.slot.keeper().URL, code, time.Now().Unix())
+	l.slot.end(ended)
+	l.conditions.Set(condition.SessionRevoked, true, "")
+	l.cache.save()
+	err := l.save(ctx, func(s *session.Session) { s.Ended = ended })
 	if errors.Is(err, errSlotChanged) {
 		return err
 	}
@@ -59,14 +56,14 @@ func (l *link) end(ctx context.Context, code string) error {
 // tryNext tries a next token that may have become the current one while an answer
 // was lost.
 func (l *link) tryNext(ctx context.Context) (done bool, err error) {
-	s, _, _ := l.d.snapshot()
+	s, _ := l.slot.snapshot()
 	if s.Next.IsZero() || !l.unsure {
 		return false, nil
 	}
 	if err := l.settle(ctx); err != nil {
 		return false, err
 	}
-	return l.d.bearer().Equal(s.Next), nil
+	return l.slot.bearer().Equal(s.Next), nil
 }
 
 // mayResume lets the first resume happen at once and the next ones ever more rarely:
@@ -92,7 +89,7 @@ const resumePause = time.Minute
 // does not know the one in use that very one, so that nothing is written for a broker
 // that does not know the device either; of one that calls it old or over a new one.
 func (l *link) resume(ctx context.Context, p *protocol.Problem) error {
-	s, _, _ := l.d.snapshot()
+	s, _ := l.slot.snapshot()
 	if p.Challenge == "" || !s.CanServe() || !l.mayResume() {
 		return p
 	}
@@ -102,9 +99,9 @@ func (l *link) resume(ctx context.Context, p *protocol.Problem) error {
 	if err := l.makeNext(ctx); err != nil {
 		return err
 	}
-	s, _, _ = l.d.snapshot()
+	s, _ = l.slot.snapshot()
 	if err := l.register(ctx, session.TokenHash(s.Next), p.Challenge); err != nil {
-		l.drop = hasCode(err, protocol.CodeConflict)
+		l.drop = protocol.HasCode(err, protocol.CodeConflict)
 		return err
 	}
 	return l.useNext(ctx)
@@ -113,7 +110,7 @@ func (l *link) resume(ctx context.Context, p *protocol.Problem) error {
 // introduce registers the token in use at a broker that was put back from a copy of
 // before it, and renews it at once: who has a copy of the token could use it until then.
 func (l *link) introduce(ctx context.Context, challenge string) error {
-	if err := l.register(ctx, session.TokenHash(l.d.bearer()), challenge); err != nil {
+	if err := l.register(ctx, session.TokenHash(l.slot.bearer()), challenge); err != nil {
 		return err
 	}
 	l.renewAt = time.Now()
@@ -122,7 +119,7 @@ func (l *link) introduce(ctx context.Context, challenge string) error {
 
 // register proves the device for the token of hash, which the slot holds.
 func (l *link) register(ctx context.Context, hash, challenge string) error {
-	s, _, _ := l.d.snapshot()
+	s, _ := l.slot.snapshot()
 	proof, err := session.Prove(s.DeviceSignKey, session.ResumeText(s.Wallet, hash, challenge))
 	if err != nil {
 		return err
@@ -130,15 +127,15 @@ func (l *link) register(ctx context.Context, hash, challenge string) error {
 	body := protocol.Resume{Wallet: s.Wallet, NextSHA256: hash, Challenge: challenge, Proof: proof}
 	_, err = l.broker.Resume(ctx, body)
 	switch {
-	case hasCode(err, protocol.CodeCloneSuspected):
-		l.d.contact(true)
+	case protocol.HasCode(err, protocol.CodeCloneSuspected):
+		l.contact(true)
 		return errParked
-	case hasCode(err, protocol.CodeSessionRevoked):
+	case protocol.HasCode(err, protocol.CodeSessionRevoked):
 		return l.end(ctx, protocol.CodeSessionRevoked)
-	case hasCode(err, protocol.CodeApprovalNeeded):
+	case protocol.HasCode(err, protocol.CodeApprovalNeeded):
 		l.unsure = true // the owner's reopen registers it
-		l.d.c.Conditions.Set(condition.SessionExpired, true, "")
-	case hasCode(err, protocol.CodeRestored):
+		l.conditions.Set(condition.SessionExpired, true, "")
+	case protocol.HasCode(err, protocol.CodeRestored):
 		l.resumeAt, l.resumed = time.Time{}, max(l.resumed-1, 0) // it only waits for the owner, and cost no write
 	}
 	return err

@@ -17,44 +17,55 @@ const (
 	busyRetry      = time.Second
 	reloadPause    = 200 * time.Millisecond // a slot that changes all the time must not keep the board busy
 	reconcileEvery = 30 * time.Second
-	replacedEvery  = 10 * time.Second // was the slot saved by another program meanwhile?
+	replacedEvery  = 10 * time.Second // was the slot saved by another program?
 	replacedOnline = time.Minute      // the same where the broker answers, and would refuse an old token
 	replacedSoon   = time.Second      // in the first minute of a revocation, when a recovery is about to save its slot
 	justEnded      = time.Minute
 )
 
-// loop is one run of the main loop.
+// loop is the main loop: it loads the slot, starts and stops the link, and looks again when
+// the keychain, a signal or its timer says so.
+//
+// It owns the link's life and the timer. It runs in the goroutine of Daemon.Run, which alone
+// uses its fields; Start, before that, calls load alone. The pings of the watchdog come from
+// it, so it never waits for the broker, and for the disk only as long as a load or a save is
+// bounded. Other goroutines reach it by its two channels, which hold one signal each.
 type loop struct {
-	d      *Daemon
-	timer  *time.Timer
-	cancel context.CancelFunc // of the link; nil while none runs
-	done   chan error         // how the link ended
+	parts
 
-	reconciled time.Time // when the keychain was last given its turn
+	keychain Keychain // nil: never used
+	notifier Notifier
+	settings func()
+	watchdog time.Duration // between two pings; 0: none
+	reloads  chan struct{} // a person asks to read settings and slot again
+	turned   chan struct{} // the state is another than before: the timer is to be set
+
+	timer      *time.Timer
+	cancel     context.CancelFunc // of the link; nil while none runs
+	done       chan error         // how the link ended
+	reconciled time.Time          // when the keychain was last given its turn
 }
 
-// Run works until ctx ends; Start came before it. It returns nil then, or
+func newLoop(c Config, p parts, turned chan struct{}) *loop {
+	return &loop{
+		parts: p, keychain: c.Keychain, notifier: c.Notifier, settings: c.Settings, watchdog: c.Watchdog,
+		reloads: make(chan struct{}, 1), turned: turned, done: make(chan error, 1),
+	}
+}
+
+// work runs until ctx ends; load came before it. It returns nil then, or
 // store.ErrNoSession when a person removed the slot.
-func (d *Daemon) Run(ctx context.Context) error {
-	l := &loop{d: d, timer: time.NewTimer(0), done: make(chan error, 1)}
+func (l *loop) work(ctx context.Context) error {
+	l.timer = time.NewTimer(0)
 	defer l.timer.Stop()
-	reporter := make(chan struct{})
-	go func() {
-		defer close(reporter)
-		d.report(ctx)
-	}()
 	l.follow(ctx)
 	err := l.run(ctx)
 	l.stopLink()
-	if err == nil {
-		<-reporter
-	}
-	d.writeCache(false)
 	return err
 }
 
 func (l *loop) run(ctx context.Context) error {
-	ping, stop := l.watchdog()
+	ping, stop := l.pings()
 	defer stop()
 	for {
 		var err error
@@ -62,10 +73,10 @@ func (l *loop) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-ping:
-			l.d.c.Notifier.Ping()
-		case <-l.d.turned:
+			l.notifier.Ping()
+		case <-l.turned:
 			l.arm()
-		case <-l.d.reloads:
+		case <-l.reloads:
 			err = l.reload(ctx)
 		case <-l.changed():
 			err = l.look(ctx, true)
@@ -80,33 +91,44 @@ func (l *loop) run(ctx context.Context) error {
 	}
 }
 
-// watchdog gives pings from the main loop, so that a stuck loop is restarted.
-func (l *loop) watchdog() (ping <-chan time.Time, stop func()) {
-	if l.d.c.Watchdog <= 0 {
+// pings come from the main loop, so that a stuck loop is restarted.
+func (l *loop) pings() (ping <-chan time.Time, stop func()) {
+	if l.watchdog <= 0 {
 		return nil, func() {}
 	}
-	t := time.NewTicker(l.d.c.Watchdog)
+	t := time.NewTicker(l.watchdog)
 	return t.C, t.Stop
 }
 
 func (l *loop) changed() <-chan struct{} {
-	if l.d.c.Keychain == nil {
+	if l.keychain == nil {
 		return nil
 	}
-	return l.d.c.Keychain.Changed()
+	return l.keychain.Changed()
 }
 
 func (l *loop) reload(ctx context.Context) error {
-	l.d.c.Notifier.Reloading()
-	defer l.d.c.Notifier.Ready()
-	l.d.c.Settings()
+	l.notifier.Reloading()
+	defer l.notifier.Ready()
+	l.settings()
 	return l.loadAgain(ctx)
 }
 
-// loadAgain reads the slot anew, with nobody talking to the broker meanwhile.
+// load reads the slot, and the cache of a session that was not in memory before. Errors are
+// those of slot.load.
+func (l *loop) load(ctx context.Context) error {
+	other, err := l.slot.load(ctx)
+	if other {
+		s, _ := l.slot.snapshot()
+		l.cache.load(s)
+	}
+	return err
+}
+
+// loadAgain reads the slot anew, while no link runs.
 func (l *loop) loadAgain(ctx context.Context) error {
 	l.stopLink()
-	if err := l.d.attempt(ctx); err != nil {
+	if err := l.load(ctx); err != nil {
 		return err
 	}
 	l.follow(ctx)
@@ -115,20 +137,20 @@ func (l *loop) loadAgain(ctx context.Context) error {
 
 // look does what the timer or the keychain asks for in the present state.
 func (l *loop) look(ctx context.Context, keychainChanged bool) error {
-	if l.d.again() {
+	if l.slot.unread {
 		return l.loadAgain(ctx)
 	}
-	switch l.d.state() {
+	switch l.view.state() {
 	case words.StateStarting, words.StateWaitingForKeychain, words.StateBlocked:
 		if l.cancel == nil {
 			return l.loadAgain(ctx)
 		}
 	}
-	if l.d.loaded() && l.d.replaced() {
+	if l.slot.loaded() && l.slot.replaced() {
 		return l.loadAgain(ctx)
 	}
-	if keychainChanged || l.d.unsettled() && time.Since(l.reconciled) >= reconcileEvery {
-		l.d.reconcile(ctx)
+	if keychainChanged || l.slot.unsettled() && time.Since(l.reconciled) >= reconcileEvery {
+		l.slot.reconcile(ctx)
 		l.reconciled = time.Now()
 	}
 	l.arm()
@@ -138,13 +160,13 @@ func (l *loop) look(ctx context.Context, keychainChanged bool) error {
 // follow starts the link of a loaded session and arms the timer.
 func (l *loop) follow(ctx context.Context) {
 	l.arm()
-	_, _, broker := l.d.snapshot()
+	broker, _ := l.slot.connection()
 	if l.cancel != nil || broker == nil {
 		return
 	}
 	linkCtx, cancel := context.WithCancel(ctx)
 	l.cancel = cancel
-	link := newLink(l.d, broker)
+	link := newLink(l.parts, broker)
 	go func() { l.done <- link.run(linkCtx) }()
 }
 
@@ -155,7 +177,7 @@ func (l *loop) stopLink() {
 	l.cancel()
 	l.cancel = nil
 	if err := <-l.done; err != nil {
-		l.d.c.Logger.Debug("link stopped", "error", err)
+		l.logger.Debug("link stopped", "error", err)
 	}
 }
 
@@ -178,26 +200,26 @@ func (l *loop) linkEnded(ctx context.Context, err error) error {
 // arm sets the timer for the present state.
 func (l *loop) arm() {
 	after := replacedEvery
-	switch l.d.state() {
+	switch l.view.state() {
 	case words.StateBlocked:
 		after = blockedRetry
 	case words.StateWaitingForKeychain:
 		after = waitingRetry
 	case words.StateOnline:
 		after = replacedOnline
-		if l.d.unsettled() {
+		if l.slot.unsettled() {
 			after = reconcileEvery
 		}
 	case words.StateRevoked:
-		if l.d.endedWithin(justEnded) {
+		if l.view.now().endedWithin(justEnded) {
 			after = replacedSoon
 		}
 	case words.StateStarting:
-		if _, _, broker := l.d.snapshot(); broker == nil {
+		if !l.slot.loaded() {
 			after = busyRetry
 		}
 	}
-	if l.d.again() {
+	if l.slot.unread {
 		after = blockedRetry
 	}
 	l.timer.Reset(after)

@@ -4,41 +4,139 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"syscall"
+	"log/slog"
+	"sync"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/condition"
+	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/secret"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/wallet"
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // saveTime bounds one save; a stop of the daemon lets it end.
 const saveTime = 15 * time.Second
 
-// save changes the stored session: copy, write, and only then memory. It replaces
-// nothing but the generation that is in memory; errSlotChanged: somebody was faster.
-func (d *Daemon) save(ctx context.Context, change func(*session.Session)) error {
-	d.slot.take()
-	defer d.slot.give()
-	s, info, _ := d.snapshot()
+// slot is the session of one wallet: the one that the store keeps, and the copy of it in
+// memory that the loops work with. A change is copied, written, and only then remembered, so
+// that memory never holds what a restart would not find. The exceptions are the token in use
+// and the end of the session, which count although the disk may refuse them.
+//
+// It owns the run lock, the connection to the session's broker and the generation of the
+// head that is known. It tells the view what callers may know, and never asks it. No
+// goroutine runs in it:
+//   - the main loop alone uses unread and calls load, unsettled, replaced and reconcile, and load
+//     only while no link runs;
+//   - the link alone calls save, reread, use and end;
+//   - any goroutine may call snapshot, bearer, connection, keeper and loaded at any time.
+//     These never wait for the disk, so a save that hangs holds up no caller.
+type slot struct {
+	wallet        wallet.Wallet
+	id            session.ID
+	store         Store
+	dial          func(url string) (Broker, error)
+	named         func() (url, from string)  // nil: no settings name a broker
+	keychain      Keychain                   // nil: never used
+	keychainState func() words.KeychainState // of the last probe
+	keychainHint  string
+	conditions    Conditions
+	observer      Observer
+	logger        *slog.Logger
+	disk          *disk
+	view          *view
+
+	release func() // gives the run lock back; nil while it is not held
+	unread  bool   // the last load failed while a session was in memory, which is served on
+	turn    turn   // one save or reconcile at a time: they wait for the disk, mu does not
+
+	mu      sync.RWMutex // guards what follows
+	session session.Session
+	info    store.Info
+	token   secret.String // the token in use: session.Token, or Next where the disk refused the save
+	broker  Broker        // of this session; nil while none is loaded
+	at      protocol.StatusBroker
+	head    uint64 // generation of the slot's head when it was loaded or saved
+}
+
+func newSlot(c Config, d *disk, v *view) *slot {
+	return &slot{
+		wallet: c.Wallet, id: session.DaemonID(c.Wallet), store: c.Store, dial: c.Dial, named: c.Named,
+		keychain: c.Keychain, keychainState: c.KeychainState, keychainHint: c.KeychainHint,
+		conditions: c.Conditions, observer: c.Observer, logger: c.Logger, disk: d, view: v, turn: newTurn(),
+	}
+}
+
+// snapshot is the session as it is stored now.
+func (s *slot) snapshot() (session.Session, store.Info) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.session, s.info
+}
+
+// bearer is the token in use.
+func (s *slot) bearer() secret.String {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.token
+}
+
+// connection is the session's broker and the token in use, of one session whatever is
+// loaded at the same time; nil while none is loaded.
+func (s *slot) connection() (Broker, secret.String) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.broker, s.token
+}
+
+func (s *slot) loaded() bool {
+	broker, _ := s.connection()
+	return broker != nil
+}
+
+// use makes token the one in use. The slot holds it already, as its next one.
+func (s *slot) use(token secret.String) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.token = token
+}
+
+// end remembers, in memory, that the owner ended the session; callers are served nothing
+// from now on. The caller saves it too, for the next start.
+func (s *slot) end(ended *session.Ended) {
+	s.mu.Lock()
+	s.session.Ended = ended
+	s.mu.Unlock()
+	s.view.change(func(f *facts) { f.end(time.Now()) })
+}
+
+// save changes the stored session: copy, write, and only then memory. It replaces nothing
+// but the generation that is in memory. errSlotChanged: another program saved first, so the
+// slot is to be loaded again. errNotAdopted and every other error: memory is as it was.
+func (s *slot) save(ctx context.Context, change func(*session.Session)) error {
+	s.turn.take()
+	defer s.turn.give()
+	next, info := s.snapshot()
 	if info.Generation == 0 {
 		return errNotAdopted
 	}
-	change(&s)
-	s.ManifestRevision = max(s.ManifestRevision, d.wordNow().revision)
+	change(&next)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTime)
 	defer cancel()
-	info, err := d.c.Store.SaveOver(ctx, d.id, info.Generation, s)
+	info, err := s.store.SaveOver(ctx, s.id, info.Generation, next)
 	if errors.Is(err, store.ErrStale) {
 		return errSlotChanged
 	}
-	d.noteDisk(err)
+	s.disk.note(err)
 	if err != nil {
 		return fmt.Errorf("save session: %w", err)
 	}
-	d.setView(func(v *view) { v.session, v.info, v.head = s, info, info.Generation })
-	d.noteInfo(info)
+	s.mu.Lock()
+	s.session, s.info, s.head = next, info, info.Generation
+	s.mu.Unlock()
+	s.view.change(func(f *facts) { f.session = factsOf(next, info) })
+	s.noteInfo(info)
 	return nil
 }
 
@@ -46,71 +144,35 @@ func (d *Daemon) save(ctx context.Context, change func(*session.Session)) error 
 // not take it over yet; there is no slot of ours to change.
 var errNotAdopted = errors.New("the session of an earlier version could not be stored yet")
 
-// noteDisk names what is wrong with the card; nil clears it.
-func (d *Daemon) noteDisk(err error) {
-	readOnly, full := errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
-	detail := ""
-	if d.left.Load() {
-		readOnly, detail = true, "what the owner took away stays in "+words.FileCache+", and would be served after a restart without the broker"
-	}
-	d.c.Conditions.Set(condition.StateReadOnly, readOnly, detail)
-	d.c.Conditions.Set(condition.NoSpace, full, "")
-	d.diskBad.Store(readOnly || full)
-	d.noteForeign(err)
-}
-
-// noteForeign names a file of the slot that kept it from being written. That it was mended is
-// seen by notePermissions.
-func (d *Daemon) noteForeign(err error) {
-	var insecure *store.InsecureError
-	if errors.As(err, &insecure) {
-		d.c.Conditions.SetHint(condition.SlotInsecure, insecure.Error(), insecure.Fix)
-	}
-}
-
-// notePermissions names what is wrong with the slot's directory and files by now: a daemon may
-// not touch them for hours, in which each reader of them has the session. It reads the
-// directory and writes nothing. A load that was refused has named its own.
-func (d *Daemon) notePermissions() {
-	if d.again() {
-		return
-	}
-	found, err := d.c.Store.Inspect(d.id, store.Probe{})
-	switch {
-	case err != nil || found.Err != nil && len(found.Insecure) == 0:
-		return // a slot that cannot be examined now says nothing
-	case len(found.Insecure) > 0:
-		first := found.Insecure[0]
-		d.c.Conditions.SetHint(condition.SlotInsecure, first.Error(), first.Fix)
-		return
-	}
-	d.c.Conditions.Set(condition.SlotInsecure, false, "")
-}
-
 // reread loads the slot before the broker's word about its token is believed.
 // errSlotChanged: the slot holds another session; store.ErrNoSession: none. A slot
 // that cannot be read changes nothing.
-func (d *Daemon) reread(ctx context.Context) error {
-	mine, _, _ := d.snapshot()
-	s, _, err := d.c.Store.Load(ctx, d.id)
+func (s *slot) reread(ctx context.Context) error {
+	kept, _, err := s.store.Load(ctx, s.id)
 	switch {
 	case errors.Is(err, store.ErrNoSession):
 		return err
-	case err == nil && (!s.Token.Equal(mine.Token) || !s.DeviceKey.Equal(mine.DeviceKey)):
+	case err == nil && !s.holds(kept):
 		return errSlotChanged
 	}
 	return nil
 }
 
+// holds reports whether kept is the session in memory: the same token of the same device.
+func (s *slot) holds(kept session.Session) bool {
+	mine, _ := s.snapshot()
+	return kept.Token.Equal(mine.Token) && kept.DeviceKey.Equal(mine.DeviceKey)
+}
+
 // entry is what the slot's directory says, without the keychain.
-func (d *Daemon) entry() (store.Slot, bool) {
-	slots, err := d.c.Store.List()
+func (s *slot) entry() (store.Slot, bool) {
+	slots, err := s.store.List()
 	if err != nil {
 		return store.Slot{}, false
 	}
-	for _, s := range slots {
-		if s.ID == d.id && s.Err == nil {
-			return s, true
+	for _, e := range slots {
+		if e.ID == s.id && e.Err == nil {
+			return e, true
 		}
 	}
 	return store.Slot{}, false
@@ -118,59 +180,56 @@ func (d *Daemon) entry() (store.Slot, bool) {
 
 // replaced reports whether another program saved the slot since it was loaded, and looks at
 // the slot's permissions. A save of our own that is under way is none.
-func (d *Daemon) replaced() bool {
-	if !d.slot.tryTake() {
+func (s *slot) replaced() bool {
+	if !s.turn.tryTake() {
 		return false
 	}
-	defer d.slot.give()
-	d.notePermissions()
-	s, ok := d.entry()
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	return ok && s.Generation != d.v.head
-}
-
-func (d *Daemon) endedWithin(t time.Duration) bool {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	return !d.v.endedAt.IsZero() && time.Since(d.v.endedAt) < t
+	defer s.turn.give()
+	s.notePermissions()
+	e, ok := s.entry()
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return ok && e.Generation != s.head
 }
 
 // unsettled reports whether the keychain still has a step to take for this slot.
-func (d *Daemon) unsettled() bool {
-	if d.c.Keychain == nil || !d.loaded() {
+func (s *slot) unsettled() bool {
+	if s.keychain == nil || !s.loaded() {
 		return false
 	}
-	_, info, _ := d.snapshot()
+	_, info := s.snapshot()
 	return info.Backend == words.BackendFile || info.InDoubt
 }
 
-// reconcile takes that step and learns where the session is stored now: from the head, for a
-// keychain that took the session may not answer when it is asked for it.
-func (d *Daemon) reconcile(ctx context.Context) {
-	d.slot.take()
-	defer d.slot.give()
+// reconcile takes that step and learns where the session is stored now: from the head, for
+// a keychain that took the session may not answer when it is asked for it.
+func (s *slot) reconcile(ctx context.Context) {
+	s.turn.take()
+	defer s.turn.give()
 	ctx, cancel := context.WithTimeout(ctx, saveTime)
 	defer cancel()
-	if err := d.c.Store.ReconcileSlot(ctx, d.id); err != nil {
-		d.c.Logger.Debug("reconcile", "error", err)
+	if err := s.store.ReconcileSlot(ctx, s.id); err != nil {
+		s.logger.Debug("reconcile", "error", err)
 	}
-	mine, info, _ := d.snapshot()
-	s, ok := d.entry()
-	if !ok || s.Generation == info.Generation && s.Backend == info.Backend && !info.InDoubt {
-		d.noteInfo(info) // the keychain's state may have changed
+	mine, info := s.snapshot()
+	e, ok := s.entry()
+	if !ok || e.Generation == info.Generation && e.Backend == info.Backend && !info.InDoubt {
+		s.noteInfo(info) // the keychain's state may have changed
 		return
 	}
-	now, held := d.c.Store.Holds(d.id, mine)
+	now, held := s.store.Holds(s.id, mine)
 	if !held {
 		var kept session.Session
 		var err error
-		kept, now, err = d.c.Store.Load(ctx, d.id)
-		held = err == nil && kept.Token.Equal(mine.Token) && kept.DeviceKey.Equal(mine.DeviceKey)
+		kept, now, err = s.store.Load(ctx, s.id)
+		held = err == nil && s.holds(kept)
 	}
 	if !held {
 		return // another session by now: the next save finds it stale
 	}
-	d.setView(func(v *view) { v.info, v.head = now, s.Generation })
-	d.noteInfo(now)
+	s.mu.Lock()
+	s.info, s.head = now, e.Generation
+	s.mu.Unlock()
+	s.view.change(func(f *facts) { f.session.generation, f.session.backend = now.Generation, now.Backend })
+	s.noteInfo(now)
 }

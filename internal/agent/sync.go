@@ -26,22 +26,22 @@ const (
 // after every silence, does not wait: its answer says that the broker is there.
 func (l *link) sync(ctx context.Context) error {
 	wait := l.wait()
-	if l.d.state() == words.StateOnline {
+	if l.view.state() == words.StateOnline {
 		retry.Pause(ctx, l.poll.Gap(time.Now()))
 	}
 	start := time.Now()
-	reply, etag, err := l.broker.Sync(ctx, l.d.bearer(), l.etag, wait)
+	reply, etag, err := l.broker.Sync(ctx, l.slot.bearer(), l.etag, wait)
 	if took := time.Since(start); l.poll.Ended(time.Now(), wait, took, err) && ctx.Err() == nil {
-		l.d.c.Logger.Debug("a long poll was cut on its way", "seconds", int(took.Seconds()), "error", err)
+		l.logger.Debug("a long poll was cut on its way", "seconds", int(took.Seconds()), "error", err)
 		return nil
 	}
 	if err != nil {
 		return l.refused(ctx, err)
 	}
 	l.accepted = true
-	first := !l.d.heard()
-	if l.d.contact(false); first {
-		l.d.saveCache() // or a cut would leave the contact of an earlier run
+	first := !l.view.now().lease.heard
+	if l.contact(false); first {
+		l.cache.save() // or a cut would leave the contact of an earlier run
 	}
 	if time.Since(start) < min(wait, tooSoon) {
 		retry.Pause(ctx, tooSoon) // a broker that does not wait must not keep the board busy
@@ -57,12 +57,12 @@ func (l *link) sync(ctx context.Context) error {
 
 // wait is how long the next question may stay open.
 func (l *link) wait() time.Duration {
-	if l.d.state() != words.StateOnline || l.due() {
+	if l.view.state() != words.StateOnline || l.due() {
 		return 0
 	}
-	most := l.poll.Wait(time.Now(), l.d.c.Random())
+	most := l.poll.Wait(time.Now(), l.random())
 	until := most
-	if s, _, _ := l.d.snapshot(); s.CanServe() {
+	if s, _ := l.slot.snapshot(); s.CanServe() {
 		until = min(until, time.Until(l.renewAt))
 	}
 	if !l.fetchAt.IsZero() {
@@ -78,19 +78,14 @@ func (l *link) wait() time.Duration {
 // due reports whether records are missing that were not asked for yet: a link that was
 // stopped between the manifest and its records leaves them to the next one.
 func (l *link) due() bool {
-	l.d.mu.RLock()
-	defer l.d.mu.RUnlock()
-	return l.fetchAt.IsZero() && len(l.d.v.missing()) > 0
+	return l.fetchAt.IsZero() && len(l.view.now().missing()) > 0
 }
 
 // accept makes a believable manifest the daemon's; callers see its scope before
 // anything else happens. One that is not to be believed changes nothing.
 func (l *link) accept(ctx context.Context, reply *protocol.Sync) error {
-	d := l.d
-	s, _, _ := d.snapshot()
-	d.mu.RLock()
-	known := d.v.manifest
-	d.mu.RUnlock()
+	s, _ := l.slot.snapshot()
+	known := l.view.now().manifest
 	m, err := checkManifest(reply.SignedManifest, s, known)
 	if err == nil && m.Revision != reply.Revision {
 		err = fmt.Errorf("%w: the broker calls revision %d %d", seal.ErrManifest, m.Revision, reply.Revision)
@@ -99,22 +94,22 @@ func (l *link) accept(ctx context.Context, reply *protocol.Sync) error {
 	if err != nil {
 		detail = err.Error()
 	}
-	d.c.Conditions.Set(condition.ManifestRefused, err != nil && s.CanServe(), detail)
+	l.conditions.Set(condition.ManifestRefused, err != nil && s.CanServe(), detail)
 	if err != nil {
 		return nil
 	}
-	d.setView(func(v *view) {
-		v.adopt(m)
-		v.etag = l.etag
+	l.view.change(func(f *facts) {
+		f.adopt(m)
+		f.etag = l.etag
 	})
 	l.fetched, l.fetchAt = 0, time.Time{}
 	if known == nil || known.Revision != m.Revision {
-		d.saveCache()
+		l.cache.save()
 	}
 	if s.Scope.Equal(m.Scope) {
 		return nil
 	}
-	err = d.save(ctx, func(s *session.Session) { s.Scope = m.Scope })
+	err = l.save(ctx, func(s *session.Session) { s.Scope = m.Scope })
 	if errors.Is(err, errSlotChanged) {
 		return err
 	}
@@ -124,13 +119,11 @@ func (l *link) accept(ctx context.Context, reply *protocol.Sync) error {
 // fetch gets the records that the manifest lists in scope and memory does not hold.
 // One that does not come, or is another, is named and asked for again later.
 func (l *link) fetch(ctx context.Context) error {
-	l.d.mu.RLock()
-	missing := l.d.v.missing()
-	l.d.mu.RUnlock()
+	missing := l.view.now().missing()
 	if len(missing) == 0 {
 		l.fetched, l.fetchAt = 0, time.Time{}
-		l.d.c.Conditions.Set(condition.RecordWithheld, false, "")
-		l.d.setView(func(v *view) { v.fetched = true })
+		l.conditions.Set(condition.RecordWithheld, false, "")
+		l.view.change(func(f *facts) { f.fetched = true })
 		return nil
 	}
 	if time.Now().Before(l.fetchAt) {
@@ -140,15 +133,15 @@ func (l *link) fetch(ctx context.Context) error {
 	if err != nil {
 		return l.refused(ctx, err)
 	}
-	l.d.c.Conditions.Set(condition.RecordWithheld, len(withheld) > 0, strings.Join(withheld, ", "))
-	l.d.setView(func(v *view) { v.fetched = true })
+	l.conditions.Set(condition.RecordWithheld, len(withheld) > 0, strings.Join(withheld, ", "))
+	l.view.change(func(f *facts) { f.fetched = true })
 	l.fetchAt = time.Time{}
 	if len(withheld) > 0 {
-		l.fetchAt = time.Now().Add(time.Second + backoff().After(l.fetched, l.d.c.Random(), 0))
+		l.fetchAt = time.Now().Add(time.Second + backoff().After(l.fetched, l.random(), 0))
 		l.fetched++
 	}
 	if len(withheld) < len(missing) {
-		l.d.saveCache()
+		l.cache.save()
 	}
 	return nil
 }
@@ -175,7 +168,7 @@ func (l *link) fetchAll(ctx context.Context, missing []seal.Entry) (withheld []s
 		case ctx.Err() != nil, isAboutSession(err):
 			return nil, err
 		case isWithheld(err):
-			l.d.setView(func(v *view) { v.records = v.without(e.Service) })
+			l.view.change(func(f *facts) { f.drop(e.Service) })
 		default:
 			silent++ // the value of before is served
 		}
@@ -194,12 +187,12 @@ func isAboutSession(err error) bool {
 func isWithheld(err error) bool {
 	return errors.Is(err, seal.ErrRecord) || slices.ContainsFunc(
 		[]string{protocol.CodeNotFound, protocol.CodeDenied, protocol.CodeDeniedScope, protocol.CodeBadRequest},
-		func(code string) bool { return hasCode(err, code) })
+		func(code string) bool { return protocol.HasCode(err, code) })
 }
 
 func (l *link) fetchOne(ctx context.Context, e seal.Entry) error {
-	s, _, _ := l.d.snapshot()
-	record, err := l.broker.Record(ctx, l.d.bearer(), s.Wallet, e.Service)
+	s, _ := l.slot.snapshot()
+	record, err := l.broker.Record(ctx, l.slot.bearer(), s.Wallet, e.Service)
 	if err != nil {
 		return err
 	}
@@ -207,11 +200,10 @@ func (l *link) fetchOne(ctx context.Context, e seal.Entry) error {
 	if err != nil {
 		return err
 	}
-	l.d.setView(func(v *view) {
-		if v.manifest == nil || !slices.Contains(v.manifest.Served(), e) {
-			return
+	l.view.change(func(f *facts) {
+		if f.manifest != nil && slices.Contains(f.manifest.Served(), e) {
+			f.put(e.Service, held{entry: e, record: record, value: value})
 		}
-		v.records = v.with(e.Service, held{entry: e, record: record, value: value})
 	})
 	return nil
 }

@@ -1,107 +1,74 @@
 package agent
 
 import (
-	"maps"
-	"slices"
+	"log/slog"
+	"sync"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/protocol"
-	"github.com/agentkeys/agentkeys/internal/seal"
-	"github.com/agentkeys/agentkeys/internal/secret"
-	"github.com/agentkeys/agentkeys/internal/session"
-	"github.com/agentkeys/agentkeys/internal/store"
+	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// held is one credential in memory: the record as it came and its plaintext.
-type held struct {
-	entry  seal.Entry
-	record protocol.SealedRecord
-	value  secret.String
-}
-
-// view is everything that local callers can see, and all that the loops share. The
-// Daemon's mutex guards it; nothing in it is changed in place but by its methods.
+// view owns the facts that callers are answered from and reports their changes. The main
+// loop, the link and the slot change it; any goroutine may read it at the same time, and
+// no call waits for the broker or the disk. It hands no fact back to where it came from:
+// the slot never asks it for the session.
 type view struct {
-	phase    words.State // while loaded is false
-	reason   string      // why nothing is served, for people
-	loaded   bool
-	again    bool // a later load failed; memory goes on being served
-	session  session.Session
-	broker   protocol.StatusBroker // whom the session is kept at
-	head     uint64                // generation of the slot's head when it was loaded or saved
-	bearer   secret.String         // the token in use: session.Token, or Next where the card could not be written
-	info     store.Info
-	manifest *signed
-	etag     string
-	records  map[string]held
-	lease    lease
-	tried    bool // the broker was asked in this run
-	online   bool
-	parked   bool
-	over     bool      // the lease, when it was last looked at
-	fetched  bool      // every listed record was asked for once in this run
-	endedAt  time.Time // when the broker said so in this run
+	conditions Conditions
+	synced     func() bool // whether the wall clock is synchronised
+	notifier   Notifier
+	logger     *slog.Logger
+	observer   Observer
+	turned     func() // the state is another than before
+
+	mu    sync.RWMutex
+	facts facts
 }
 
-func (v *view) state() words.State {
-	switch {
-	case !v.loaded:
-		return v.phase
-	case v.session.Ended != nil:
-		return words.StateRevoked
-	case v.parked:
-		return words.StateParked
-	case v.online:
-		return words.StateOnline
-	case v.tried:
-		return words.StateOffline
+func newView(c Config, turned func()) *view {
+	return &view{
+		conditions: c.Conditions, synced: c.ClockSynced, notifier: c.Notifier, logger: c.Logger, observer: c.Observer, turned: turned,
+		facts: facts{phase: words.StateStarting, reason: "the session is being loaded", records: map[string]held{}},
 	}
-	return words.StateStarting
 }
 
-// adopt makes m the manifest and drops at once every record that it does not list
-// in scope. One that has a newer revision is served until that came or was withheld.
-func (v *view) adopt(m *signed) {
-	kept := map[string]held{}
-	for _, e := range m.Served() {
-		if h, ok := v.records[e.Service]; ok {
-			kept[e.Service] = h
-		}
+// now is a copy of the facts as they stand.
+func (v *view) now() facts {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.facts
+}
+
+// change lets what it is given change the facts in one step, and reports a change of state
+// once. Callers see all of that step or nothing of it.
+func (v *view) change(step func(*facts)) {
+	v.mu.Lock()
+	before, beforeLine := v.facts.state(), v.facts.statusLine()
+	step(&v.facts)
+	after, line := v.facts.state(), v.facts.statusLine()
+	n := len(v.facts.records)
+	v.mu.Unlock()
+	if after != before {
+		v.logger.Info("state changed", "state", string(after), "previous", string(before))
+		v.turned()
 	}
-	v.manifest, v.records = m, kept
-}
-
-// missing lists what the manifest promises and memory does not hold.
-func (v *view) missing() []seal.Entry {
-	if v.manifest == nil {
-		return nil
+	if line != beforeLine {
+		v.notifier.Status(after, line)
+		v.observer.Credentials(n)
 	}
-	return slices.DeleteFunc(v.manifest.Served(), func(e seal.Entry) bool {
-		return v.records[e.Service].entry == e
-	})
 }
 
-// with is the records with one more or another one; the old map stays as it is.
-func (v *view) with(service string, h held) map[string]held {
-	next := maps.Clone(v.records)
-	next[service] = h
-	return next
+func (v *view) state() words.State { return v.now().state() }
+
+// tellStatus tells the service manager how the daemon is, where nothing changed too.
+func (v *view) tellStatus() {
+	f := v.now()
+	v.notifier.Status(f.state(), f.statusLine())
 }
 
-// without is the records but one.
-func (v *view) without(service string) map[string]held {
-	next := maps.Clone(v.records)
-	delete(next, service)
-	return next
-}
-
-// expired reports whether the owner's word about serving without the broker is over.
-// A session is parked only while the broker answers.
-func (v *view) expired(now time.Time, synchronised func() bool) bool {
-	if v.online || v.parked || v.manifest == nil {
-		return false
-	}
-	limit := time.Duration(v.manifest.OfflineTTL) * time.Second
-	return v.lease.used(now, synchronised()) > limit
+// noteLease names a lease that is over.
+func (v *view) noteLease() {
+	over := v.now().expired(time.Now(), v.synced)
+	v.change(func(f *facts) { f.over = over })
+	v.conditions.Set(condition.OfflineTooLong, over, "")
 }
