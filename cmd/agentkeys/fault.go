@@ -77,7 +77,7 @@ func (a *app) told(err error) *cli.Failure {
 
 // rules are tried from the top; the more special error stands first.
 func rules() []cli.Rule {
-	return []cli.Rule{
+	return append([]cli.Rule{
 		cli.On(stdio.ErrOutput, words.ExitFault, cli.CodeError, ""),
 		cli.On(owner.ErrNoAccount, words.ExitNoSession, string(words.ResultNoSession), hintInit),
 		cli.On(store.ErrNoSession, words.ExitNoSession, string(words.ResultNoSession), hintInit),
@@ -120,6 +120,15 @@ func rules() []cli.Rule {
 		cli.On(seal.ErrRecoveryKey, words.ExitUsage, cli.CodeUsage, ""),
 		cli.On(paths.ErrHome, words.ExitUsage, cli.CodeUsage, "export AGENTKEYS_HOME=/absolute/path"),
 		cli.On(store.ErrConfig, words.ExitUsage, cli.CodeUsage, ""),
+		cli.On(protocol.ErrUnpinned, words.ExitUnreachable, protocol.CodeCertificate, "agentkeys --broker URL COMMAND   (the whole URL that the broker printed, with #spki-sha256-...)"),
+		cli.On(protocol.ErrCertificate, words.ExitUnreachable, protocol.CodeCertificate, hintCertificate),
+		cli.On(protocol.ErrUnreachable, words.ExitUnreachable, protocol.CodeUnreachable, hintDoctor),
+	}, storeRules()...)
+}
+
+// storeRules are those of the owner's slot and the disk that it is on.
+func storeRules() []cli.Rule {
+	return []cli.Rule{
 		cli.On(store.ErrUnavailable, words.ExitFault, "keychain_unavailable", "unlock the keychain, or set AGENTKEYS_SESSION_STORE=file before `agentkeys init`"),
 		cli.On(store.ErrInDoubt, words.ExitFault, "store_in_doubt", ""),
 		cli.On(store.ErrInconsistent, words.ExitFault, "slot_inconsistent", "agentkeys init --recovery-key -"),
@@ -134,9 +143,6 @@ func rules() []cli.Rule {
 		cli.On(store.ErrBusy, words.ExitFault, "busy", ""),
 		cli.On(store.ErrStale, words.ExitFault, "busy", ""),
 		cli.On(store.ErrNewer, words.ExitFault, "slot_newer", "upgrade agentkeys"),
-		cli.On(protocol.ErrUnpinned, words.ExitUnreachable, protocol.CodeCertificate, "agentkeys --broker URL COMMAND   (the whole URL that the broker printed, with #spki-sha256-...)"),
-		cli.On(protocol.ErrCertificate, words.ExitUnreachable, protocol.CodeCertificate, hintCertificate),
-		cli.On(protocol.ErrUnreachable, words.ExitUnreachable, protocol.CodeUnreachable, hintDoctor),
 	}
 }
 
