@@ -23,7 +23,7 @@ LINT     := $(TOOLS)/golangci-lint
 RELEASER := $(TOOLS)/goreleaser
 BOM      := $(TOOLS)/cyclonedx-gomod
 TESTSUM  := $(TOOLS)/gotestsum
-TESTRUN  = env AGENTKEYS_GOTESTSUM='$(TESTSUM)' $(GO) run ./internal/testrun -gotestsum '$(TESTSUM)'
+TESTRUN  = env AGENTKEYS_GOTESTSUM='$(TESTSUM)' $(GO) run ./test/testrun -gotestsum '$(TESTSUM)'
 
 # A checkout records its commit in the programs; a source archive has none, and asking would fail.
 HAVE_GIT := $(shell git rev-parse --verify HEAD >/dev/null 2>&1 && echo true || echo false)
@@ -51,11 +51,11 @@ build: ## build the programs into bin/
 
 demo: build ## two agents on one host, for real: Demo 1, each step with what was expected and seen
 	@echo 'compiling and starting the demonstration'
-	@$(GO) run ./internal/demo -bin bin
+	@$(GO) run ./test/demo -bin bin
 
 docs: ## man pages and completions from the command definitions
 	@$(GO) test -count=1 -run 'TestManPage|TestCompletions|TestSettingsManPage' ./cmd/... -update
-	@$(GO) test -count=1 -run 'TestManPage' ./internal/manual -update
+	@$(GO) test -count=1 -run 'TestManPage' ./test/manual -update
 
 test: build $(TESTSUM) ## every test, under the race detector, in random order
 	@$(TESTRUN) -- -race -shuffle=on -trimpath -timeout 60m
@@ -73,13 +73,13 @@ test-model: ## the store's state machine: HISTORIES (100000) of 40 steps, and CH
 
 test-keyrings: build $(TESTSUM) ## real gnome-keyring, KeePassXC and KDE Wallet in every state; a missing one is a failure
 	@AGENTKEYS_REQUIRE=programs AGENTKEYS_KILLS=200 $(TESTRUN) -packages ./internal/store/keychain/... -- -count=1 -trimpath -timeout 60m
-	@AGENTKEYS_REQUIRE=programs AGENTKEYS_KILLS=100 $(TESTRUN) -packages ./internal/e2e -- -count=1 -trimpath -timeout 60m \
+	@AGENTKEYS_REQUIRE=programs AGENTKEYS_KILLS=100 $(TESTRUN) -packages ./test/e2e -- -count=1 -trimpath -timeout 60m \
 		-run '^TestTheProgramsUnderKills$$|^TestDoctorOf'
 
 test-kills: build ## a real keyring and KILLS (1000) times kill -9: of two processes of the store, and of the built programs
 	AGENTKEYS_REQUIRE=programs AGENTKEYS_KILLS='$(KILLS)' $(GO) test -count=1 -timeout 60m -v -run '^TestMigrationUnderKills$$' ./internal/store/keychain
 	AGENTKEYS_REQUIRE=programs AGENTKEYS_KILLS='$(KILLS)' $(GO) test -count=1 -timeout 60m -v \
-		-run '^TestTheProgramsUnderKills$$' ./internal/e2e
+		-run '^TestTheProgramsUnderKills$$' ./test/e2e
 
 # govulncheck is not here: it needs its database from the network at every run,
 # and a check that passes or fails with the network is not a check.
@@ -87,7 +87,7 @@ check: $(LINT) ## gofmt, vet, staticcheck and the rest of .golangci.yml; floors;
 	@mkdir -p .cache/lint
 	GOLANGCI_LINT_CACHE='$(CURDIR)/.cache/lint' $(LINT) run ./...
 	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./...
-	$(GO) test ./internal/archtest
+	$(GO) test ./test/arch
 	shellcheck .ci/run $(shell git ls-files scripts packaging/deb | xargs grep -lE '^\#!/(bin/sh|usr/bin/env bash)$$') scripts/qemu/guest/*
 	scripts/check-units
 
@@ -102,7 +102,7 @@ fuzz: ## every fuzz target for FUZZTIME (20s)
 
 bench: build ## the benchmarks of every package, then the numbers of README with their limits
 	@$(GO) test -run '^$$' -bench . -benchmem ./...
-	@$(GO) run ./internal/bench -bin bin
+	@$(GO) run ./test/bench -bin bin
 
 cross: $(CROSS:%=cross-%) ## the programs for every platform into dist/<platform>/
 

@@ -5,9 +5,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/agentkeys/agentkeys/internal/manual"
-	"github.com/agentkeys/agentkeys/internal/manual/manualtest"
 	"github.com/agentkeys/agentkeys/internal/words"
+	"github.com/agentkeys/agentkeys/test/manual"
+	"github.com/agentkeys/agentkeys/test/manual/manualtest"
 )
 
 var update = flag.Bool("update", false, "write man pages and completions")

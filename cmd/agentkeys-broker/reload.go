@@ -12,7 +12,7 @@ import (
 	"syscall"
 
 	"github.com/agentkeys/agentkeys/internal/broker/datadir"
-	"github.com/agentkeys/agentkeys/internal/sdnotify"
+	"github.com/agentkeys/agentkeys/internal/systemd/notify"
 )
 
 // errNotServing: there is nobody to reload; see notServing.
@@ -122,7 +122,7 @@ type reloader struct {
 	started  options
 	level    *slog.LevelVar
 	shown    *certificate // nil: plain HTTP
-	notifier *sdnotify.Notifier
+	notifier *notify.Notifier
 	log      *slog.Logger
 }
 
@@ -133,7 +133,7 @@ func (r *reloader) run(ctx context.Context, hups <-chan os.Signal) {
 		case <-ctx.Done():
 			return
 		case <-hups:
-			r.notifier.Reloading(sdnotify.Monotonic())
+			r.notifier.Reloading(notify.Monotonic())
 			r.takeOptions()
 			if r.shown != nil {
 				r.shown.again(true)

@@ -14,8 +14,8 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/broker/httpapi"
 	"github.com/agentkeys/agentkeys/internal/cli"
-	"github.com/agentkeys/agentkeys/internal/sdnotify"
 	"github.com/agentkeys/agentkeys/internal/stdio"
+	"github.com/agentkeys/agentkeys/internal/systemd/notify"
 )
 
 // Time limits of the listener. A long poll takes 50 s at most; a slow reader of its answer
@@ -114,7 +114,7 @@ func (c *serveCommand) Run(at *call) error {
 	if err != nil {
 		return err
 	}
-	w.notifier = sdnotify.New(lookup(at.env), os.Getpid())
+	w.notifier = notify.New(lookup(at.env), os.Getpid())
 	s := serving{
 		wired: w, main: main, hups: at.hangups.Caught(),
 		reloader: &reloader{dir: w.dir, started: o, level: level, shown: w.identity.shown, notifier: w.notifier, log: log},

@@ -15,8 +15,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/broker/sqlite"
 	"github.com/agentkeys/agentkeys/internal/buildinfo"
 	"github.com/agentkeys/agentkeys/internal/retry"
-	"github.com/agentkeys/agentkeys/internal/sdnotify"
 	"github.com/agentkeys/agentkeys/internal/session"
+	"github.com/agentkeys/agentkeys/internal/systemd/notify"
 )
 
 // wired is the broker with its adapters; this file alone knows them all.
@@ -30,7 +30,7 @@ type wired struct {
 	broker   *broker.Broker
 	api      http.Handler
 	metrics  http.Handler
-	notifier *sdnotify.Notifier // of who serves
+	notifier *notify.Notifier // of who serves
 	log      *slog.Logger
 }
 

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/agentkeys/agentkeys/internal/checkup"
 	"github.com/agentkeys/agentkeys/internal/cli"
-	"github.com/agentkeys/agentkeys/internal/holder"
+	"github.com/agentkeys/agentkeys/internal/doctor/checkup"
+	"github.com/agentkeys/agentkeys/internal/doctor/holder"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"

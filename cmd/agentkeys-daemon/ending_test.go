@@ -6,14 +6,14 @@ import (
 	"log/slog"
 	"testing"
 
-	"github.com/agentkeys/agentkeys/internal/sdnotify"
 	"github.com/agentkeys/agentkeys/internal/supervise"
+	"github.com/agentkeys/agentkeys/internal/systemd/notify"
 )
 
 // Exit code 0 is for a stop that was asked for, and for nothing else.
 func TestADaemonThatEndsByItselfIsAFault(t *testing.T) {
 	t.Parallel()
-	i := &instance{log: slog.New(slog.DiscardHandler), notify: sdnotify.New(func(string) string { return "" }, 1)}
+	i := &instance{log: slog.New(slog.DiscardHandler), notify: notify.New(func(string) string { return "" }, 1)}
 	done := supervise.Func("done", func(context.Context) error { return nil })
 	if err := i.run(t.Context(), []supervise.Task{done}); !errors.Is(err, errEnded) {
 		t.Errorf("unasked: %v", err)

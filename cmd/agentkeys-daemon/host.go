@@ -6,7 +6,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/agentkeys/agentkeys/internal/checkup"
+	"github.com/agentkeys/agentkeys/internal/doctor/checkup"
 )
 
 func hostName() string {

@@ -9,7 +9,7 @@ import (
 func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){name: main}) }
 
 // The scripts are the command line's specification; what needs a broker is in
-// internal/e2e.
+// test/e2e.
 func TestCommandLine(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{

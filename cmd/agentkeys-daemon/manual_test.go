@@ -14,10 +14,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/agentkeys/agentkeys/internal/brokerclient"
-	"github.com/agentkeys/agentkeys/internal/manual"
-	"github.com/agentkeys/agentkeys/internal/manual/manualtest"
 	"github.com/agentkeys/agentkeys/internal/settings"
 	"github.com/agentkeys/agentkeys/internal/words"
+	"github.com/agentkeys/agentkeys/test/manual"
+	"github.com/agentkeys/agentkeys/test/manual/manualtest"
 )
 
 var update = flag.Bool("update", false, "write man pages and completions")
@@ -45,7 +45,7 @@ func TestManPage(t *testing.T) {
 	t.Parallel()
 	text := manualtest.ReadText(t, root("docs/man", name+".1.txt"))
 	manualtest.ExitCodes(t, text, words.ExitOK, words.ExitFault, words.ExitUsage, words.ExitUnreachable, words.ExitDenied, words.ExitNoSession)
-	variables := manualtest.VariablesIn(t, ".", root("internal/paths"), root("internal/checkup"))
+	variables := manualtest.VariablesIn(t, ".", root("internal/paths"), root("internal/doctor/checkup"))
 	for _, key := range settings.Keys() {
 		variables = append(variables, variable(key))
 	}

@@ -5,13 +5,13 @@ import (
 	"sync"
 
 	"github.com/agentkeys/agentkeys/internal/health"
-	"github.com/agentkeys/agentkeys/internal/sdnotify"
+	"github.com/agentkeys/agentkeys/internal/systemd/notify"
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // notifier tells systemd what the agent does.
 type notifier struct {
-	*sdnotify.Notifier
+	*notify.Notifier
 	health *health.Conditions
 
 	mu    sync.Mutex
@@ -20,7 +20,7 @@ type notifier struct {
 }
 
 // Reloading carries the time that systemd asks for.
-func (n *notifier) Reloading() { n.Notifier.Reloading(sdnotify.Monotonic()) }
+func (n *notifier) Reloading() { n.Notifier.Reloading(notify.Monotonic()) }
 
 // Status adds to the agent's line the errors that it does not tell.
 func (n *notifier) Status(state words.State, line string) {

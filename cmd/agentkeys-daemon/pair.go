@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/agent/enroll"
-	"github.com/agentkeys/agentkeys/internal/checkup"
 	"github.com/agentkeys/agentkeys/internal/cli"
+	"github.com/agentkeys/agentkeys/internal/doctor/checkup"
 	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/protocol"

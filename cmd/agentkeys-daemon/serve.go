@@ -15,18 +15,18 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/access"
 	"github.com/agentkeys/agentkeys/internal/agent"
+	"github.com/agentkeys/agentkeys/internal/agent/localapi"
 	"github.com/agentkeys/agentkeys/internal/buildinfo"
 	"github.com/agentkeys/agentkeys/internal/cli"
-	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/health"
-	"github.com/agentkeys/agentkeys/internal/localapi"
+	"github.com/agentkeys/agentkeys/internal/health/condition"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/protocol"
-	"github.com/agentkeys/agentkeys/internal/sdnotify"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/settings"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/supervise"
+	"github.com/agentkeys/agentkeys/internal/systemd/notify"
 	"github.com/agentkeys/agentkeys/internal/wallet"
 	"github.com/agentkeys/agentkeys/internal/words"
 )
@@ -50,7 +50,7 @@ type instance struct {
 	policy  atomic.Pointer[access.Policy]
 	health  *health.Conditions
 	metrics *health.Metrics
-	notify  *sdnotify.Notifier
+	notify  *notify.Notifier
 	storage *storage
 	daemon  *agent.Daemon
 	server  *localapi.Server
@@ -92,7 +92,7 @@ func (p *program) newInstance(ctx context.Context, w wallet.Wallet) (*instance, 
 	i.log, i.level = p.logger(set)
 	i.log = i.log.With("wallet", w.String())
 	i.adopt(set, origins)
-	i.notify = sdnotify.New(p.getenv, os.Getpid())
+	i.notify = notify.New(p.getenv, os.Getpid())
 	i.health = health.NewConditions(time.Now, i.log, w.String())
 	i.metrics = health.NewMetrics(w.String(), buildinfo.Version(), i.health)
 	if i.storage, err = p.openStore(set, i.log, i.metrics); err != nil {

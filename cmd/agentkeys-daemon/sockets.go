@@ -4,7 +4,7 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/agentkeys/agentkeys/internal/localapi"
+	"github.com/agentkeys/agentkeys/internal/agent/localapi"
 	"github.com/agentkeys/agentkeys/internal/paths"
 )
 

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/agentkeys/agentkeys/internal/cli"
-	"github.com/agentkeys/agentkeys/internal/condition"
+	"github.com/agentkeys/agentkeys/internal/health/condition"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/session"

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/agentkeys/agentkeys/internal/manual"
-	"github.com/agentkeys/agentkeys/internal/manual/manualtest"
 	"github.com/agentkeys/agentkeys/internal/words"
+	"github.com/agentkeys/agentkeys/test/manual"
+	"github.com/agentkeys/agentkeys/test/manual/manualtest"
 )
 
 var update = flag.Bool("update", false, "write man pages and completions")
@@ -41,7 +41,7 @@ func TestManPage(t *testing.T) {
 	t.Parallel()
 	text := manualtest.ReadText(t, root("docs/man/agentkeys.1.txt"))
 	manualtest.ExitCodes(t, text, words.ExitOK, words.ExitFault, words.ExitUsage, words.ExitUnreachable, words.ExitDenied, words.ExitNoSession, words.ExitNotExecutable, words.ExitNoProgram)
-	manualtest.Variables(t, text, manualtest.VariablesIn(t, ".", root("internal/paths"), root("internal/owner"), root("internal/checkup")))
+	manualtest.Variables(t, text, manualtest.VariablesIn(t, ".", root("internal/paths"), root("internal/owner"), root("internal/doctor/checkup")))
 	page, err := manual.Page(described(t), text)
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/condition"
+	"github.com/agentkeys/agentkeys/internal/health/condition"
 )
 
 // Files and directory of the slot are examined while the daemon runs, also where it does not

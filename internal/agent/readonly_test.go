@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/condition"
+	"github.com/agentkeys/agentkeys/internal/health/condition"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 )
 

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/display"
+	"github.com/agentkeys/agentkeys/internal/health/condition"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 )
 

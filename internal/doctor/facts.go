@@ -3,7 +3,7 @@ package doctor
 import (
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/holder"
+	"github.com/agentkeys/agentkeys/internal/doctor/holder"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/words"
 )

@@ -3,7 +3,7 @@ package doctor
 import (
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/condition"
+	"github.com/agentkeys/agentkeys/internal/health/condition"
 )
 
 func (f Facts) permissions() []finding {

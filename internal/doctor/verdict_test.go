@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/doctor"
-	"github.com/agentkeys/agentkeys/internal/holder"
+	"github.com/agentkeys/agentkeys/internal/doctor/holder"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/words"
 )

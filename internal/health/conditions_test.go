@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/condition"
 	"github.com/agentkeys/agentkeys/internal/health"
+	"github.com/agentkeys/agentkeys/internal/health/condition"
 )
 
 const wallet = "0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed"

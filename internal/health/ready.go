@@ -3,7 +3,7 @@ package health
 import (
 	"slices"
 
-	"github.com/agentkeys/agentkeys/internal/condition"
+	"github.com/agentkeys/agentkeys/internal/health/condition"
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 

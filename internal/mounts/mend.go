@@ -4,7 +4,7 @@ import (
 	"errors"
 	"syscall"
 
-	"github.com/agentkeys/agentkeys/internal/condition"
+	"github.com/agentkeys/agentkeys/internal/health/condition"
 )
 
 // Mend is the command for the file system that holds path where err says that it is read

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/agentkeys/agentkeys/internal/broker/datadir"
-	"github.com/agentkeys/agentkeys/internal/needs"
+	"github.com/agentkeys/agentkeys/test/needs"
 )
 
 // What is wrong with the directory is named with the command that mends it; one that is

@@ -48,7 +48,7 @@ func (m mac) Delete(_ context.Context, account string) error {
 func (mac) MaxValue() int { return keychain.MaxValueMacOS }
 
 // The rows of the environments table that need `security`; the others drive the
-// programs in internal/e2e.
+// programs in test/e2e.
 func TestEnvironmentsOfAMac(t *testing.T) {
 	t.Parallel()
 	for name, env := range map[string]struct {

@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/agentkeys/agentkeys/internal/harden"
-	"github.com/agentkeys/agentkeys/internal/needs"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
+	"github.com/agentkeys/agentkeys/test/needs"
 )
 
 // unreadableVariable makes the test program start itself as the child, which

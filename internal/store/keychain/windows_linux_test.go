@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/needs"
 	"github.com/agentkeys/agentkeys/internal/store/keychain/keyringtest"
 	"github.com/agentkeys/agentkeys/internal/words"
+	"github.com/agentkeys/agentkeys/test/needs"
 )
 
 // prompters are the programs that gnome-keyring's prompts come from; Debian has the

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/agentkeys/agentkeys/internal/needs"
+	"github.com/agentkeys/agentkeys/test/needs"
 )
 
 // waitLimit bounds every wait of this package. It is long because of busy machines.

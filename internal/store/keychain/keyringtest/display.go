@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/agentkeys/agentkeys/internal/needs"
+	"github.com/agentkeys/agentkeys/test/needs"
 )
 
 // Display is a private X server without a window manager: whatever opens a window on

@@ -10,7 +10,7 @@ import (
 
 	dbus "github.com/godbus/dbus/v5"
 
-	"github.com/agentkeys/agentkeys/internal/needs"
+	"github.com/agentkeys/agentkeys/test/needs"
 )
 
 // State is how a gnome-keyring is started.

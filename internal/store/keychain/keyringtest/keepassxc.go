@@ -12,7 +12,7 @@ import (
 
 	dbus "github.com/godbus/dbus/v5"
 
-	"github.com/agentkeys/agentkeys/internal/needs"
+	"github.com/agentkeys/agentkeys/test/needs"
 )
 
 const keepassName = "org.keepassxc.KeePassXC.MainWindow"

@@ -1,0 +1,183 @@
+package arch
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// line is one line of a comment and where it stands.
+type line struct{ at, text string }
+
+// comments are the lines of all comments of a file.
+func comments(s source) []line {
+	var found []line
+	for _, group := range s.file.Comments {
+		for _, c := range group.List {
+			for text := range strings.Lines(c.Text) {
+				found = append(found, line{s.at(c), strings.TrimRight(text, "\n")})
+			}
+		}
+	}
+	return found
+}
+
+var (
+	privatePattern = regexp.MustCompile(`(?i)\bdesigns? [0-9]`)
+	adrPattern     = regexp.MustCompile(`\bADR (\d+)`)
+	filePattern    = regexp.MustCompile(`\b(?:(?:docs|wiki|api)/[\w./-]*\w|[A-Z]{4,}\.md)(?:#[\w-]*\w)?`)
+)
+
+// cited are the files that a text cites, with the section if it names one. An ADR is cited
+// by its number and stands here as the beginning of its file's name.
+func cited(text string) []string {
+	var found []string
+	for _, m := range adrPattern.FindAllStringSubmatch(text, -1) {
+		number := strings.TrimLeft(m[1], "0")
+		found = append(found, "docs/adr/"+strings.Repeat("0", max(0, 4-len(number)))+number+"-")
+	}
+	return append(found, filePattern.FindAllString(text, -1)...)
+}
+
+func TestCited(t *testing.T) {
+	t.Parallel()
+	got := cited("see ADR 7, ADR 0012 and docs/spec/architecture.md#save. SECURITY.md#reporting says it; a.md, docs and api/ are none")
+	want := []string{"docs/adr/0007-", "docs/adr/0012-", "docs/spec/architecture.md#save", "SECURITY.md#reporting"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestCitationsExist holds that a reader of the repository finds what a comment cites.
+func TestCitationsExist(t *testing.T) {
+	t.Parallel()
+	count := 0
+	for _, p := range readTree(t) {
+		for _, s := range p.sources {
+			for _, c := range comments(s) {
+				for _, target := range cited(c.text) {
+					count++
+					if why := missing(t, target); why != "" {
+						t.Errorf("%s cites %s: %s", c.at, target, why)
+					}
+				}
+			}
+		}
+	}
+	if count == 0 {
+		t.Error("no comment cites a document: this test sees none")
+	}
+}
+
+// missing says why a citation leads nowhere, or "".
+func missing(t *testing.T, target string) string {
+	t.Helper()
+	file, section, _ := strings.Cut(target, "#")
+	path := filepath.Join(root, filepath.FromSlash(file))
+	if strings.HasSuffix(file, "-") {
+		if found, _ := filepath.Glob(path + "*.md"); len(found) != 1 {
+			return "no such ADR"
+		}
+		return ""
+	}
+	if _, err := os.Stat(path); err != nil {
+		return "no such file"
+	}
+	if section != "" && !slices.Contains(read(t, path).anchors, section) {
+		return "no such heading"
+	}
+	return ""
+}
+
+// citesDesign are the packages whose comments cite a design that is not in the
+// repository, until they are mended.
+var citesDesign = []string{"broker", "cmd/agentkeys"}
+
+func TestNothingCitesADesignOutsideTheRepository(t *testing.T) {
+	t.Parallel()
+	for name, p := range readTree(t) {
+		cites := false
+		for _, s := range p.sources {
+			for _, c := range comments(s) {
+				if !privatePattern.MatchString(c.text) {
+					continue
+				}
+				cites = true
+				if !slices.Contains(citesDesign, name) {
+					t.Errorf("%s: cite an ADR, a section of docs/spec, an RFC or a URL: %s", c.at, c.text)
+				}
+			}
+		}
+		if !cites && slices.Contains(citesDesign, name) {
+			t.Errorf("%s cites no design any more: take it out of the list", name)
+		}
+	}
+	for _, path := range markdown(t) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := privatePattern.Find(text); found != nil {
+			t.Errorf("%s cites %q, which is not in the repository", path, found)
+		}
+	}
+}
+
+// unclearPattern finds words that the comments of this module used in place of the field's
+// term. Say who or what is meant: "no process", "the caller", "next to", "is stored".
+var unclearPattern = regexp.MustCompile(`(?i)\b(?:nobody|whoever|goes on|beside|lies|meanwhile|another one)\b`)
+
+// unclearLines is how many lines of comments below a directory may still hold such a word.
+// The figures only go down.
+var unclearLines = map[string]int{
+	"broker": 19,
+	"cmd":    28,
+	"doctor": 18,
+}
+
+func TestCommentsSayWhoAndWhere(t *testing.T) {
+	t.Parallel()
+	found := map[string][]line{}
+	for name, p := range readTree(t) {
+		for _, s := range p.sources {
+			if s.isTest() {
+				continue
+			}
+			for _, c := range comments(s) {
+				if unclearPattern.MatchString(c.text) {
+					key := listedAbove(name)
+					found[key] = append(found[key], c)
+				}
+			}
+		}
+	}
+	for key, lines := range found {
+		if len(lines) <= unclearLines[key] {
+			continue
+		}
+		for _, l := range lines {
+			t.Errorf("%s: %s (%d lines below %s, at most %d)", l.at, l.text, len(lines), key, unclearLines[key])
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(unclearLines)) {
+		if len(found[key]) == 0 {
+			t.Errorf("%s has no such line any more: take it out of the list", key)
+		}
+	}
+}
+
+// listedAbove is the entry of unclearLines that holds for a package, or the package itself.
+func listedAbove(name string) string {
+	for dir := name; dir != "."; dir = filepath.ToSlash(filepath.Dir(dir)) {
+		if _, ok := unclearLines[dir]; ok {
+			return dir
+		}
+	}
+	return name
+}
