@@ -49,6 +49,7 @@ func TestAnInsecureSlotStaysNamed(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(w.store.Dir(w.id), "notes"), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
+		time.Sleep(time.Second) // the slot is looked at on the minute
 		for range 30 * 60 {
 			time.Sleep(time.Minute)
 			expect(t, "named", d.conditions.Has(condition.SlotInsecure), true)
