@@ -134,7 +134,10 @@ func TestValuesComeAndGoAsTheyAre(t *testing.T) {
 	if r := o.must("read", "openrouter", "--agent", "bot", "--json"); !strings.Contains(r.stdout, `"credential_base64":"a2V5CgD/"`) && !strings.Contains(r.stdout, `"credential_base64": "a2V5CgD/"`) {
 		t.Errorf("as JSON: %s", r.stdout)
 	}
-	if r := o.do("run", "--agent", "bot", "--", "true"); r.code == exitOK || !strings.Contains(r.stderr, "NUL") {
-		t.Errorf("run with a NUL: exit %d, %s", r.code, r.stderr)
+	if r := o.do("run", "--agent", "bot", "--env", "K=openrouter", "--", "true"); r.code == exitOK || !strings.Contains(r.stderr, "NUL") {
+		t.Errorf("run with a NUL that was asked for: exit %d, %s", r.code, r.stderr)
+	}
+	if r := o.do("run", "--agent", "bot", "--", "true"); r.code != exitOK || !strings.Contains(r.stderr, "warning: credential openrouter is left out") {
+		t.Errorf("run with a NUL among all: exit %d, %s", r.code, r.stderr)
 	}
 }

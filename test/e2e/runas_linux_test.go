@@ -235,8 +235,8 @@ func TestUsageOfRunAs(t *testing.T) {
 		"--run-as nobody":              "no agent's session",
 		"--run-as 65534":               "no agent's session",
 		"--run-as agentkeys-broker":    "no agent's session",
-		"--run-as=":                    "names no user",
-		"--start --run-as=":            "names no user",
+		"--run-as=":                    "--run-as is empty",
+		"--start --run-as=":            "--run-as is empty",
 	} {
 		r := b.inside(append([]string{"agentkeys-daemon", "pair", "--broker", "http://127.0.0.1:1"}, strings.Fields(args)...)...).wait()
 		if r.code != exitUsage || !strings.Contains(r.stderr, want) {
