@@ -6,12 +6,10 @@ import (
 	"io"
 	"os"
 	"strings"
-	"unicode"
 
 	"golang.org/x/term"
 
 	"github.com/agentkeys/agentkeys/internal/cli"
-	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/secret"
 )
@@ -123,17 +121,4 @@ func (a *app) confirm(question string) (bool, error) {
 	}
 	answer := strings.ToLower(strings.TrimSpace(line))
 	return answer == "y" || answer == "yes", nil
-}
-
-// printable is text that a broker or a board named, safe for a terminal.
-func printable(text string) string {
-	if pairing.CheckText(text) == nil {
-		return text
-	}
-	return strings.Map(func(r rune) rune {
-		if r != ' ' && !unicode.IsGraphic(r) || unicode.Is(unicode.Bidi_Control, r) || unicode.Is(unicode.Cf, r) {
-			return '?'
-		}
-		return r
-	}, text)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/cli"
+	"github.com/agentkeys/agentkeys/internal/display"
 	"github.com/agentkeys/agentkeys/internal/owner"
 	"github.com/agentkeys/agentkeys/internal/pairing"
 	"github.com/agentkeys/agentkeys/internal/protocol"
@@ -139,7 +140,7 @@ func (c approveCmd) ask(a *app, p *owner.Proposal, d owner.Decision) error {
 		kind = "recovery of " + p.Wallet.String()
 	}
 	lines := []string{
-		"kind   " + kind, "host   " + printable(p.Request.Host), "from   " + printable(p.Address), "alias  " + d.Alias,
+		"kind   " + kind, "host   " + display.Line(p.Request.Host), "from   " + display.Line(p.Address), "alias  " + d.Alias,
 		"scope  " + d.Scope.String(), "age    " + p.Age.Round(time.Second).String(),
 	}
 	if _, err := fmt.Fprintln(a.stderr, strings.Join(lines, "\n")); err != nil {
@@ -171,7 +172,7 @@ func (c denyCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.print(map[string]string{"kind": p.Request.Kind, "host": p.Request.Host}, "denied the board %s", printable(p.Request.Host))
+	return a.print(map[string]string{"kind": p.Request.Kind, "host": p.Request.Host}, "denied the board %s", display.Line(p.Request.Host))
 }
 
 type pairingsCmd struct{}

@@ -27,17 +27,6 @@ func TestParseSince(t *testing.T) {
 	}
 }
 
-func TestPrintableKeepsATerminalSafe(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]string{
-		"pi": "pi", "\x1b[2Jpi": "?[2Jpi", "a\u202eb": "a?b", "a\nb": "a?b", strings.Repeat("x", 100): strings.Repeat("x", 100),
-	} {
-		if got := printable(text); got != want {
-			t.Errorf("%q: %q", text, got)
-		}
-	}
-}
-
 func FuzzParseEnv(f *testing.F) {
 	f.Add("KEY=openrouter")
 	f.Add("=x")

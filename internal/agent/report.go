@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/protocol"
@@ -210,20 +209,9 @@ func (r *reporter) last(ctx context.Context) {
 func (r *reporter) body() protocol.Report {
 	f := r.view.now()
 	return protocol.Report{
-		Version: r.version, Host: plain(r.host), StorageBackend: f.backend(),
+		Version: r.version, Host: protocol.ReportText(r.host), StorageBackend: f.backend(),
 		KeychainState: r.keychainState(), State: f.state(), Events: []protocol.Event{},
 	}
-}
-
-// plain is what a broker takes as a text of a report: ASCII, at most 256 bytes.
-func plain(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '?'
-		}
-		return r
-	}, text)
-	return text[:min(len(text), 256)]
 }
 
 func sameReport(a, b protocol.Report) bool {

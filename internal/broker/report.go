@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"regexp"
-	"unicode/utf8"
 
 	"github.com/agentkeys/agentkeys/internal/protocol"
 	"github.com/agentkeys/agentkeys/internal/scope"
@@ -12,16 +11,15 @@ import (
 )
 
 const (
-	maxEvents     = 1000           // of one report
-	maxReportText = 256            // bytes: a systemd unit's name is longer than a host's
-	lateAfter     = 120            // seconds: a minute's count and a repeated report are no news
-	maxEventAge   = 45 * 24 * 3600 // seconds: longer than a session lives without its broker
+	maxEvents   = 1000           // of one report
+	lateAfter   = 120            // seconds: counts of a minute and repeated reports are not late
+	maxEventAge = 45 * 24 * 3600 // seconds: longer than a session lives without its broker
 )
 
 var eventPattern = regexp.MustCompile(`\A[0-9a-f]{32}\z`)
 
-// Report takes what an agent says of its state and of the accesses that it granted
-// or denied. An event's id counts once, so a report may be sent again.
+// Report records an agent's state and the accesses that it granted or denied. An event's id counts
+// once, so a report may be repeated.
 func (b *Broker) Report(ctx context.Context, c Credentials, body protocol.Report) error {
 	if err := checkReport(body); err != nil {
 		return err
@@ -81,8 +79,8 @@ func eventAction(e protocol.Event) string {
 	return protocol.ActionAccessGranted
 }
 
-// takeEvents lets a report through as a whole or not at all: the daemon keeps what is
-// refused and adds to its counts, and a broker's own count would not survive a power cut.
+// takeEvents admits a report as a whole or not at all. The daemon keeps refused events and adds to
+// their counts, and unlike a count of the broker they survive a power cut.
 func (b *Broker) takeEvents(p principal, events []protocol.Event) error {
 	of := map[string]int{}
 	for _, e := range events {
@@ -96,9 +94,9 @@ func (b *Broker) takeEvents(p principal, events []protocol.Event) error {
 	return nil
 }
 
-// happened is the board's word about when, beside the row's own time, which is the
-// broker's alone: so a report puts no row among old ones. 0: it came at once, or the
-// board's clock cannot be right.
+// happened is when an event happened by the board's clock, in addition to the row's own time, which
+// is the broker's, so that a report cannot put a row among old ones. 0: the report came at once, or
+// the board's clock is impossible.
 func happened(said, now int64) int64 {
 	if said > now-lateAfter || said < now-maxEventAge {
 		return 0
@@ -108,7 +106,7 @@ func happened(said, now int64) int64 {
 
 func checkReport(body protocol.Report) error {
 	for _, text := range []string{body.Version, body.Host, string(body.StorageBackend), string(body.KeychainState), string(body.State)} {
-		if !printable(text) {
+		if !protocol.IsReportText(text) {
 			return badRequest("a text of the report is too long or not printable")
 		}
 	}
@@ -137,7 +135,7 @@ func textOf(text string, is func(string) bool, mayBeEmpty bool) bool {
 	return text == "" && mayBeEmpty || text != "" && is(text)
 }
 
-// checkNames keeps an agent from telling of another one's unit.
+// checkNames refuses events that name a unit or wallet of another agent.
 func checkNames(events []protocol.Event, own wallet.Wallet) error {
 	for _, e := range events {
 		for _, text := range []string{e.Interface, e.Caller, e.Unit} {
@@ -147,18 +145,4 @@ func checkNames(events []protocol.Event, own wallet.Wallet) error {
 		}
 	}
 	return nil
-}
-
-// printable accepts ASCII without control characters: hosts, users, unit names.
-// Other scripts are left out on purpose: these texts end on a person's terminal.
-func printable(text string) bool {
-	if len(text) > maxReportText || !utf8.ValidString(text) {
-		return false
-	}
-	for _, r := range text {
-		if r < ' ' || r > '~' {
-			return false
-		}
-	}
-	return true
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/agentkeys/agentkeys/internal/display"
 )
 
 // The texts of kong's errors, which name Go types and its own tokens.
@@ -51,9 +53,9 @@ func message(said string, node *kong.Node) string {
 	}
 	if m := unexpected.FindStringSubmatch(said); m != nil {
 		if node == nil || len(node.Children) > 0 {
-			return fmt.Sprintf("there is no command %q", clip(m[1])) + nearest(m[2])
+			return fmt.Sprintf("there is no command %q", display.Clip(m[1], maxQuoted)) + nearest(m[2])
 		}
-		return fmt.Sprintf("%s does not take the argument %q", node.Name, clip(m[1]))
+		return fmt.Sprintf("%s does not take the argument %q", node.Name, display.Clip(m[1], maxQuoted))
 	}
 	if m := missingFlags.FindStringSubmatch(said); m != nil {
 		first, _, _ := strings.Cut(m[1], ", ")
@@ -108,18 +110,12 @@ func (p Program) helpFor(node *kong.Node) string {
 	return p.Name + path + " --help"
 }
 
+const maxQuoted = 64 // characters of what a person typed that an error repeats
+
 // nameOf is how a person types a flag or an argument.
 func nameOf(v *kong.Value) string {
 	if v.Flag != nil {
 		return "--" + v.Name
 	}
 	return strings.ToUpper(cmp.Or(v.Tag.PlaceHolder, v.Name))
-}
-
-// clip keeps an error short where a person pasted a page.
-func clip(text string) string {
-	if runes := []rune(text); len(runes) > 64 {
-		return string(runes[:64]) + "..."
-	}
-	return text
 }

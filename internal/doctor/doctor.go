@@ -8,7 +8,8 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode"
+
+	"github.com/agentkeys/agentkeys/internal/display"
 )
 
 // Status is the verdict of one check.
@@ -73,21 +74,13 @@ func (r Report) Print(w io.Writer) {
 	}
 	_, _ = fmt.Fprintf(w, "%s: %s\n", title, r.Worst)
 	for _, c := range r.Checks {
-		line := fmt.Sprintf("  %-4s  %-15s  %s", c.Status, c.Name, printable(c.Message))
+		line := fmt.Sprintf("  %-4s  %-15s  %s", c.Status, c.Name, shown(c.Message))
 		if c.Hint != "" {
-			line += "  try: " + printable(c.Hint)
+			line += "  try: " + shown(c.Hint)
 		}
 		_, _ = fmt.Fprintln(w, line)
 	}
 }
 
-// printable keeps what others wrote (paths, a broker's or daemon's words) on one
-// line and away from the terminal's controls.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '?'
-	}, strings.ReplaceAll(text, "\n", "; "))
-}
+// shown is text that may come from a broker, a daemon or a file name, on one line.
+func shown(text string) string { return display.Line(strings.ReplaceAll(text, "\n", "; ")) }

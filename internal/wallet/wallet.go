@@ -11,10 +11,14 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/sha3"
+
+	"github.com/agentkeys/agentkeys/internal/display"
 )
 
 // Size is the length of a wallet in bytes.
 const Size = 20
+
+const maxQuoted = 64 // characters of a text that an error repeats
 
 // Errors of Parse. The caller prints them; both are usage errors (exit 64).
 var (
@@ -40,11 +44,11 @@ func Parse(text string) (Wallet, error) {
 		digits, ok = strings.CutPrefix(text, "0X")
 	}
 	if !ok || len(digits) != 2*Size {
-		return Wallet{}, fmt.Errorf("wallet %q: %w", clip(text), ErrFormat)
+		return Wallet{}, fmt.Errorf("wallet %q: %w", display.Clip(text, maxQuoted), ErrFormat)
 	}
 	var w Wallet
 	if _, err := hex.Decode(w.b[:], []byte(digits)); err != nil {
-		return Wallet{}, fmt.Errorf("wallet %q: %w", clip(text), ErrFormat)
+		return Wallet{}, fmt.Errorf("wallet %q: %w", display.Clip(text, maxQuoted), ErrFormat)
 	}
 	mixed := digits != strings.ToLower(digits) && digits != strings.ToUpper(digits)
 	if mixed && "0x"+digits != w.EIP55() {
@@ -85,11 +89,4 @@ func (w *Wallet) UnmarshalText(text []byte) error {
 	}
 	*w = parsed
 	return nil
-}
-
-func clip(s string) string {
-	if len(s) > 64 {
-		return s[:64] + "..."
-	}
-	return s
 }

@@ -47,7 +47,7 @@ func productPlaces() map[string]place {
 		"secret":     {floor: values},
 		"stdio":      {floor: values},
 		"strictjson": {floor: values},
-		"wallet":     {floor: values},
+		"wallet":     {floor: values, also: []string{"display"}},
 		"words":      {floor: values},
 
 		"access":           {floor: decisions},

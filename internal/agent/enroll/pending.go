@@ -191,7 +191,7 @@ func (p *pairer) request() ([]byte, error) {
 	}
 	r := pairing.Request{
 		Kind: p.r.Kind, TokenSHA256: session.TokenHash(p.s.Token), DeviceKey: deviceKey, DeviceSignKey: signKey,
-		RequestedScope: p.r.Scope, Alias: p.r.Alias, Host: printable(p.c.Host), Machine: p.c.Machine,
+		RequestedScope: p.r.Scope, Alias: p.r.Alias, Host: hostText(p.c.Host), Machine: p.c.Machine,
 	}
 	if p.r.Kind == pairing.KindRecover {
 		r.Identity = p.wallet.String()
@@ -199,7 +199,8 @@ func (p *pairer) request() ([]byte, error) {
 	return r.Encode()
 }
 
-func printable(text string) string {
+// hostText is the name of this machine, empty if a request cannot hold it.
+func hostText(text string) string {
 	if pairing.CheckText(text) != nil {
 		return ""
 	}
