@@ -22,7 +22,7 @@ func (b *Broker) Empty(ctx context.Context) (bool, error) {
 	return n == 0, err
 }
 
-// SetupLives reports whether the set-up token with that hash would be accepted.
+// SetupLives reports whether the set-up token with that hash is still valid.
 func (b *Broker) SetupLives(ctx context.Context, sha256 string) (bool, error) {
 	lives := false
 	err := b.store.View(ctx, func(tx Tx) error {
@@ -40,8 +40,8 @@ func (b *Broker) SetupLives(ctx context.Context, sha256 string) (bool, error) {
 	return lives, err
 }
 
-// SetSetup accepts the set-up token with that hash, once, for 24 hours. An earlier
-// one is good no more.
+// SetSetup accepts the set-up token with that hash, once, for 24 hours. An earlier token becomes
+// invalid.
 func (b *Broker) SetSetup(ctx context.Context, sha256 string) error {
 	return b.store.Update(ctx, func(tx Tx) error {
 		if err := tx.SetMeta(metaSetupSHA256, sha256); err != nil {
@@ -56,8 +56,8 @@ func (b *Broker) setupLives(tx Tx) (bool, error) {
 	return known && b.unix() < until, err
 }
 
-// CreateAccount makes an owner. The bearer is the set-up token. The same body
-// again gets the same answer, though the set-up token is gone.
+// CreateAccount creates an owner. The bearer is the set-up token. A repetition with the same body
+// gets the same answer, although the set-up token has been used.
 func (b *Broker) CreateAccount(ctx context.Context, c Credentials, body protocol.Account) (protocol.SessionInfo, error) {
 	if err := checkAccount(body); err != nil {
 		return protocol.SessionInfo{}, err
@@ -100,7 +100,7 @@ func checkAccount(body protocol.Account) error {
 	return nil
 }
 
-// sameAccount finds the session that exactly this body made; ErrNone: it made none.
+// sameAccount finds the session that exactly this body created; ErrNone: there is none.
 func (b *Broker) sameAccount(tx Tx, body protocol.Account) (Session, error) {
 	t, err := tx.Token(body.TokenSHA256)
 	if err != nil {

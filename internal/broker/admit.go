@@ -4,9 +4,9 @@ import (
 	"context"
 )
 
-// Admit decides, before the body of a request is read, whether the bearer has the role
-// that the operation asks for and may ask now; the credentials that it returns are counted
-// once. Its refusals are those of the operation itself, a row in the audit included.
+// Admit decides, before the body of a request is read, whether the bearer has the role that the
+// operation requires and has not used up its rate. A request with the returned credentials is not
+// counted again. The refusals are those of the operation itself, with a row in the audit trail.
 func (b *Broker) Admit(ctx context.Context, c Credentials, role string) (Credentials, error) {
 	as := b.asOwner
 	if role == RoleAgent {
@@ -19,8 +19,8 @@ func (b *Broker) Admit(ctx context.Context, c Credentials, role string) (Credent
 	return c, nil
 }
 
-// AdmitOpening counts an opening of a pairing, or refuses a network that used up its
-// share, before the body is read.
+// AdmitOpening counts an opening of a pairing before its body is read, or refuses it if its
+// network has used up its share.
 func (b *Broker) AdmitOpening(c Credentials) (Credentials, error) {
 	if wait := b.limits.openings.Take(c.Address, b.now()); wait > 0 {
 		return c, slowDown("too many pairings from this network", wait)

@@ -10,17 +10,17 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// onlineFor is how long after its last call an agent counts as online, in seconds;
-// one that waits in a long poll always does.
+// onlineFor is how long after its last request an agent counts as online, in seconds. An agent
+// that waits in a long poll is always online.
 const onlineFor = 90
 
-// A page of agents ends with either of these, so that no fleet is larger than an answer.
+// A page of agents ends at either of these, so that a large fleet fits into several answers.
 const (
 	agentsPerPage = 500
-	agentsBytes   = 4 << 20 // of manifests; a page has one agent at least
+	agentsBytes   = 4 << 20 // of manifests; a page has at least one agent
 )
 
-// Agents is a page of an owner's agents, oldest first, behind the cursor.
+// Agents is a page of an owner's agents, oldest first, after the cursor.
 func (b *Broker) Agents(ctx context.Context, c Credentials, cursor uint64) (protocol.AgentList, error) {
 	var out protocol.AgentList
 	err := b.asOwner(ctx, c, func(tx Tx, p principal) error {
@@ -46,7 +46,7 @@ func (b *Broker) Agents(ctx context.Context, c Credentials, cursor uint64) (prot
 	return out, err
 }
 
-// Agent answers about one agent.
+// Agent describes one agent.
 func (b *Broker) Agent(ctx context.Context, c Credentials, w wallet.Wallet) (protocol.Agent, error) {
 	var out protocol.Agent
 	err := b.asOwner(ctx, c, func(tx Tx, p principal) error {
@@ -78,7 +78,7 @@ func (b *Broker) show(tx Tx, a Agent) (protocol.Agent, error) {
 	if err != nil || len(all) == 0 {
 		return out, err
 	}
-	s, err := b.settle(tx, all[0])
+	s, err := b.expire(tx, all[0])
 	if err != nil {
 		return out, err
 	}
@@ -103,8 +103,8 @@ func (b *Broker) stateOf(s Session) string {
 	return protocol.AgentOffline
 }
 
-// Revoke ends an agent's session; its manifest and records stay for a recovery. It
-// is fine to revoke again.
+// Revoke ends an agent's session. Its manifest and records stay for a recovery. Revoking again is
+// no error.
 func (b *Broker) Revoke(ctx context.Context, c Credentials, w wallet.Wallet) error {
 	err := b.takeAway(func() error {
 		return b.asOwner(ctx, c, func(tx Tx, p principal) error {
@@ -124,8 +124,8 @@ func (b *Broker) Revoke(ctx context.Context, c Credentials, w wallet.Wallet) err
 	return err
 }
 
-// endLive ends the wallet's session if there is one and audits it; open pairings of
-// the wallet die in any case.
+// endLive ends the wallet's session, if there is one, with a row in the audit trail. Open
+// pairings of the wallet end in any case.
 func (b *Broker) endLive(tx Tx, a Agent, action string) error {
 	s, err := b.live(tx, a.Account, a.Wallet)
 	if errors.Is(err, ErrNone) {
@@ -140,8 +140,8 @@ func (b *Broker) endLive(tx Tx, a Agent, action string) error {
 	return b.record(tx, a.Account, protocol.AuditRow{Agent: a.Wallet, Action: action})
 }
 
-// Teardown ends an agent for good: session, manifest, records and names go. Its
-// wallet is never used again.
+// Teardown ends an agent for good: it removes session, manifest, records and names. Its wallet is
+// never used again.
 func (b *Broker) Teardown(ctx context.Context, c Credentials, w wallet.Wallet) error {
 	err := b.takeAway(func() error {
 		return b.asOwner(ctx, c, func(tx Tx, p principal) error { return b.tearDown(tx, p, w) })
@@ -182,8 +182,8 @@ func (b *Broker) tearDown(tx Tx, p principal, w wallet.Wallet) error {
 	return b.record(tx, p.Account, protocol.AuditRow{Agent: w, Action: protocol.ActionTornDown})
 }
 
-// Reopen lets a lapsed session live again, with the token that its device asked for.
-// It gives access, so it takes the owner's signature; an owner's token is not enough.
+// Reopen reactivates a lapsed session, with the token that its device asked for. It widens
+// access, so it requires the owner's signature; the owner's token is not enough.
 func (b *Broker) Reopen(ctx context.Context, c Credentials, w wallet.Wallet, body protocol.Reopen) error {
 	err := b.asOwner(ctx, c, func(tx Tx, p principal) error {
 		a, err := b.ownAgent(tx, p, w)
@@ -234,8 +234,8 @@ func (b *Broker) reopen(tx Tx, a Agent, s Session) error {
 	return b.record(tx, a.Account, protocol.AuditRow{Agent: a.Wallet, Action: protocol.ActionReopened})
 }
 
-// promoteAsked makes the token that the device asked for N, in the place of an
-// earlier N. A device that asked for none goes on with what it has.
+// promoteAsked makes the token that the device asked for N, instead of an earlier N. A device that
+// did not ask for one keeps its tokens.
 func promoteAsked(tx Tx, s Session, tokens []Token) error {
 	asked := slices.IndexFunc(tokens, func(t Token) bool { return t.Kind == TokenAsked })
 	if asked < 0 {

@@ -12,9 +12,9 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// ApprovePairing installs what an owner grants: agent, session, manifest and
-// records in one transaction. For a recovery the old session ends in the same one.
-// The same approval again gets the same answer; any other is already_consumed.
+// ApprovePairing stores what an owner grants: agent, session, manifest and records, in one
+// transaction. A recovery ends the old session in the same transaction. A repetition of the same
+// approval gets the same answer; any other is already_consumed.
 func (b *Broker) ApprovePairing(ctx context.Context, c Credentials, body protocol.ApprovePairing) (protocol.PairingEntry, error) {
 	if !hashPattern.MatchString(body.TokenSHA256) || len(body.GrantMAC) != macSize {
 		return protocol.PairingEntry{}, badRequest("token_sha256 or grant_mac is malformed")
@@ -91,8 +91,8 @@ func (b *Broker) approve(tx Tx, who principal, p *Pairing, body protocol.Approve
 	return b.record(tx, who.Account, protocol.AuditRow{Agent: m.Wallet, Action: action, Detail: describe(*p) + " scope=" + m.Scope.String()})
 }
 
-// checkGrant reads grant and manifest and holds them against the account's keys.
-// The grant's MAC is not the broker's to check: it never learns the code.
+// checkGrant reads grant and manifest and compares them with the account's keys. The broker cannot
+// check the grant's MAC, because it never learns the code.
 func checkGrant(owner Account, request []byte, body protocol.ApprovePairing) (pairing.Grant, seal.Manifest, error) {
 	var g pairing.Grant
 	if err := strictjson.Decode(body.Grant, &g); err != nil {
@@ -116,7 +116,7 @@ func checkGrant(owner Account, request []byte, body protocol.ApprovePairing) (pa
 	return g, m, nil
 }
 
-// admit decides whether the wallet may be approved, and ends a recovered one's session.
+// admit decides whether the wallet may be approved. For a recovery it ends the old session.
 func (b *Broker) admit(tx Tx, request pairing.Request, owner Account, m seal.Manifest) error {
 	if m.Wallet == owner.Wallet {
 		return badRequest("an owner's wallet is no agent")

@@ -8,9 +8,9 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-const auditPage = 200 // rows, where the owner does not say how many
+const auditPage = 200 // rows, if the owner does not say how many
 
-// Results and places of audit rows.
+// The results and places in audit rows.
 const (
 	resultOK     = "ok"
 	resultDenied = "denied"
@@ -18,8 +18,8 @@ const (
 	whereLocal   = "local"
 )
 
-// record writes a row of the account's trail if the budget of its wallet and kind lets
-// it through; else the row is counted and written later, with others of its kind as one.
+// record writes a row of the account's trail if the budget of its wallet and kind allows it.
+// Otherwise the row is counted, and written later as one row together with others of its kind.
 func (b *Broker) record(tx Tx, account wallet.Wallet, row protocol.AuditRow) error {
 	if row.Result == "" {
 		row.Result = resultOK
@@ -34,7 +34,7 @@ func (b *Broker) record(tx Tx, account wallet.Wallet, row protocol.AuditRow) err
 	return b.append(tx, account, row)
 }
 
-// append adds a row to the account's chain: number, time and hash are filled in here.
+// append adds a row to the account's chain. It sets number, time and hash.
 func (b *Broker) append(tx Tx, account wallet.Wallet, row protocol.AuditRow) error {
 	head, err := tx.AuditHead(account)
 	if err != nil {
@@ -49,8 +49,8 @@ func (b *Broker) append(tx Tx, account wallet.Wallet, row protocol.AuditRow) err
 	return tx.AddAudit(account, row)
 }
 
-// recordDenial writes a denial in a transaction of its own, because the refused
-// one changed nothing, and returns the refusal.
+// recordDenial writes a denial in a transaction of its own, because the refused transaction
+// changed nothing, and returns the refusal.
 func (b *Broker) recordDenial(ctx context.Context, account wallet.Wallet, row protocol.AuditRow, refusal *protocol.Problem) error {
 	row.Result = resultDenied
 	if err := b.store.Update(ctx, func(tx Tx) error { return b.record(tx, account, row) }); err != nil {
@@ -59,8 +59,8 @@ func (b *Broker) recordDenial(ctx context.Context, account wallet.Wallet, row pr
 	return refusal
 }
 
-// Audit answers an owner with a page of its rows, oldest first, from the beginning or
-// from the end. Next is 0 for a page from the end: no row stands behind it.
+// Audit returns to an owner a page of its rows, oldest first, from the beginning or from the end.
+// Next is 0 for a page from the end, since no row follows it.
 func (b *Broker) Audit(ctx context.Context, c Credentials, q protocol.AuditQuery) (protocol.Audit, error) {
 	out := protocol.Audit{Rows: []protocol.AuditRow{}}
 	limit := cmp.Or(q.Limit, auditPage)

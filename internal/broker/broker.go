@@ -1,8 +1,8 @@
-// Package broker holds the rules of design 3: who may do what with accounts,
-// pairings, sessions, manifests and records. It knows no HTTP and no database: it
-// answers with the documents of package protocol, refuses with *protocol.Problem,
-// and keeps its state behind the port Store. It never sees a token or a value:
-// tokens arrive as their SHA-256, records as ciphertext.
+// Package broker holds the broker's rules: who may do what with accounts, pairings, sessions,
+// manifests and records (docs/spec/architecture.md#sessions-at-the-broker). It does not depend on
+// HTTP or on a database: it answers with the documents of package protocol, refuses with
+// *protocol.Problem, and keeps its state behind the port Store. It never sees a token or a value:
+// it gets tokens as their SHA-256, and records as ciphertext.
 package broker
 
 import (
@@ -17,14 +17,14 @@ import (
 	"github.com/agentkeys/agentkeys/internal/protocol"
 )
 
-// Lives in seconds.
+// Lifetimes in seconds.
 const (
-	sessionLife  = 30 * 24 * 3600 // without renewal
-	unusedLife   = 24 * 3600      // of an approval that nobody used
+	sessionLife  = 30 * 24 * 3600 // of a session without renewal
+	unusedLife   = 24 * 3600      // of an approval that is not used
 	setupLife    = 24 * 3600      // of a set-up token
-	keptRetired  = 64             // earlier tokens of one session that are remembered
+	keptRetired  = 64             // earlier tokens that are remembered for a session
 	eventsKept   = 45 * 24 * 3600 // ids of reported events
-	pairingsKept = lookupKept     // seconds: pairings that nobody decided are known that long
+	pairingsKept = lookupKept     // of expired pairings without a decision
 )
 
 // Config is what New needs. Now defaults to time.Now, Log to discarding.
@@ -33,13 +33,13 @@ type Config struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 	Version string
-	Kept    *Mark // how far this database had come when it was last served; nil: not known
+	Kept    *Mark // the progress of this database when it was last served; nil: not known
 }
 
-// Broker decides. Its methods are safe for concurrent use.
+// Broker applies the rules. Its methods are safe for concurrent use.
 type Broker struct {
 	store   Store
-	disk    *disk // below store
+	disk    *disk // wrapped by store
 	now     func() time.Time
 	log     *slog.Logger
 	version string
@@ -56,7 +56,7 @@ type Broker struct {
 	clockStopped atomic.Bool // the clock jumped, as of the last sweep
 }
 
-// New reads or makes the epoch of the database and returns a Broker over it.
+// New reads or makes the epoch of the database and returns a Broker that uses it.
 func New(ctx context.Context, c Config) (*Broker, error) {
 	if c.Now == nil {
 		c.Now = time.Now
@@ -76,7 +76,7 @@ func New(ctx context.Context, c Config) (*Broker, error) {
 		}
 		err := b.observeClock(tx)
 		if u := (*Unwritable)(nil); errors.As(err, &u) {
-			return nil // a broker whose disk is full serves what it has, after a restart too
+			return nil // a broker whose disk is full serves reads, after a restart too
 		}
 		return err
 	})
@@ -86,10 +86,10 @@ func New(ctx context.Context, c Config) (*Broker, error) {
 	return b, nil
 }
 
-// Close ends every long poll at once; they answer `unavailable`. The store stays open.
+// Close ends every long poll at once, with the answer `unavailable`. The store stays open.
 func (b *Broker) Close() { b.stop.Do(func() { close(b.done) }) }
 
-// Info says who answers and what time it has.
+// Info is the broker's version, epoch, time and state.
 func (b *Broker) Info() protocol.Info {
 	reason := b.ReadOnly()
 	return protocol.Info{Version: b.version, Epoch: b.epoch, Time: b.unix(), ReadOnly: reason != "", ReadOnlyReason: reason, ClockHeld: b.clockStopped.Load()}
@@ -97,7 +97,7 @@ func (b *Broker) Info() protocol.Info {
 
 func (b *Broker) unix() int64 { return b.now().Unix() }
 
-// Stats counts for the metrics.
+// Stats are the counts for the metrics.
 func (b *Broker) Stats(ctx context.Context) (Stats, error) {
 	var out Stats
 	err := b.store.View(ctx, func(tx Tx) error {

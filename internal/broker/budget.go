@@ -15,21 +15,21 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// allowance is what one kind of row may take of one wallet's part of a trail: so many at
-// once, and then so many a minute.
+// allowance is how many rows of one kind may be written for one wallet: a burst, and then so many
+// a minute.
 type allowance struct{ burst, perMinute int }
 
-// kind is what an allowance is for. Grants and denials have their own, and so has what
-// the broker saw itself: none of them uses up another's.
+// kind is what an allowance applies to. Grants, denials and what the broker itself saw have
+// separate allowances, so that none uses up another's.
 type kind struct{ action, where string }
 
-// allowanceOf is the budget of everything that writes rows, for each wallet. free: the
-// row is written in any case. Those end something, or carry an owner's signature, so that
-// a token alone cannot repeat them.
+// allowanceOf is the budget for each wallet of everything that writes rows (ADR 24). free: the row
+// is always written, because it ends something or carries an owner's signature, so that a token
+// alone cannot repeat it.
 func allowanceOf(k kind) (a allowance, free bool) {
 	switch k {
 	case kind{protocol.ActionAccessGranted, whereLocal}:
-		return allowance{2000, 5}, false // a full queue, sent twice
+		return allowance{2000, 5}, false // a daemon's full queue, sent twice
 	case kind{protocol.ActionAccessDenied, whereLocal}:
 		return allowance{500, 2}, false
 	case kind{protocol.ActionSynced, whereBroker}:
@@ -43,29 +43,29 @@ func allowanceOf(k kind) (a allowance, free bool) {
 	return allowance{60, 1}, false
 }
 
-// part is one wallet's part of an account's trail, of one kind. The owner's own wallet
-// is the zero one, as in a row.
+// part is the rows of one wallet and one kind in an account's trail. The owner's own wallet is the
+// zero wallet, as in a row.
 type part struct {
 	account, wallet wallet.Wallet
 	kind            kind
 }
 
-// budget counts rows, and counts what it does not let through. In memory: a restart
-// forgives, and only an unclean one forgets a count.
+// budget counts rows, and counts the rows that it does not allow. It is in memory only: a restart
+// resets it, and only an unclean one loses a count.
 type budget struct {
 	mu   sync.Mutex
 	of   map[part]*rate.Limiter
 	held map[part][]*heldRow
 }
 
-// heldRow stands for count rows that are not written yet.
+// heldRow represents count rows that are not written yet.
 type heldRow struct {
 	service, result string
 	count           int
 	since           int64
 }
 
-// maxHeldServices bounds how many services are counted apart: more than an agent has.
+// maxHeldServices is how many services are counted separately, which is more than an agent has.
 const maxHeldServices = 64
 
 func newBudget() *budget {
@@ -82,13 +82,13 @@ func (b *budget) limiter(p part) *rate.Limiter {
 	return l
 }
 
-// Take uses up n rows of p, or reports how many seconds they must wait.
+// Take uses up n rows of p, or returns how many seconds they must wait.
 func (b *budget) Take(p part, n int, now time.Time) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r := b.limiter(p).ReserveN(now, n)
 	if !r.OK() {
-		return int(time.Minute / time.Second) // more than ever fits at once
+		return int(time.Minute / time.Second) // more than the burst allows
 	}
 	delay := r.DelayFrom(now)
 	if delay == 0 {
@@ -98,8 +98,8 @@ func (b *budget) Take(p part, n int, now time.Time) int {
 	return int((delay + time.Second - 1) / time.Second)
 }
 
-// Admit reports whether row may be written now; else it is counted. While some of its
-// part are held it joins them, so that they get their turn.
+// Admit reports whether row may be written now; if not, it is counted. While rows of its part are
+// held, it is added to them, so that those are written first.
 func (b *budget) Admit(p part, row protocol.AuditRow, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -108,7 +108,7 @@ func (b *budget) Admit(p part, row protocol.AuditRow, now time.Time) bool {
 	}
 	service := row.Service
 	if row.Result == resultDenied {
-		service = "" // a name that its sender made up
+		service = "" // more names than an agent has: the sender made them up
 	}
 	b.hold(p, service, row.Result, now)
 	return false
@@ -128,7 +128,7 @@ func (b *budget) hold(p part, service, result string, now time.Time) {
 	b.held[p] = append(b.held[p], &heldRow{service: service, result: result, count: 1, since: now.Unix()})
 }
 
-// due takes out what the budget lets through by now, and everything where all is set.
+// due takes out the rows that the budget allows by now, or all rows if all is set.
 func (b *budget) due(now time.Time, all bool) map[part][]*heldRow {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -148,15 +148,15 @@ func (b *budget) due(now time.Time, all bool) map[part][]*heldRow {
 	return out
 }
 
-// keep puts back what could not be written.
+// keep puts back rows that could not be written.
 func (b *budget) keep(p part, rows []*heldRow) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.held[p] = append(rows, b.held[p]...)
 }
 
-// writeHeld writes a row with a count for what was beyond the budget. all: the broker
-// stops, and nothing may wait.
+// writeHeld writes one row with a count for the rows that were held back. all: the broker stops,
+// so every row is written.
 func (b *Broker) writeHeld(ctx context.Context, all bool) error {
 	var failed error
 	due := b.budget.due(b.now(), all)

@@ -9,18 +9,18 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// Credentials are what a request brings: the hash of its bearer token ("" for none),
-// where it came from, and the epoch that an owner says to know of ("" for none).
+// Credentials are the authentication of a request: the hash of its bearer token ("" for none), its
+// address, and the epoch that an owner knows of ("" for none).
 type Credentials struct {
 	TokenSHA256 string
 	Address     string
 	Epoch       string
-	Known       func() // is called when the token turns out to be good; may be nil
+	Known       func() // called when the token turns out to be good; may be nil
 
-	admitted bool // the request was counted, or its proof stands for it
+	admitted bool // the request was counted already, or its proof takes the place of that
 }
 
-// principal is who a request turned out to be.
+// principal is the session that a request was authenticated as.
 type principal struct {
 	Account wallet.Wallet
 	Wallet  wallet.Wallet
@@ -29,11 +29,12 @@ type principal struct {
 	hash    string
 }
 
-// seenEvery bounds how often mere presence is written, in seconds.
+// seenEvery is how often, at most, presence alone is written, in seconds.
 const seenEvery = 60
 
-// authenticate decides by the table of design 3 what a presented token is good for.
-// What it changes (first use of N, a lapse, presence) is durable before it returns.
+// authenticate decides what a presented token allows, by the table in
+// docs/spec/architecture.md#sessions-at-the-broker. Its changes (first use of N, a lapse, presence)
+// are durable before it returns.
 func (b *Broker) authenticate(ctx context.Context, c Credentials) (principal, error) {
 	var p principal
 	var refusal *protocol.Problem
@@ -54,7 +55,7 @@ func (b *Broker) authenticate(ctx context.Context, c Credentials) (principal, er
 	return p, nil
 }
 
-// present returns a refusal beside a nil error where the changes must stay.
+// present returns a refusal together with a nil error if the changes must be committed.
 func (b *Broker) present(tx Tx, c Credentials) (principal, *protocol.Problem, error) {
 	t, err := tx.Token(c.TokenSHA256)
 	if errors.Is(err, ErrNone) || (err == nil && t.Kind == TokenPairing) {
@@ -73,7 +74,7 @@ func (b *Broker) present(tx Tx, c Credentials) (principal, *protocol.Problem, er
 	if refusal, err := b.closedTo(tx, s.Account, s.Role, c.Epoch); refusal != nil || err != nil {
 		return principal{}, refusal, err
 	}
-	if s, err = b.settle(tx, s); err != nil {
+	if s, err = b.expire(tx, s); err != nil {
 		return principal{}, nil, err
 	}
 	if refusal := b.refusalFor(s, t); refusal != nil {
@@ -121,8 +122,8 @@ func (b *Broker) challenged(code, detail string, w wallet.Wallet) *protocol.Prob
 	return p
 }
 
-// seen notes that the session was used; often enough to know who is alive, seldom
-// enough not to write at every request.
+// seen records that the session was used, often enough to know which sessions are in use, and
+// rarely enough not to write at every request.
 func (b *Broker) seen(tx Tx, s Session, address string) error {
 	now := b.unix()
 	if s.Used && s.SeenEpoch == b.epoch && s.Address == address && now-s.LastSeen < seenEvery && now >= s.LastSeen {
@@ -131,13 +132,13 @@ func (b *Broker) seen(tx Tx, s Session, address string) error {
 	s.Used, s.SeenEpoch, s.Address, s.LastSeen = true, b.epoch, address, now
 	err := tx.SetSession(s)
 	if u := (*Unwritable)(nil); errors.As(err, &u) {
-		return nil // that somebody was here is no reason to send it away
+		return nil // a request is not refused because its presence cannot be written
 	}
 	return err
 }
 
-// as authenticates, checks that the session did not end meanwhile, and runs f in
-// one transaction. A denial of f is audited; any error of f leaves nothing changed.
+// as authenticates, checks that the session has not ended in between, and runs f in one
+// transaction. A denial by f is audited; an error of f leaves nothing changed.
 func (b *Broker) as(ctx context.Context, c Credentials, f func(Tx, principal) error) error {
 	p, err := b.authenticate(ctx, c)
 	if err != nil {
@@ -161,7 +162,7 @@ func (b *Broker) as(ctx context.Context, c Credentials, f func(Tx, principal) er
 	return err
 }
 
-// still refuses a principal whose token was taken away since it was authenticated.
+// still refuses a principal whose token was revoked after it was authenticated.
 func (b *Broker) still(tx Tx, p principal) error {
 	t, err := tx.Token(p.hash)
 	if errors.Is(err, ErrNone) {
@@ -183,7 +184,7 @@ func (b *Broker) still(tx Tx, p principal) error {
 	return nil
 }
 
-// denial is a refusal that the owner is told of in the audit trail.
+// denial is a refusal that the owner sees in the audit trail.
 type denial struct {
 	*protocol.Problem
 	row protocol.AuditRow

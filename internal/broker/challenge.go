@@ -12,13 +12,13 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// challenges makes and checks what `resume` signs: 32 bytes that hold their time,
-// 8 random bytes and a MAC by a key of this process. Nothing is kept for one that
-// was only handed out, so nobody can fill the memory by asking.
+// challenges makes and checks what `resume` signs: 32 bytes with their time, 8 random bytes and a
+// MAC under a key of this process. The broker stores only challenges that were used, so requests
+// for challenges cannot fill its memory.
 type challenges struct {
 	key  [32]byte
 	mu   sync.Mutex
-	used map[string]int64 // to its end of life
+	used map[string]int64 // until it expires
 }
 
 func newChallenges() *challenges {
@@ -36,8 +36,8 @@ func (c *challenges) mac(head []byte, w wallet.Wallet) []byte {
 	return m.Sum(nil)[:16]
 }
 
-// New makes a challenge for a wallet, or for any wallet when w is zero: the token
-// that was presented is not known.
+// New makes a challenge for a wallet, or for any wallet if w is zero, because the token that was
+// presented is unknown.
 func (c *challenges) New(w wallet.Wallet, now int64) string {
 	var raw [32]byte
 	binary.BigEndian.PutUint64(raw[:8], uint64(now))
@@ -46,7 +46,7 @@ func (c *challenges) New(w wallet.Wallet, now int64) string {
 	return base64.RawURLEncoding.EncodeToString(raw[:])
 }
 
-// Use reports whether text is a living challenge for w, and uses it up.
+// Use reports whether text is a valid challenge for w, and marks it as used.
 func (c *challenges) Use(text string, w wallet.Wallet, now int64) bool {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || len(raw) != 32 {

@@ -6,10 +6,11 @@ import (
 	"strconv"
 )
 
-// How far the wall clock may go between two observations, in seconds. Ahead of that, or
-// behind it, nothing lapses until a person accepts the clock: a broker without a battery
-// must not end a fleet because it woke in another year. A broker that was off or asleep for
-// some days is no such case: a session that is renewed each day lives through it.
+// How far the wall clock may move between two observations, in seconds. After a larger jump, in
+// either direction, no session lapses until a person accepts the clock: a broker without a battery
+// clock must not end the sessions of a fleet because it started in another year. A broker that
+// was off or asleep for some days is within the limit, since sessions that are renewed daily
+// survive that.
 const (
 	maxPause     = 14 * 24 * 3600
 	maxClockBack = 24 * 3600
@@ -17,8 +18,8 @@ const (
 
 func jumped(step int64) bool { return step > maxPause || step < -maxClockBack }
 
-// observeClock notes the time and holds back lapsing when it jumped. While it does, every
-// step of more than a day counts, so that a clock which comes back is right again.
+// observeClock records the time and stops lapsing if the clock jumped. While lapsing is stopped,
+// every step of more than a day counts, so that a clock that returns is right again.
 func (b *Broker) observeClock(tx Tx) error {
 	now := b.unix()
 	seen, known, err := metaInt(tx, metaClockSeen)
@@ -39,7 +40,7 @@ func (b *Broker) observeClock(tx Tx) error {
 	return tx.SetMeta(metaClockSeen, strconv.FormatInt(now, 10))
 }
 
-// clockMoved notes how far the clock is now from where it was before it jumped.
+// clockMoved records how far the clock is now from where it was before it jumped.
 func (b *Broker) clockMoved(tx Tx, drift int64) (held bool, err error) {
 	if !jumped(drift) {
 		b.log.Info("the clock is back where it was before it jumped", "seconds", drift)
@@ -59,8 +60,8 @@ func (b *Broker) AcceptClock(ctx context.Context) error {
 	})
 }
 
-// clockHeld reports whether lapsing is held back. It looks for a jump itself, so that
-// the first request after one already knows.
+// clockHeld reports whether lapsing is stopped. It checks for a jump itself, so that it is right
+// for the first request after one.
 func (b *Broker) clockHeld(tx Tx) (bool, error) {
 	seen, known, err := metaInt(tx, metaClockSeen)
 	if err != nil {

@@ -130,8 +130,8 @@ func TestAClockThatJumpedLapsesNothing(t *testing.T) {
 	}
 }
 
-// A broker that was off, or asleep, is no broker with a wrong clock: what lapses by time
-// goes on lapsing, and who renews each day does not.
+// A broker that was off or asleep does not have a wrong clock: sessions still lapse by it,
+// and a session that is renewed every day does not.
 func TestAPauseOfTheBrokerIsNoWrongClock(t *testing.T) {
 	t.Parallel()
 	for name, pause := range map[string]time.Duration{"26 hours": 26 * time.Hour, "a weekend": 72 * time.Hour, "a week": 7 * 24 * time.Hour, "two weeks": 14*24*time.Hour - 2*time.Hour} {
@@ -168,7 +168,7 @@ func TestAPauseOfTheBrokerIsNoWrongClock(t *testing.T) {
 	}
 }
 
-// Whoever asks is told of a clock that jumped, until a person accepts it or it is back.
+// Every client is told of a clock that jumped, until a person accepts it or it is right again.
 func TestAClockThatJumpedIsToldUntilItIsRight(t *testing.T) {
 	t.Parallel()
 	for name, jump := range map[string]time.Duration{"ahead": 5 * 365 * 24 * time.Hour, "15 days ahead": 15 * 24 * time.Hour, "back": -48 * time.Hour} {
@@ -203,7 +203,7 @@ func TestAClockThatJumpedIsToldUntilItIsRight(t *testing.T) {
 	}
 }
 
-// Nobody but the owner can bring an ended agent back, so its token alone must not end it.
+// Only the owner can restore an ended agent, so its token alone must not end it.
 func TestATokenAloneEndsNoAgent(t *testing.T) {
 	t.Parallel()
 	s := brokertest.Start(t)

@@ -11,12 +11,12 @@ import (
 	"github.com/agentkeys/agentkeys/internal/protocol"
 )
 
-const lookupKept = 24 * 3600 // seconds that a used or expired code is known as such
+const lookupKept = 24 * 3600 // seconds for which a used or expired code is remembered as such
 
 func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-// FindPairing gives an owner the request that a lookup names. Whether it is the
-// right one, only the code's secret part tells.
+// FindPairing returns to an owner the request that a lookup names. Only the code's secret part
+// shows whether it is the right one.
 func (b *Broker) FindPairing(ctx context.Context, c Credentials, body protocol.FindPairing) (protocol.FoundPairing, error) {
 	var out protocol.FoundPairing
 	err := b.lookUp(ctx, c, body.Lookup, "", func(tx Tx, who principal, p Pairing) error {
@@ -41,7 +41,7 @@ func (b *Broker) FindPairing(ctx context.Context, c Credentials, body protocol.F
 	return out, err
 }
 
-// noteFound binds nothing: it only says whose audit trail tells of this pairing.
+// noteFound records which account looked the pairing up, for its audit trail. It binds nothing.
 func (b *Broker) noteFound(tx Tx, who principal, p *Pairing) error {
 	p.FoundBy = who.Account
 	if err := tx.SetPairing(*p); err != nil {
@@ -50,8 +50,8 @@ func (b *Broker) noteFound(tx Tx, who principal, p *Pairing) error {
 	return b.record(tx, who.Account, protocol.AuditRow{Action: protocol.ActionPairingOpened, Detail: describe(*p)})
 }
 
-// lookUp runs f on the pairing of a lookup. Wrong lookups count; after 20 in a
-// minute no lookup of that owner is answered, not even a right one.
+// lookUp runs f on the pairing of a lookup. Wrong lookups are counted; after 20 in a minute no
+// lookup of that owner is answered, not even a right one.
 func (b *Broker) lookUp(ctx context.Context, c Credentials, lookup, tokenSHA256 string, f func(Tx, principal, Pairing) error) error {
 	if pairing.CheckLookup(lookup) != nil {
 		return badRequest("lookup is not 3 characters of a pair code")
@@ -92,8 +92,8 @@ func consumed() *protocol.Problem {
 	return refuse(http.StatusConflict, protocol.CodeAlreadyConsumed, "this code was used already")
 }
 
-// DenyPairing says no. The board believes it only by the MAC, so an approval after
-// it still counts. The same denial again is fine.
+// DenyPairing denies the pairing. The board believes it only by the MAC, so an approval after it
+// is still possible. A repetition of the same denial is no error.
 func (b *Broker) DenyPairing(ctx context.Context, c Credentials, body protocol.DenyPairing) (protocol.PairingEntry, error) {
 	if !hashPattern.MatchString(body.TokenSHA256) || len(body.MAC) != macSize {
 		return protocol.PairingEntry{}, badRequest("token_sha256 or mac is malformed")
@@ -162,14 +162,14 @@ func (b *Broker) entry(tx Tx, p Pairing) (protocol.PairingEntry, error) {
 		return e, err
 	}
 	if errors.Is(err, ErrNone) {
-		e.State = "used" // so long ago that its token is forgotten
+		e.State = "used" // its token was removed since
 		return e, nil
 	}
 	s, err := tx.Session(p.Account, t.Session)
 	if err != nil {
 		return e, err
 	}
-	if s, err = b.settle(tx, s); err != nil {
+	if s, err = b.expire(tx, s); err != nil {
 		return e, err
 	}
 	switch {

@@ -11,17 +11,17 @@ import (
 	"github.com/agentkeys/agentkeys/internal/protocol"
 )
 
-// readOnlyRetry is when a client asks again that wanted something written, in seconds.
+// readOnlyRetry is after how many seconds a client whose request needed a write tries again.
 const readOnlyRetry = 10
 
-// Unwritable is the error of a Store that cannot write anything now, whatever it is
-// asked: its disk is full, mounted read-only or broken. What it reads is good.
+// Unwritable is the error of a Store that cannot write anything now: its disk is full, mounted
+// read-only or broken. It can still be read.
 type Unwritable struct {
 	Reason string // protocol.ReadOnlyNoSpace, ReadOnlyMount or ReadOnlyFault
-	Err    error  // nil where the file system said it by itself
+	Err    error  // nil if the file system reported it without a write
 }
 
-// Error says which of the three, and what the database or the system said.
+// Error names the reason, and what the database or the system reported.
 func (u *Unwritable) Error() string {
 	if u.Err == nil {
 		return protocol.ReadOnlyText(u.Reason)
@@ -29,10 +29,10 @@ func (u *Unwritable) Error() string {
 	return fmt.Sprintf("%s: %v", protocol.ReadOnlyText(u.Reason), u.Err)
 }
 
-// Unwrap gives what the database said.
+// Unwrap gives the database's error.
 func (u *Unwritable) Unwrap() error { return u.Err }
 
-// Problem is what a client is told that wanted something written.
+// Problem is the answer to a request that needed a write.
 func (u *Unwritable) Problem() *protocol.Problem {
 	p := refuse(http.StatusServiceUnavailable, protocol.CodeReadOnly,
 		protocol.ReadOnlyText(u.Reason)+", so nothing was changed; once that is mended it goes on by itself")
@@ -40,19 +40,19 @@ func (u *Unwritable) Problem() *protocol.Problem {
 	return p
 }
 
-// disk is a Store that knows whether it can be written. Where it cannot, a request that
-// only reads is answered all the same.
+// disk is a Store that knows whether it can be written. If it cannot, requests that only read are
+// answered nevertheless (docs/spec/architecture.md#read-only-operation).
 type disk struct {
 	Store
 	log  *slog.Logger
-	fell chan struct{} // told when the first write fails; buffered
+	fell chan struct{} // gets a value when the first write fails; buffered
 
 	mu   sync.Mutex
-	last *Unwritable // of the last write; nil: nothing is wrong
+	last *Unwritable // of the last write; nil: it succeeded
 }
 
-// Update implements Store. Where nothing can be written f is run once more on what can
-// be read: either it writes nothing, then that is its answer, or it fails.
+// Update implements Store. If nothing can be written, f is run once more on a read transaction: if
+// it writes nothing its result counts, else it fails.
 func (d *disk) Update(ctx context.Context, f func(Tx) error) error {
 	err := d.Store.Update(ctx, f)
 	var u *Unwritable
@@ -67,7 +67,7 @@ func (d *disk) Update(ctx context.Context, f func(Tx) error) error {
 	return err
 }
 
-// note logs a change once. nil: a write succeeded.
+// note logs a change of the state once. nil: a write succeeded.
 func (d *disk) note(u *Unwritable) {
 	d.mu.Lock()
 	before := d.last
@@ -78,7 +78,7 @@ func (d *disk) note(u *Unwritable) {
 		d.log.Error("the database cannot be written: only what reads is answered", "reason", u.Reason, "error", u.Error())
 		select {
 		case d.fell <- struct{}{}:
-		default: // told already
+		default: // there is a value already
 		}
 	case u == nil && before != nil:
 		d.log.Info("the database can be written again")
@@ -92,8 +92,8 @@ func (d *disk) failed() bool {
 	return d.last != nil
 }
 
-// state is why nothing can be written now, or nil: by the last write, else by what the
-// file system says of itself.
+// state is why nothing can be written now, or nil: by the last write, else by what the file system
+// reports.
 func (d *disk) state() *Unwritable {
 	d.mu.Lock()
 	last := d.last
@@ -108,7 +108,7 @@ func (d *disk) state() *Unwritable {
 	return nil
 }
 
-// recovered says that something was written; it counts where there is room for more.
+// recovered records that a write succeeded. It counts only if there is space for more.
 func (d *disk) recovered() {
 	if d.failed() && d.Room() == nil {
 		d.note(nil)
@@ -116,8 +116,7 @@ func (d *disk) recovered() {
 	}
 }
 
-// takeAway does what ends somebody's access. A full disk is no reason to leave it: there
-// is a reserve.
+// takeAway runs a change that ends access. If the disk is full it uses the reserve for it.
 func (b *Broker) takeAway(do func() error) error {
 	err := do()
 	u := (*Unwritable)(nil)
@@ -128,8 +127,8 @@ func (b *Broker) takeAway(do func() error) error {
 	return err
 }
 
-// ReadOnly is why nothing can be written now, a reason of package protocol; empty:
-// everything can.
+// ReadOnly is why nothing can be written now, a reason of package protocol; empty: it can be
+// written.
 func (b *Broker) ReadOnly() string {
 	if u := b.disk.state(); u != nil {
 		return u.Reason

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// Limits of design 3 and of good sense, each per minute.
+// Limits of requests (docs/spec/architecture.md#limits-of-requests), each for a minute.
 const (
 	maxWrongLookups  = 20   // per owner
 	maxOpenings      = 10   // of pairings, per network
 	maxOpeningsNear  = 60   // of pairings, per neighbourhood
 	maxOpeningsFar   = 240  // of pairings, per region
-	maxLivePairings  = 1000 // in all, not per minute
-	maxResolutions   = 10   // of identities, per network: `recover` asks once
+	maxLivePairings  = 1000 // of all networks, at a time
+	maxResolutions   = 10   // of identities, per network; `recover` needs one
 	maxResolvedNear  = 30   // of identities, per neighbourhood
 	maxResolvedFar   = 100  // of identities, per region
 	maxAgentRequests = 600  // per wallet
@@ -21,7 +21,7 @@ const (
 	leastKeysToPrune = 4096
 )
 
-// limits are counted in memory: a restart forgives.
+// limits are counted in memory, so a restart resets them.
 type limits struct {
 	lookups     *window
 	openings    shares
@@ -38,26 +38,26 @@ func newLimits() *limits {
 	}
 }
 
-// window allows so many events of one key in any span of one minute.
+// window allows a number of events of one key in any span of one minute.
 type window struct {
 	limit   int
 	mu      sync.Mutex
 	times   map[string][]time.Time // oldest first
-	pruneAt int                    // keys from which on those without a living event are looked for
+	pruneAt int                    // number of keys from which on keys without a recent event are removed
 }
 
 func newWindow(limit int) *window {
 	return &window{limit: limit, times: map[string][]time.Time{}, pruneAt: leastKeysToPrune}
 }
 
-// Full reports how many seconds key must wait; 0: it may go on.
+// Full returns how many seconds key must wait; 0: it need not.
 func (w *window) Full(key string, now time.Time) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.full(key, now)
 }
 
-// Take counts one event if key may go on, and else reports as Full does.
+// Take counts one event if key need not wait; otherwise it returns the same as Full.
 func (w *window) Take(key string, now time.Time) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()

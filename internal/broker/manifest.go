@@ -14,11 +14,11 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// maxSealed bounds one record's ciphertext in bytes: a value of 64 KiB as JSON, with
-// age's header for two keys. 64 of them are 6 MiB and fit an approval.
+// maxSealed bounds one record's ciphertext in bytes: a value of 64 KiB as JSON, with age's header
+// for two keys. 64 of them have 6 MiB and fit into an approval.
 const maxSealed = 96 << 10
 
-// openManifest holds a manifest against its owner's key and the wallet it is for.
+// openManifest checks a manifest against its owner's key and the wallet that it is for.
 func openManifest(owner Account, w wallet.Wallet, signed protocol.SignedManifest) (seal.Manifest, error) {
 	if _, err := seal.Parse(signed.Manifest); err != nil {
 		return seal.Manifest{}, badRequest("the manifest is malformed")
@@ -35,7 +35,7 @@ func openManifest(owner Account, w wallet.Wallet, signed protocol.SignedManifest
 	return m, nil
 }
 
-// Manifest answers the owner about any wallet of its own, an agent about itself.
+// Manifest returns a manifest: to the owner that of any of its wallets, to an agent its own.
 func (b *Broker) Manifest(ctx context.Context, c Credentials, w wallet.Wallet) (protocol.ManifestReply, error) {
 	var out protocol.ManifestReply
 	err := b.asReader(ctx, c, w, "", func(tx Tx, p principal, a Agent) error {
@@ -57,8 +57,8 @@ func signedOf(a Agent) protocol.SignedManifest {
 	return protocol.SignedManifest{Manifest: a.Manifest, Signature: a.Signature}
 }
 
-// PutManifest replaces the manifest of revision ifMatch, with the records that
-// changed, in one transaction. The same manifest again gets the same answer.
+// PutManifest replaces the manifest of revision ifMatch, with the records that changed, in one
+// transaction. A repetition with the same manifest gets the same answer.
 func (b *Broker) PutManifest(ctx context.Context, c Credentials, w wallet.Wallet, ifMatch uint64, body protocol.PutManifest) (protocol.ManifestReply, error) {
 	var out protocol.ManifestReply
 	err := b.asOwner(ctx, c, func(tx Tx, p principal) error {
@@ -105,7 +105,7 @@ func (b *Broker) replaceManifest(tx Tx, p principal, a Agent, ifMatch uint64, bo
 	return b.record(tx, p.Account, protocol.AuditRow{Agent: a.Wallet, Action: protocol.ActionManifestChanged, Detail: changes(a, m)})
 }
 
-// sameDevice refuses a manifest with other device keys: only an approval brings new ones.
+// sameDevice refuses a manifest with other device keys: only an approval changes them.
 func sameDevice(owner Account, a Agent, m seal.Manifest) error {
 	wantKey, wantSign := owner.Recipient, m.DeviceSignKey
 	if a.Role == RoleAgent {
@@ -121,8 +121,8 @@ func sameDevice(owner Account, a Agent, m seal.Manifest) error {
 	return nil
 }
 
-// install stores a manifest that was opened, with its records. It refuses what would
-// let anything old come back: revisions only grow.
+// install stores a manifest that was opened, with its records. It refuses lower revisions, so that
+// nothing old can be restored.
 func (b *Broker) install(tx Tx, account wallet.Wallet, m seal.Manifest, signed protocol.SignedManifest, records []protocol.SealedRecord) error {
 	a, err := tx.Agent(account, m.Wallet)
 	if err != nil {

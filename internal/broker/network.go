@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// An address counts three times: as its network (an IPv4 address or an IPv6 /64), as its
-// neighbourhood (/24, /48) and as its region (/16, /32). Who has many addresses has them
-// side by side: a provider gives a customer an IPv6 /48 or /56.
+// An address is counted at three levels: as its network (an IPv4 address or an IPv6 /64), its
+// neighbourhood (/24, /48) and its region (/16, /32). A client with many addresses usually has
+// adjacent ones; a provider gives a customer an IPv6 /48 or /56.
 const levels = 3
 
-// prefixes are the bits of each level, the smallest network first.
+// prefixes are the prefix lengths of the levels, the smallest network first.
 func prefixes(a netip.Addr) [levels]int {
 	if a.Is4() {
 		return [levels]int{32, 24, 16}
@@ -19,10 +19,10 @@ func prefixes(a netip.Addr) [levels]int {
 	return [levels]int{64, 48, 32}
 }
 
-// Place is what an address counts as, the smallest network first.
+// Place is the networks that an address is counted as, the smallest first.
 type Place [levels]string
 
-// PlaceOf is the place of an address. A text that is no address (a unix socket) counts as
+// PlaceOf is the place of an address. A text that is no address (of a unix socket) counts as
 // itself at each level.
 func PlaceOf(address string) Place {
 	out := Place{address, address, address}
@@ -39,14 +39,14 @@ func PlaceOf(address string) Place {
 	return out
 }
 
-// shares bound what comes from one place, at each level.
+// shares limit the events of one place, at each level.
 type shares [levels]*window
 
 func newShares(network, near, far int) shares {
 	return shares{newWindow(network), newWindow(near), newWindow(far)}
 }
 
-// Full reports how many seconds address must wait; 0: it may go on.
+// Full returns how many seconds address must wait; 0: it need not.
 func (s shares) Full(address string, now time.Time) int {
 	wait := 0
 	for i, place := range PlaceOf(address) {
@@ -55,8 +55,8 @@ func (s shares) Full(address string, now time.Time) int {
 	return wait
 }
 
-// Take counts one event at every level if address may go on, and else reports as Full
-// does: what is refused is not held against the neighbours.
+// Take counts one event at every level if address need not wait; otherwise it returns the same as
+// Full. A refused event is not counted, so it does not affect the neighbours.
 func (s shares) Take(address string, now time.Time) int {
 	if wait := s.Full(address, now); wait > 0 {
 		return wait
@@ -67,9 +67,9 @@ func (s shares) Take(address string, now time.Time) int {
 	return 0
 }
 
-// Busiest is which of all, oldest first and not empty, makes room where there is no more:
-// the oldest of the busiest network in the busiest neighbourhood in the busiest region. Of
-// two as busy the one with the older member counts.
+// Busiest decides which of all, oldest first and not empty, is removed to make room: the oldest of
+// the busiest network in the busiest neighbourhood of the busiest region. If two are equally busy,
+// it is the one with the older member.
 func Busiest(all []Place) int {
 	kept := make([]int, len(all))
 	for i := range all {

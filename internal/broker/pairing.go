@@ -14,15 +14,15 @@ import (
 
 const (
 	pollInterval = 2  // seconds between polls that do not wait
-	maxResumed   = 10 // times that one code gets its life again
+	maxResumed   = 10 // times that the lifetime of one code starts again
 	macSize      = 32
 	maxRequest   = 8 << 10 // bytes: keys and texts of a request are about 2.5 KiB
 )
 
 func pairingName(tokenSHA256 string) string { return "pairing " + tokenSHA256 }
 
-// OpenPairing takes a board's request. The same request again gives its code a new
-// life, ten times at most: a board that lost power goes on with the code it shows.
+// OpenPairing opens a board's request. A repetition starts the lifetime of its code again, ten
+// times at most, so that a board that lost power can continue with the code that it shows.
 func (b *Broker) OpenPairing(ctx context.Context, c Credentials, body protocol.OpenPairing) (protocol.PairingOpened, error) {
 	request, err := checkOpening(body)
 	if err != nil {
@@ -96,9 +96,9 @@ func (b *Broker) addPairing(tx Tx, c Credentials, body protocol.OpenPairing, req
 	return p, err
 }
 
-// makeRoom keeps the table of living pairings from being closed by strangers: where it is
-// full, the busiest network loses its oldest request that no owner looked up. A board that
-// still waits is told that its token is not known, and sends its request again by itself.
+// makeRoom keeps strangers from filling the table of open pairings: if it is full, the busiest
+// network loses its oldest request that no owner looked up. If that board still waits, it is told
+// that its token is unknown, and sends its request again by itself.
 func (b *Broker) makeRoom(tx Tx) error {
 	n, err := tx.CountLivePairings()
 	if err != nil || n < maxLivePairings {
@@ -134,7 +134,7 @@ func (b *Broker) reopenPairing(tx Tx, known Pairing, body protocol.OpenPairing) 
 	return known, err
 }
 
-// PollPairing waits until the owner decided. nil, nil: nobody did yet.
+// PollPairing waits until the owner decides. nil, nil: there is no decision yet.
 func (b *Broker) PollPairing(ctx context.Context, c Credentials, wait time.Duration) (*protocol.Granted, protocol.PairingOpened, error) {
 	var out *protocol.Granted
 	var open protocol.PairingOpened
@@ -162,7 +162,7 @@ func (b *Broker) PollPairing(ctx context.Context, c Credentials, wait time.Durat
 	return out, open, err
 }
 
-// ownPairing returns a refusal beside a nil error where the changes must stay.
+// ownPairing returns a refusal together with a nil error if the changes must be committed.
 func (b *Broker) ownPairing(tx Tx, c Credentials) (Pairing, *protocol.Problem, error) {
 	if err := b.expirePairings(tx); err != nil {
 		return Pairing{}, nil, err
@@ -186,7 +186,7 @@ func (b *Broker) ownPairing(tx Tx, c Credentials) (Pairing, *protocol.Problem, e
 		if err != nil {
 			return p, nil, err
 		}
-		if s, err = b.settle(tx, s); err != nil {
+		if s, err = b.expire(tx, s); err != nil {
 			return p, nil, err
 		}
 		if s.State == StateEnded || t.Kind == TokenRetired {
@@ -208,8 +208,8 @@ func pairingExpired() *protocol.Problem {
 	return refuse(http.StatusGone, protocol.CodePairingExpired, "this code is older than its life; pair again")
 }
 
-// expirePairings lets every pairing whose time has come die; the account that
-// looked one up is told.
+// expirePairings ends every pairing whose time is over, with a row in the trail of the account that
+// looked it up.
 func (b *Broker) expirePairings(tx Tx) error {
 	overdue, err := tx.OverduePairings(b.unix())
 	if err != nil {
@@ -220,7 +220,7 @@ func (b *Broker) expirePairings(tx Tx) error {
 		p.State = PairingExpired
 		if !wasOpen {
 			p.State = PairingDenied
-			p.ExpiresAt = 0 // denied for good: no approval after its life
+			p.ExpiresAt = 0 // the denial is final: there is no approval after the lifetime
 		}
 		if err := tx.SetPairing(p); err != nil {
 			return err
@@ -236,7 +236,7 @@ func (b *Broker) expirePairings(tx Tx) error {
 	return nil
 }
 
-// endPairings kills the living requests to recover w: whoever asked must ask again.
+// endPairings ends the open requests to recover w, so that the board has to ask again.
 func (b *Broker) endPairings(tx Tx, w wallet.Wallet) error {
 	open, err := tx.LivePairings(w)
 	if err != nil {
@@ -251,8 +251,8 @@ func (b *Broker) endPairings(tx Tx, w wallet.Wallet) error {
 	return nil
 }
 
-// describe is the audit's text of a pairing: what the board said of itself, and
-// where the broker saw it.
+// describe is the text of a pairing in the audit trail: what the board said of itself, and its
+// address as the broker saw it.
 func describe(p Pairing) string {
 	r, err := pairing.ParseRequest(p.Request)
 	if err != nil {

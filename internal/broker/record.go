@@ -11,9 +11,9 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// installRecords makes the stored records exactly those that m lists. Every listed
-// one is stored already or comes with the request; a new one has a revision above
-// any that the service ever had in this wallet.
+// installRecords makes the stored records exactly those that m lists. Every listed record is stored
+// already or part of the request. A new one must have a higher revision than the service ever had
+// in this wallet.
 func (b *Broker) installRecords(tx Tx, account wallet.Wallet, m seal.Manifest, records []protocol.SealedRecord) error {
 	stored, err := tx.Entries(account, m.Wallet)
 	if err != nil {
@@ -68,8 +68,8 @@ func dropUnlisted(tx Tx, account wallet.Wallet, m seal.Manifest, have map[string
 	return nil
 }
 
-// own is a wallet of the principal's account that was not torn down; the wallet
-// of anybody else is as one that does not exist.
+// own is a wallet of the principal's account that was not torn down. A wallet of another account
+// is treated like one that does not exist.
 func (b *Broker) own(tx Tx, p principal, w wallet.Wallet) (Agent, error) {
 	a, err := tx.Agent(p.Account, w)
 	if errors.Is(err, ErrNone) || (err == nil && a.TornDownAt != 0) {
@@ -78,8 +78,8 @@ func (b *Broker) own(tx Tx, p principal, w wallet.Wallet) (Agent, error) {
 	return a, err
 }
 
-// asReader lets the owner read any wallet of its own and an agent only its own
-// wallet. service is named in the audit of a denial; "" for none.
+// asReader runs f for a bearer that may read w: the owner any of its wallets, an agent only its
+// own. service is named in the audit row of a denial; "" for none.
 func (b *Broker) asReader(ctx context.Context, c Credentials, w wallet.Wallet, service string, f func(Tx, principal, Agent) error) error {
 	return b.as(ctx, c, func(tx Tx, p principal) error {
 		a, err := b.own(tx, p, w)
@@ -97,8 +97,8 @@ func (b *Broker) asReader(ctx context.Context, c Credentials, w wallet.Wallet, s
 	})
 }
 
-// Record answers one sealed record. For an agent the scope of its manifest decides
-// too, and the answer is in the audit.
+// Record returns one sealed record. For an agent the scope of its manifest is checked too, and the
+// answer is audited.
 func (b *Broker) Record(ctx context.Context, c Credentials, w wallet.Wallet, service string) (protocol.SealedRecord, error) {
 	if scope.CheckService(service) != nil {
 		return protocol.SealedRecord{}, badRequest("not a service name")
@@ -127,7 +127,7 @@ func (b *Broker) Record(ctx context.Context, c Credentials, w wallet.Wallet, ser
 	return out, err
 }
 
-// Records answers all records of a wallet that the bearer may have.
+// Records returns all records of a wallet that the bearer may have.
 func (b *Broker) Records(ctx context.Context, c Credentials, w wallet.Wallet) (protocol.RecordList, error) {
 	out := protocol.RecordList{Records: []protocol.SealedRecord{}}
 	err := b.asReader(ctx, c, w, "", func(tx Tx, p principal, a Agent) error {

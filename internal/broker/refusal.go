@@ -6,8 +6,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/protocol"
 )
 
-// refuse makes the error that a client decides by. Details are constant texts or
-// names that the caller sent itself; never a token, code or key.
+// refuse makes the error by which a client decides. Details are constant texts or names that the
+// caller sent itself; never a token, code or key.
 func refuse(status int, code, detail string) *protocol.Problem {
 	return &protocol.Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: detail}
 }

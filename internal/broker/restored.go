@@ -12,17 +12,17 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// restoredRetry is when an agent asks again, in seconds; its owner is a person.
+// restoredRetry is after how many seconds an agent tries again. Its owner is a person.
 const restoredRetry = 20
 
-// Mark is how far a database came. Kept outside of it, it tells a database that goes on
-// from one that was put back (design 3, broker).
+// Mark is the progress of a database. A copy outside of the database tells a current database from
+// one that was restored by hand (ADR 16).
 type Mark struct {
 	Epoch   string
-	Changes int64 // rows that were ever written to an audit trail
+	Changes int64 // number of rows that were ever written to an audit trail
 }
 
-// Mark is how far the database is now.
+// Mark is the current progress of the database.
 func (b *Broker) Mark(ctx context.Context) (Mark, error) {
 	m := Mark{Epoch: b.epoch}
 	err := b.store.View(ctx, func(tx Tx) error {
@@ -33,18 +33,18 @@ func (b *Broker) Mark(ctx context.Context) (Mark, error) {
 	return m, err
 }
 
-// Changed is told after a change that Mark may show.
+// Changed gets a value after a change that affects Mark.
 func (b *Broker) Changed() <-chan struct{} { return b.changed }
 
-// NewEpoch draws the name of an epoch.
+// NewEpoch makes a random name of an epoch.
 func NewEpoch() string {
 	var raw [16]byte
 	_, _ = rand.Read(raw[:])
 	return hex.EncodeToString(raw[:])
 }
 
-// loadEpoch reads the epoch of the database, and begins a new one where there is none
-// yet or the database is behind the mark that was kept outside: it was put back.
+// loadEpoch reads the epoch of the database. It begins a new one if there is none yet, or if the
+// database is behind the mark outside, which means that it was restored by hand.
 func (b *Broker) loadEpoch(tx Tx, kept *Mark) error {
 	epoch, err := tx.Meta(metaEpoch)
 	if err != nil && !isNone(err) {
@@ -66,7 +66,7 @@ func (b *Broker) loadEpoch(tx Tx, kept *Mark) error {
 	return tx.SetMeta(metaEpoch, b.epoch)
 }
 
-// countChange moves the mark.
+// countChange advances the mark.
 func countChange(tx Tx) error {
 	n, _, err := metaInt(tx, metaChanges)
 	if err != nil {
@@ -75,12 +75,12 @@ func countChange(tx Tx) error {
 	return tx.SetMeta(metaChanges, strconv.FormatInt(n+1, 10))
 }
 
-// closedTo refuses everybody of an account that was not opened in this epoch: what is
-// written here may be older than what the owner said since. Only an owner that names
-// the epoch, and so knows of it, may go on.
+// closedTo refuses every session of an account that was not opened in this epoch, because the
+// database may be older than what the owner said since. Only an owner that names the epoch, and so
+// knows of it, is admitted.
 func (b *Broker) closedTo(tx Tx, account wallet.Wallet, role, epoch string) (*protocol.Problem, error) {
 	if role == RoleOwner && epoch == b.epoch {
-		return nil, nil //nolint:nilnil // no refusal
+		return nil, nil //nolint:nilnil // it is not refused
 	}
 	a, err := tx.Account(account)
 	if err != nil || a.Epoch == b.epoch {
@@ -91,8 +91,8 @@ func (b *Broker) closedTo(tx Tx, account wallet.Wallet, role, epoch string) (*pr
 	return p, nil
 }
 
-// OpenAccount ends the wait of an account after its database was put back. It gives
-// access to what this database says, so it takes the owner's signature.
+// OpenAccount ends the wait of an account after its database was restored. It gives access to what
+// this database says, so it requires the owner's signature.
 func (b *Broker) OpenAccount(ctx context.Context, c Credentials, body protocol.OpenAccount) error {
 	if body.Epoch != b.epoch {
 		return conflict("this is another epoch")
@@ -112,7 +112,7 @@ func (b *Broker) OpenAccount(ctx context.Context, c Credentials, body protocol.O
 	})
 }
 
-// noted tells of every change that was committed.
+// noted is a Store that reports every committed change.
 type noted struct {
 	Store
 	changed chan<- struct{}
@@ -125,7 +125,7 @@ func (n noted) Update(ctx context.Context, f func(Tx) error) error {
 	}
 	select {
 	case n.changed <- struct{}{}:
-	default: // told already
+	default: // there is a value already
 	}
 	return nil
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 )
 
-// What was put back may be older than what the owner said since: nobody gets anything
-// of it before that owner opened the account with its key.
+// A restored database may be older than what the owner said since, so no session gets anything
+// from it before that owner has opened the account with its key.
 func TestAnAccountThatWasPutBackWaitsForItsOwner(t *testing.T) {
 	t.Parallel()
 	s := brokertest.Start(t)

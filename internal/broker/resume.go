@@ -9,8 +9,9 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 )
 
-// Resume is the way back for a device whose token is not accepted. The proof is the
-// permission; what it gives is the table's two last rows but one.
+// Resume gives a new token to a device whose token is not accepted. The proof by its key is the
+// permission. What it gets depends on the state of the session
+// (docs/spec/architecture.md#sessions-at-the-broker).
 func (b *Broker) Resume(ctx context.Context, c Credentials, body protocol.Resume) (protocol.SessionInfo, error) {
 	if !hashPattern.MatchString(body.NextSHA256) {
 		return protocol.SessionInfo{}, badRequest("next_sha256 is not 64 hex digits")
@@ -38,8 +39,8 @@ func (b *Broker) Resume(ctx context.Context, c Credentials, body protocol.Resume
 	return out, nil
 }
 
-// checkResume refuses who has no key of the wallet before anything is written or kept:
-// anybody may ask.
+// checkResume refuses a request without a key of the wallet before anything is written or kept,
+// since anyone may send one.
 func (b *Broker) checkResume(ctx context.Context, body protocol.Resume) error {
 	err := b.store.View(ctx, func(tx Tx) error {
 		_, err := b.prover(tx, body)
@@ -51,7 +52,7 @@ func (b *Broker) checkResume(ctx context.Context, body protocol.Resume) error {
 	return err
 }
 
-// resume returns a refusal beside a nil error where the changes must stay.
+// resume returns a refusal together with a nil error if the changes must be committed.
 func (b *Broker) resume(tx Tx, c Credentials, body protocol.Resume, fresh bool) (protocol.SessionInfo, *protocol.Problem, error) {
 	none := protocol.SessionInfo{}
 	s, err := b.provenSession(tx, body)
@@ -79,17 +80,17 @@ func (b *Broker) resume(tx Tx, c Credentials, body protocol.Resume, fresh bool) 
 	return b.resumeAgent(tx, c, s, body.NextSHA256)
 }
 
-// provenSession is prover's, settled.
+// provenSession is the session that prover finds, after expire.
 func (b *Broker) provenSession(tx Tx, body protocol.Resume) (Session, error) {
 	s, err := b.prover(tx, body)
 	if err != nil {
 		return s, err
 	}
-	return b.settle(tx, s)
+	return b.expire(tx, s)
 }
 
-// prover finds the session of the wallet whose device made the proof: the living one
-// first, else one that ended. ErrNone: the proof is nobody's.
+// prover finds the session of the wallet whose device made the proof: the live one first, else one
+// that ended. ErrNone: no key of the wallet made it.
 func (b *Broker) prover(tx Tx, body protocol.Resume) (Session, error) {
 	account, err := tx.AccountOf(body.Wallet)
 	if err != nil {
@@ -135,8 +136,8 @@ func (b *Broker) resumeAgent(tx Tx, c Credentials, s Session, hash string) (prot
 	return b.info(s), nil, b.record(tx, s.Account, row)
 }
 
-// ask remembers the token that a lapsed device would use if its owner reopens; its
-// own C or N needs no remembering.
+// ask remembers the token that a lapsed device will use if its owner reopens the session. Its own
+// C or N is known already.
 func (b *Broker) ask(tx Tx, s Session, hash string) error {
 	tokens, err := tx.Tokens(s.Account, s.ID)
 	if err != nil {
@@ -159,9 +160,9 @@ func (b *Broker) ask(tx Tx, s Session, hash string) error {
 	return addToken(tx, s, hash, TokenAsked)
 }
 
-// resumeOwner replaces the owner's session, whatever became of the old one: who has
-// the signing key is the owner. Tokens of the old one are retired, so another
-// machine learns that the account was opened elsewhere.
+// resumeOwner replaces the owner's session, whatever its state is, because the signing key proves
+// the owner. Tokens of the old one are retired, so that another machine learns that the account
+// was opened elsewhere.
 func (b *Broker) resumeOwner(tx Tx, c Credentials, s Session, hash string) (protocol.SessionInfo, *protocol.Problem, error) {
 	none := protocol.SessionInfo{}
 	tokens, err := tx.Tokens(s.Account, s.ID)

@@ -12,9 +12,9 @@ import (
 
 var hashPattern = regexp.MustCompile(`\A[0-9a-f]{64}\z`)
 
-// settle applies to a session what time did: lapsed after 30 days without renewal,
-// ended when an approval was not used for 24 hours.
-func (b *Broker) settle(tx Tx, s Session) (Session, error) {
+// expire applies to a session what time has done: it lapsed after 30 days without renewal, or ended
+// because an approval was not used for 24 hours.
+func (b *Broker) expire(tx Tx, s Session) (Session, error) {
 	now := b.unix()
 	unused := !s.Used && s.Role == RoleAgent && now >= s.CreatedAt+unusedLife
 	if s.State == StateEnded || s.State == StateLapsed || (now < s.ExpiresAt && !unused) {
@@ -35,7 +35,7 @@ func (b *Broker) settle(tx Tx, s Session) (Session, error) {
 	return s, tx.SetSession(s)
 }
 
-// firstUse makes N the current token: R += C, C := N, N := none, 30 days from now.
+// firstUse makes N the current token: R += C, C := N, N := none, and 30 days from now.
 func (b *Broker) firstUse(tx Tx, s Session, next Token) (Session, error) {
 	if err := b.retireCurrent(tx, s); err != nil {
 		return s, err
@@ -52,7 +52,7 @@ func (b *Broker) firstUse(tx Tx, s Session, next Token) (Session, error) {
 	return s, b.record(tx, s.Account, protocol.AuditRow{Agent: s.Wallet, Action: protocol.ActionRenewed})
 }
 
-// retireCurrent moves C to R and forgets the oldest of R beyond 64.
+// retireCurrent moves C to R and removes the oldest of R beyond 64.
 func (b *Broker) retireCurrent(tx Tx, s Session) error {
 	tokens, err := tx.Tokens(s.Account, s.ID)
 	if err != nil {
@@ -79,8 +79,7 @@ func (b *Broker) retireCurrent(tx Tx, s Session) error {
 	return nil
 }
 
-// end is the last row of the table: C, N, R and the device's keys are good for
-// nothing from now on, and open pairings of the wallet die with them.
+// end invalidates C, N, R and the device's keys, and ends open pairings of the wallet.
 func (b *Broker) end(tx Tx, s Session) (Session, error) {
 	tokens, err := tx.Tokens(s.Account, s.ID)
 	if err != nil {
@@ -99,7 +98,7 @@ func (b *Broker) end(tx Tx, s Session) (Session, error) {
 	return s, tx.SetSession(s)
 }
 
-// live is the wallet's one session that did not end, settled; ErrNone: there is none.
+// live is the wallet's one session that has not ended, after expire; ErrNone: there is none.
 func (b *Broker) live(tx Tx, account, w wallet.Wallet) (Session, error) {
 	all, err := tx.Sessions(account, w)
 	if err != nil {
@@ -108,7 +107,7 @@ func (b *Broker) live(tx Tx, account, w wallet.Wallet) (Session, error) {
 	if len(all) == 0 || all[0].State == StateEnded {
 		return Session{}, ErrNone
 	}
-	s, err := b.settle(tx, all[0])
+	s, err := b.expire(tx, all[0])
 	if err == nil && s.State == StateEnded {
 		return Session{}, ErrNone
 	}
@@ -119,7 +118,7 @@ func (b *Broker) info(s Session) protocol.SessionInfo {
 	return protocol.SessionInfo{Wallet: s.Wallet, Role: s.Role, CreatedAt: s.RenewedAt, ExpiresAt: s.ExpiresAt, Time: b.unix()}
 }
 
-// Session answers who the bearer is.
+// Session describes the bearer's session.
 func (b *Broker) Session(ctx context.Context, c Credentials) (protocol.SessionInfo, error) {
 	var out protocol.SessionInfo
 	err := b.as(ctx, c, func(tx Tx, p principal) error {
@@ -130,8 +129,8 @@ func (b *Broker) Session(ctx context.Context, c Credentials) (protocol.SessionIn
 	return out, err
 }
 
-// EndSession ends the bearer's own session: an owner's for the token alone, an agent's for
-// the signature of its device too, since only its owner could bring it back.
+// EndSession ends the bearer's own session. For an owner the token is enough. For an agent the
+// device's signature is required too, because only its owner could restore it.
 func (b *Broker) EndSession(ctx context.Context, c Credentials, body protocol.EndSession) error {
 	proof := deviceProof{what: "end", of: RoleAgent, signature: body.Proof, text: func(w wallet.Wallet) []byte {
 		return session.EndText(w, c.TokenSHA256)
@@ -171,7 +170,7 @@ func (b *Broker) Renew(ctx context.Context, c Credentials, body protocol.Renew) 
 	if err := b.checkDeviceProof(ctx, c, proof); err != nil {
 		return protocol.SessionInfo{}, err
 	}
-	c.admitted = true // who has the token alone must not use up what its end takes
+	c.admitted = true // the token alone must not use up the rate of a request with a proof
 	var out protocol.SessionInfo
 	err := b.as(ctx, c, func(tx Tx, p principal) error {
 		s, err := tx.Session(p.Account, p.Session)
@@ -184,23 +183,23 @@ func (b *Broker) Renew(ctx context.Context, c Credentials, body protocol.Renew) 
 	return out, err
 }
 
-// deviceProof is the signature that a request needs beside its token.
+// deviceProof is the signature that a request needs in addition to its token.
 type deviceProof struct {
-	what      string // for the audit
-	of        string // the role that needs it; empty: each
+	what      string // for the audit trail
+	of        string // the role that needs it; empty: every role
 	signature []byte
 	text      func(wallet.Wallet) []byte // what it must cover
 }
 
-// checkDeviceProof refuses a wrong proof by the token of an active or parked session
-// (403, audited) before anything else is decided; a lapsed one gets no challenge.
+// checkDeviceProof refuses a wrong proof with the token of an active or parked session (403,
+// audited) before anything else is decided. A lapsed session gets no challenge.
 func (b *Broker) checkDeviceProof(ctx context.Context, c Credentials, proof deviceProof) error {
 	var refusal *protocol.Problem
 	err := b.store.Update(ctx, func(tx Tx) error {
 		refusal = nil
 		t, err := tx.Token(c.TokenSHA256)
 		if errors.Is(err, ErrNone) || (err == nil && t.Kind != TokenCurrent && t.Kind != TokenNext) {
-			return nil // authenticate says why
+			return nil // authenticate has the reason
 		}
 		if err != nil {
 			return err
@@ -209,7 +208,7 @@ func (b *Broker) checkDeviceProof(ctx context.Context, c Credentials, proof devi
 		if err != nil {
 			return err
 		}
-		if s, err = b.settle(tx, s); err != nil || s.State == StateEnded || (s.State == StateParked && t.Kind == TokenNext) {
+		if s, err = b.expire(tx, s); err != nil || s.State == StateEnded || (s.State == StateParked && t.Kind == TokenNext) {
 			return err
 		}
 		if proof.of != "" && proof.of != s.Role || session.CheckProof(s.DeviceSignKey, proof.text(s.Wallet), proof.signature) == nil {
@@ -234,8 +233,8 @@ func (b *Broker) checkDeviceProof(ctx context.Context, c Credentials, proof devi
 	return refusal
 }
 
-// setNext makes hash the session's N. The same hash again changes nothing; another
-// unused N is replaced; a hash that is known elsewhere is a conflict.
+// setNext makes hash the session's N. The same hash again changes nothing; another unused N is
+// replaced; a hash that is known elsewhere is a conflict.
 func (b *Broker) setNext(tx Tx, s Session, hash string) error {
 	tokens, err := tx.Tokens(s.Account, s.ID)
 	if err != nil {

@@ -21,29 +21,28 @@ func isNone(err error) bool { return errors.Is(err, ErrNone) }
 
 // Store is the database. brokertest.Conformance is what every implementation passes.
 type Store interface {
-	// Update runs f in one serialisable read-write transaction. It is durable when
-	// Update returns nil, and nothing of it stays when f or Update returns an error;
-	// *Unwritable where nothing can be written at all.
+	// Update runs f in one serialisable read-write transaction. It is durable when Update
+	// returns nil, and nothing of it is kept when f or Update returns an error; *Unwritable if
+	// nothing can be written at all.
 	// f may run more than once.
 	Update(ctx context.Context, f func(Tx) error) error
-	// View runs f on one consistent state; a write of f fails.
+	// View runs f on one consistent state. A write of f fails.
 	View(ctx context.Context, f func(Tx) error) error
-	// Room is *Unwritable where the file system says by itself that nothing can be
-	// written. It writes nothing, and is cheap.
+	// Room is *Unwritable if the file system reports that nothing can be written. It writes
+	// nothing, and is cheap.
 	Room() error
-	// Reserve keeps a little room on the disk, where there is plenty, and Release gives it
-	// back: it reports whether there was any. What takes access away is worth it.
+	// Reserve keeps a little space on the disk, if there is plenty. Release frees it and
+	// reports whether there was any. It is used for changes that end access.
 	Reserve()
 	Release() bool
 }
 
-// Tx is one transaction. Each method that concerns an account's data is given the
-// account; only those that find out the account (Token, AccountOf, Resolve, the
-// pairing ones) are not.
-// Reads of one row return ErrNone when it is absent.
+// Tx is one transaction. Each method that concerns an account's data has the account as a
+// parameter, except those that find the account (Token, AccountOf, Resolve, and those of pairings).
+// Reads of one row return ErrNone if it does not exist.
 type Tx interface {
 	Meta(key string) (string, error)
-	SetMeta(key, value string) error // the empty value removes the key
+	SetMeta(key, value string) error // an empty value removes the key
 
 	AddAccount(Account) error // ErrTaken: the wallet or the signing key is known
 	Account(account wallet.Wallet) (Account, error)
@@ -57,16 +56,16 @@ type Tx interface {
 	DropToken(hash string) error
 	Tokens(account wallet.Wallet, session int64) ([]Token, error) // oldest first
 
-	AddSession(Session) (int64, error) // ErrTaken: the wallet has one that did not end
+	AddSession(Session) (int64, error) // ErrTaken: the wallet has one that has not ended
 	Session(account wallet.Wallet, id int64) (Session, error)
 	Sessions(account, w wallet.Wallet) ([]Session, error) // newest first, ended ones included
 	SetSession(Session) error
 	OverdueSessions(now int64) ([]Session, error) // neither ended nor lapsed, of every account
 
-	AddAgent(Agent) error // ErrTaken: the wallet is known in this broker, torn down ones included
+	AddAgent(Agent) error // ErrTaken: the wallet is known in this broker, also if it was torn down
 	Agent(account, w wallet.Wallet) (Agent, error)
-	// Agents are at most limit of those behind place (0: from the beginning): not torn down,
-	// oldest first, without the owner.
+	// Agents are at most limit agents after place (0: from the beginning): not torn down, oldest
+	// first, without the owner.
 	Agents(account wallet.Wallet, place uint64, limit int) ([]Agent, error)
 	SetAgent(Agent) error
 	SetIdentities(account, w wallet.Wallet, names []string) error // ErrTaken: another wallet of the account has one
@@ -82,12 +81,12 @@ type Tx interface {
 	Pairing(tokenSHA256 string) (Pairing, error)
 	PairingByLookup(lookup string, since int64) (Pairing, error) // a live one, else the newest opened after since
 	SetPairing(Pairing) error                                    // ErrTaken as AddPairing
-	Pairings(account wallet.Wallet) ([]Pairing, error)           // decided by it, newest first
+	Pairings(account wallet.Wallet) ([]Pairing, error)           // that it decided, newest first
 	LivePairings(w wallet.Wallet) ([]Pairing, error)             // that want to recover w
 	OverduePairings(now int64) ([]Pairing, error)
 	CountLivePairings() (int, error)
-	// UnseenPairings are the open ones that no owner looked up, oldest first: hash, address
-	// and time alone.
+	// UnseenPairings are the open pairings that no owner looked up, oldest first, with hash,
+	// address and time only.
 	UnseenPairings() ([]Pairing, error)
 	DropPairing(tokenSHA256 string) error // and its token
 	PrunePairings(before int64) error     // expired ones without a decision, with their tokens
@@ -95,16 +94,16 @@ type Tx interface {
 	AddEvent(account, w wallet.Wallet, id string, now int64) error // ErrTaken: counted already
 	PruneEvents(before int64) error
 
-	AuditHead(account wallet.Wallet) (protocol.AuditHead, error) // zero head: no row yet
+	AuditHead(account wallet.Wallet) (protocol.AuditHead, error) // the zero head: there is no row
 	AddAudit(account wallet.Wallet, row protocol.AuditRow) error
-	// Audit is at most limit rows that match q, whose own Limit does not count, oldest first:
-	// the oldest of them, or with FromEnd the newest.
+	// Audit is at most limit rows that match q, oldest first: the oldest of them, or with FromEnd
+	// the newest. q.Limit is ignored.
 	Audit(account wallet.Wallet, q protocol.AuditQuery, limit int) ([]protocol.AuditRow, error)
 
 	Stats(now int64) (Stats, error)
 }
 
-// Keys of Meta.
+// The keys of Meta.
 const (
 	metaEpoch       = "epoch"
 	metaChanges     = "changes"
@@ -117,11 +116,11 @@ const (
 // Stats are counts over all accounts.
 type Stats struct {
 	Accounts         int
-	RestoredAccounts int // that wait for their owners since the database was put back
+	RestoredAccounts int // accounts that wait for their owners since the database was restored
 	OpenPairings     int
 	Sessions         map[string]int // by state
-	ClockHeld        bool           // the clock jumped: nothing lapses until a person accepts it
-	WaitingPolls     int            // of this process
+	ClockHeld        bool           // the clock jumped: no session lapses until a person accepts it
+	WaitingPolls     int            // in this process
 }
 
 // Account is one owner.
@@ -130,21 +129,21 @@ type Account struct {
 	Recipient  string
 	SigningKey string
 	CreatedAt  int64
-	Epoch      string // in which its owner opened it
+	Epoch      string // the epoch in which its owner opened it
 }
 
-// Kinds of a token's hash.
+// The kinds of a token's hash.
 const (
 	TokenPairing = "pairing" // asked to be approved
 	TokenCurrent = "current" // C
 	TokenNext    = "next"    // N: registered, not used
 	TokenRetired = "retired" // R
-	TokenAsked   = "asked"   // of a lapsed session: waits for the owner's reopen
-	TokenEnded   = "ended"   // of a session that ended; only says so
+	TokenAsked   = "asked"   // of a lapsed session that waits for the owner's reopen
+	TokenEnded   = "ended"   // of a session that ended
 )
 
-// Token says whose a token hash is. Account, Wallet and Session are zero while Kind
-// is TokenPairing.
+// Token says to what a token hash belongs. Account, Wallet and Session are zero while Kind is
+// TokenPairing.
 type Token struct {
 	Hash    string
 	Kind    string
@@ -153,7 +152,7 @@ type Token struct {
 	Session int64
 }
 
-// States of a session.
+// The states of a session.
 const (
 	StateActive = "active"
 	StateParked = "parked"
@@ -161,13 +160,13 @@ const (
 	StateLapsed = "lapsed"
 )
 
-// Roles of a session.
+// The roles of a session.
 const (
 	RoleOwner = "owner"
 	RoleAgent = "agent"
 )
 
-// Session is one session of a wallet; all but the newest have ended.
+// Session is one session of a wallet. All but the newest have ended.
 type Session struct {
 	ID            int64
 	Account       wallet.Wallet
@@ -176,9 +175,9 @@ type Session struct {
 	State         string
 	DeviceSignKey string // proves the device; the owner's signing key for an owner
 	CreatedAt     int64
-	RenewedAt     int64 // when C came into force
+	RenewedAt     int64 // when C became the current token
 	ExpiresAt     int64
-	Used          bool // some call was made with it
+	Used          bool // a request was made with it
 	SeenEpoch     string
 	LastSeen      int64 // 0: never
 	Address       string
@@ -187,12 +186,12 @@ type Session struct {
 
 // Agent is one wallet of an account; the owner's own wallet is one too.
 type Agent struct {
-	Place          uint64 // among all, by age
+	Place          uint64 // its place among all agents, by age
 	Account        wallet.Wallet
 	Wallet         wallet.Wallet
 	Role           string
 	CreatedAt      int64
-	TornDownAt     int64 // 0: lives
+	TornDownAt     int64 // 0: it was not
 	Revision       uint64
 	Manifest       []byte // nil while Revision is 0 or the agent is torn down
 	Signature      []byte
@@ -203,7 +202,7 @@ type Agent struct {
 	KeychainState  string
 }
 
-// States of a pairing; open and denied ones live until ExpiresAt.
+// The states of a pairing. Open and denied ones are live until ExpiresAt.
 const (
 	PairingOpen     = "open"
 	PairingDenied   = "denied"
@@ -211,7 +210,7 @@ const (
 	PairingExpired  = "expired"
 )
 
-// Pairing is one request of a board.
+// Pairing is a pairing request of a board.
 type Pairing struct {
 	TokenSHA256 string
 	Lookup      string
@@ -221,10 +220,10 @@ type Pairing struct {
 	Address     string
 	OpenedAt    int64
 	ExpiresAt   int64
-	Resumed     int           // how often it was given its life again
+	Resumed     int           // how often its lifetime started again
 	Wants       wallet.Wallet // recover: the wallet that the request names, or zero
 	FoundBy     wallet.Wallet // the first account that looked it up
-	Account     wallet.Wallet // who decided
+	Account     wallet.Wallet // the account that decided
 	Wallet      wallet.Wallet // approved: the agent
 	Grant       []byte
 	GrantMAC    []byte

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Sweep does once what time does: it watches the clock, lets pairings and sessions
-// expire, and forgets what nobody needs any more.
+// Sweep does once what depends on time: it checks the clock, lets pairings and sessions expire, and
+// removes what is no longer needed.
 func (b *Broker) Sweep(ctx context.Context) error {
 	var changed []string
 	err := b.store.Update(ctx, func(tx Tx) error {
@@ -30,7 +30,7 @@ func (b *Broker) Sweep(ctx context.Context) error {
 			return err
 		}
 		for _, s := range sessions {
-			if _, err := b.settle(tx, s); err != nil {
+			if _, err := b.expire(tx, s); err != nil {
 				return err
 			}
 			changed = append(changed, s.Wallet.String())
@@ -48,7 +48,7 @@ func (b *Broker) Sweep(ctx context.Context) error {
 	return err
 }
 
-// How often Run sweeps. A sweep always writes, so it is the test whether that can be done.
+// How often Run sweeps. A sweep always writes, so it also tests whether that is possible.
 const (
 	sweepEvery    = time.Minute
 	writableEvery = 10 * time.Second // while nothing can be written
@@ -79,7 +79,7 @@ func (b *Broker) Run(ctx context.Context) {
 	}
 }
 
-// atStop writes what the budget held back: nobody would write it later.
+// atStop writes the rows that the budget held back, since they would be lost otherwise.
 func (b *Broker) atStop(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 	defer cancel()

@@ -9,9 +9,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/protocol"
 )
 
-// Sync answers an agent with its manifest as soon as it is another one than etag
-// names; known is false when nothing changed for the whole wait. The end of the
-// session answers at once too.
+// Sync returns an agent's manifest as soon as it differs from the one that etag names; known is
+// false if nothing changed during the whole wait. It also returns at once if the session ends.
 func (b *Broker) Sync(ctx context.Context, c Credentials, etag string, wait time.Duration) (out protocol.Sync, newETag string, known bool, err error) {
 	who, err := b.authenticate(ctx, c)
 	if err != nil {
@@ -32,7 +31,7 @@ func (b *Broker) Sync(ctx context.Context, c Credentials, etag string, wait time
 	return out, newETag, known, err
 }
 
-// etagOf names a manifest and, through it, every record that it lists.
+// etagOf identifies a manifest and, through it, every record that it lists.
 func etagOf(m protocol.SignedManifest) string {
 	sum := sha256.Sum256(append(append([]byte{}, m.Manifest...), m.Signature...))
 	return `"` + hex.EncodeToString(sum[:16]) + `"`

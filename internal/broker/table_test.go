@@ -14,7 +14,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 )
 
-// stage is an agent in one column of the table of design 3, with a token of each row.
+// stage is an agent in one column of the table in
+// docs/spec/architecture.md#sessions-at-the-broker, with a token of each row.
 type stage struct {
 	t       *testing.T
 	s       *brokertest.Server

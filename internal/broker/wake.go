@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// wake tells waiting requests of this process that something about a name (a
-// wallet, or the token hash of a pairing) changed.
+// wake tells waiting requests of this process that something about a name changed. A name is a
+// wallet, or the token hash of a pairing.
 type wake struct {
 	mu      sync.Mutex
 	waiting map[string]*waiters
@@ -20,8 +20,8 @@ type waiters struct {
 
 func newWake() *wake { return &wake{waiting: map[string]*waiters{}} }
 
-// maxWaiting is how many long polls wait for one name. A daemon or board has one, and for
-// a time those whose connections were cut without a sign.
+// maxWaiting is how many long polls may wait for one name. A daemon or board has one, and for some
+// time those whose connections broke without a sign.
 const (
 	maxWaiting   = 16
 	waitingRetry = 5 // seconds
@@ -35,8 +35,8 @@ func (w *wake) Full(name string) bool {
 	return g != nil && g.count >= maxWaiting
 }
 
-// Join must be called before the state is read; a change after that closes the channel.
-// The caller leaves with Leave, once.
+// Join must be called before the state is read; a change after that closes the channel. The caller
+// calls leave once.
 func (w *wake) Join(name string) (changed <-chan struct{}, leave func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -55,7 +55,7 @@ func (w *wake) Join(name string) (changed <-chan struct{}, leave func()) {
 	}
 }
 
-// Changed wakes everybody who waits for one of names.
+// Changed wakes all requests that wait for one of names.
 func (w *wake) Changed(names ...string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -67,14 +67,14 @@ func (w *wake) Changed(names ...string) {
 	}
 }
 
-// Waiting reports whether somebody waits for name.
+// Waiting reports whether a request waits for name.
 func (w *wake) Waiting(name string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.waiting[name] != nil
 }
 
-// Count is how many wait.
+// Count is how many requests wait.
 func (w *wake) Count() (n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -84,8 +84,8 @@ func (w *wake) Count() (n int) {
 	return n
 }
 
-// poll calls look until it reports an answer or an error, wait has passed (answered
-// is false), the caller is gone, or the broker stops. look runs at least once.
+// poll calls look until it returns an answer or an error, wait has passed (answered is false), the
+// client has closed the connection, or the broker stops. look runs at least once.
 func (b *Broker) poll(ctx context.Context, name string, wait time.Duration, look func() (answered bool, err error)) (bool, error) {
 	if wait > 0 && b.wake.Full(name) {
 		return false, slowDown("too many requests wait for the same", waitingRetry)
