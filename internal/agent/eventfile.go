@@ -69,7 +69,7 @@ func (r *reporter) keep(now time.Time, untaken, last bool) {
 		return
 	}
 	if n > 0 {
-		r.events.settle(now, true)
+		r.events.closeWindows(now, true)
 	}
 	events, n := r.events.all()
 	data, err := json.Marshal(eventFile{

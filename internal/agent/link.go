@@ -105,7 +105,7 @@ func (l *link) step(ctx context.Context) error {
 	}
 	l.cache.keep()
 	if l.unsure {
-		if err := l.settle(ctx); err != nil {
+		if err := l.resolveNext(ctx); err != nil {
 			return err
 		}
 	}

@@ -72,13 +72,13 @@ func (q *queue) add(a Access, now time.Time) (first bool) {
 	return first
 }
 
-// settle makes events of the windows that are over (all: of every one) and of what was
+// closeWindows makes events of the windows that are over (all: of every one) and of what was
 // lost. It returns when the next window ends (zero: none is open) and how many were lost.
-func (q *queue) settle(now time.Time, all bool) (next time.Time, lost int) {
+func (q *queue) closeWindows(now time.Time, all bool) (next time.Time, lost int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, t := range q.tallies {
-		end, n := t.settle(now, all)
+		end, n := t.closeWindows(now, all)
 		lost += n
 		if !end.IsZero() && (next.IsZero() || end.Before(next)) {
 			next = end

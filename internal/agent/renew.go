@@ -130,9 +130,9 @@ func (l *link) commit(ctx context.Context) error {
 	return nil
 }
 
-// settle finds out, after a crash or a lost answer, whether the slot's next token
+// resolveNext finds out, after a crash or a lost answer, whether the slot's next token
 // is the current one by now: it tries next, and otherwise keeps token.
-func (l *link) settle(ctx context.Context) error {
+func (l *link) resolveNext(ctx context.Context) error {
 	s, _ := l.slot.snapshot()
 	if s.Next.IsZero() {
 		l.unsure = false

@@ -103,7 +103,7 @@ func (r *reporter) run(ctx context.Context) {
 
 // turn sends what is due and returns when to look again.
 func (r *reporter) turn(ctx context.Context, now time.Time) time.Duration {
-	next, lost := r.events.settle(now, false)
+	next, lost := r.events.closeWindows(now, false)
 	if lost > 0 {
 		r.logger.Warn("events lost", "count", lost)
 	}
@@ -197,7 +197,7 @@ func (r *reporter) last(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	now := time.Now()
-	r.events.settle(now, true)
+	r.events.closeWindows(now, true)
 	if _, n := r.events.all(); n > 0 && r.view.state() == words.StateOnline {
 		if err := r.tell(ctx, now); err != nil {
 			r.logger.Warn("events not reported", "error", err)

@@ -60,7 +60,7 @@ func (l *link) tryNext(ctx context.Context) (done bool, err error) {
 	if s.Next.IsZero() || !l.unsure {
 		return false, nil
 	}
-	if err := l.settle(ctx); err != nil {
+	if err := l.resolveNext(ctx); err != nil {
 		return false, err
 	}
 	return l.slot.bearer().Equal(s.Next), nil

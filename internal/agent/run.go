@@ -149,7 +149,7 @@ func (l *loop) look(ctx context.Context, keychainChanged bool) error {
 	if l.slot.loaded() && l.slot.replaced() {
 		return l.loadAgain(ctx)
 	}
-	if keychainChanged || l.slot.unsettled() && time.Since(l.reconciled) >= reconcileEvery {
+	if keychainChanged || l.slot.needsReconcile() && time.Since(l.reconciled) >= reconcileEvery {
 		l.slot.reconcile(ctx)
 		l.reconciled = time.Now()
 	}
@@ -207,7 +207,7 @@ func (l *loop) arm() {
 		after = waitingRetry
 	case words.StateOnline:
 		after = replacedOnline
-		if l.slot.unsettled() {
+		if l.slot.needsReconcile() {
 			after = reconcileEvery
 		}
 	case words.StateRevoked:

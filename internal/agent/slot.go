@@ -27,7 +27,7 @@ const saveTime = 15 * time.Second
 // It owns the run lock, the connection to the session's broker and the generation of the
 // head that is known. It tells the view what callers may know, and never asks it. No
 // goroutine runs in it:
-//   - the main loop alone uses unread and calls load, unsettled, replaced and reconcile, and load
+//   - the main loop alone uses unread and calls load, needsReconcile, replaced and reconcile, and load
 //     only while no link runs;
 //   - the link alone calls save, reread, use and end;
 //   - any goroutine may call snapshot, bearer, connection, keeper and loaded at any time.
@@ -192,8 +192,8 @@ func (s *slot) replaced() bool {
 	return ok && e.Generation != s.head
 }
 
-// unsettled reports whether the keychain still has a step to take for this slot.
-func (s *slot) unsettled() bool {
+// needsReconcile reports whether the keychain still has a step to take for this slot.
+func (s *slot) needsReconcile() bool {
 	if s.keychain == nil || !s.loaded() {
 		return false
 	}

@@ -45,12 +45,12 @@ func newTally(most int, length time.Duration, n *naming) *tally {
 	return &tally{most: most, window: length, naming: n, open: map[Access]*window{}}
 }
 
-func (t *tally) add(a Access, now time.Time) (first, wake bool) {
-	t.result = a.Result
-	if t.naming != nil {
-		a = t.naming.name(a, now)
+func (ta *tally) add(a Access, now time.Time) (first, wake bool) {
+	ta.result = a.Result
+	if ta.naming != nil {
+		a = ta.naming.name(a, now)
 	}
-	w, ok := t.open[a]
+	w, ok := ta.open[a]
 	if ok && now.Before(w.until) {
 		if w.count++; w.count == 1 {
 			w.first = now.Unix()
@@ -58,32 +58,32 @@ func (t *tally) add(a Access, now time.Time) (first, wake bool) {
 		return false, w.count == 1 // the sender must be there when the window is over
 	}
 	if ok {
-		t.close(a, w)
+		ta.close(a, w)
 	}
-	if len(t.open) < t.most {
-		t.open[a] = &window{until: now.Add(t.window)}
+	if len(ta.open) < ta.most {
+		ta.open[a] = &window{until: now.Add(ta.window)}
 	}
-	t.push(a, now.Unix(), 1)
+	ta.push(a, now.Unix(), 1)
 	return true, true
 }
 
-func (t *tally) push(a Access, at int64, count int) {
-	if t.join(a, at, count, addWithin) {
+func (ta *tally) push(a Access, at int64, count int) {
+	if ta.join(a, at, count, addWithin) {
 		return
 	}
-	if len(t.due) >= t.most {
-		if t.join(a, at, count, 0) {
+	if len(ta.due) >= ta.most {
+		if ta.join(a, at, count, 0) {
 			return
 		}
-		t.dropOldest()
+		ta.dropOldest()
 	}
-	t.due = append(t.due, waiting{event: event(a, at, count), of: a})
+	ta.due = append(ta.due, waiting{event: event(a, at, count), of: a})
 }
 
 // join adds to an event of the same kind that was not sent yet; within 0: however old.
-func (t *tally) join(a Access, at int64, count int, within time.Duration) bool {
-	for i := len(t.due) - 1; i >= 0; i-- {
-		w := &t.due[i]
+func (ta *tally) join(a Access, at int64, count int, within time.Duration) bool {
+	for i := len(ta.due) - 1; i >= 0; i-- {
+		w := &ta.due[i]
 		if w.of != a || w.tried || w.event.Lost || within > 0 && at-w.event.Time >= int64(within/time.Second) {
 			continue
 		}
@@ -94,11 +94,11 @@ func (t *tally) join(a Access, at int64, count int, within time.Duration) bool {
 }
 
 // dropOldest leaves the row alone that says how many were lost.
-func (t *tally) dropOldest() {
-	for i, w := range t.due {
+func (ta *tally) dropOldest() {
+	for i, w := range ta.due {
 		if !w.event.Lost {
-			t.lost += w.event.Count
-			t.due = append(append([]waiting{}, t.due[:i]...), t.due[i+1:]...)
+			ta.lost += w.event.Count
+			ta.due = append(append([]waiting{}, ta.due[:i]...), ta.due[i+1:]...)
 			return
 		}
 	}
@@ -113,63 +113,63 @@ func event(a Access, at int64, count int) protocol.Event {
 	}
 }
 
-func (t *tally) close(a Access, w *window) {
-	delete(t.open, a)
+func (ta *tally) close(a Access, w *window) {
+	delete(ta.open, a)
 	if w.count > 0 {
-		t.push(a, w.first, w.count)
+		ta.push(a, w.first, w.count)
 	}
 }
 
-func (t *tally) settle(now time.Time, all bool) (next time.Time, lost int) {
-	for a, w := range t.open {
+func (ta *tally) closeWindows(now time.Time, all bool) (next time.Time, lost int) {
+	for a, w := range ta.open {
 		if all || !now.Before(w.until) {
-			t.close(a, w)
+			ta.close(a, w)
 		} else if w.count > 0 && (next.IsZero() || w.until.Before(next)) {
 			next = w.until
 		}
 	}
-	lost = t.lost
-	t.tellLost(now)
+	lost = ta.lost
+	ta.tellLost(now)
 	return next, lost
 }
 
 // tellLost makes an event of the number of what was lost, ahead of what is left; more than
 // one where the number is larger than an event may count.
-func (t *tally) tellLost(now time.Time) {
-	for i := range t.due {
-		if w := &t.due[i]; w.event.Lost && !w.tried {
-			n := min(t.lost, protocol.MaxEventCount-w.event.Count)
+func (ta *tally) tellLost(now time.Time) {
+	for i := range ta.due {
+		if w := &ta.due[i]; w.event.Lost && !w.tried {
+			n := min(ta.lost, protocol.MaxEventCount-w.event.Count)
 			w.event.Count += n
-			t.lost -= n
+			ta.lost -= n
 		}
 	}
-	for t.lost > 0 {
-		e := event(Access{Result: t.result}, now.Unix(), t.lost)
+	for ta.lost > 0 {
+		e := event(Access{Result: ta.result}, now.Unix(), ta.lost)
 		e.Lost = true
-		t.lost -= e.Count
-		t.due = append([]waiting{{event: e}}, t.due...)
+		ta.lost -= e.Count
+		ta.due = append([]waiting{{event: e}}, ta.due...)
 	}
 }
 
-func (t *tally) batch() []protocol.Event {
+func (ta *tally) batch() []protocol.Event {
 	out := []protocol.Event{}
-	for i := range t.due[:min(len(t.due), maxBatch)] {
-		t.due[i].tried = true
-		out = append(out, t.due[i].event)
+	for i := range ta.due[:min(len(ta.due), maxBatch)] {
+		ta.due[i].tried = true
+		out = append(out, ta.due[i].event)
 	}
 	return out
 }
 
-func (t *tally) sent(events []protocol.Event) {
+func (ta *tally) sent(events []protocol.Event) {
 	have := map[string]bool{}
 	for _, e := range events {
 		have[e.ID] = true
 	}
 	kept := []waiting{}
-	for _, w := range t.due {
+	for _, w := range ta.due {
 		if !have[w.event.ID] {
 			kept = append(kept, w)
 		}
 	}
-	t.due = kept
+	ta.due = kept
 }

@@ -8,14 +8,14 @@ type turn chan struct{}
 
 func newTurn() turn { return make(turn, 1) }
 
-func (t turn) take() { t <- struct{}{} }
+func (tu turn) take() { tu <- struct{}{} }
 
-func (t turn) give() { <-t }
+func (tu turn) give() { <-tu }
 
 // tryTake reports whether the turn was free, and is the caller's now.
-func (t turn) tryTake() bool {
+func (tu turn) tryTake() bool {
 	select {
-	case t <- struct{}{}:
+	case tu <- struct{}{}:
 		return true
 	default:
 		return false
