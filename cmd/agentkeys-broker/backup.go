@@ -17,11 +17,11 @@ import (
 	"github.com/agentkeys/agentkeys/internal/secret"
 )
 
-// takenTLSKey is the name of the TLS key in a backup: with it a broker that moved to
-// another machine is the same one to every board.
+// takenTLSKey is the name of the TLS key in a backup. With that key, a broker that moved to another
+// machine is the same broker to every board.
 const takenTLSKey = "tls_key"
 
-// errHoldsAccounts: a restore would take the place of accounts that are there.
+// errHoldsAccounts: a restore would replace existing accounts.
 var errHoldsAccounts = errors.New("the data directory holds accounts already, or a database that cannot be read")
 
 type backupCommand struct {
@@ -30,7 +30,7 @@ type backupCommand struct {
 	dataFlag
 }
 
-// Run writes a copy while a broker may serve; it changes nothing in the data directory.
+// Run writes a copy, also while a broker serves. It changes nothing in the data directory.
 func (c *backupCommand) Run(at *call) error {
 	err := c.run(at)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -76,7 +76,7 @@ type restoreCommand struct {
 	Replace bool `help:"Though DIR holds accounts; the database there is kept under another name."`
 }
 
-// Run puts a backup in place, in a new epoch, while no broker serves.
+// Run restores a backup, in a new epoch, while no broker serves.
 func (c *restoreCommand) Run(at *call) (err error) {
 	ctx := at.ctx
 	found, err := sqlite.Look(ctx, c.File)
@@ -130,8 +130,8 @@ func (r restore) run(ctx context.Context, replace bool) error {
 	return nil
 }
 
-// aside is the name under which the present database stays; empty: there is none, or
-// one without accounts. errHoldsAccounts: nobody said that it may be replaced.
+// aside is the name under which the current database is kept; empty: there is none, or one without
+// accounts. errHoldsAccounts: it has accounts, and replace is not set.
 func (r restore) aside(ctx context.Context, replace bool) (string, error) {
 	path := r.dir.Database()
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
@@ -157,7 +157,7 @@ func (r restore) aside(ctx context.Context, replace bool) (string, error) {
 	}
 }
 
-// bringKey writes the backup's TLS key where there is none; one that is there stays.
+// bringKey writes the backup's TLS key if there is none. An existing key is kept.
 func (r restore) bringKey() error {
 	text := r.found.Carried[takenTLSKey]
 	if text == "" {

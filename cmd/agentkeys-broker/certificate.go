@@ -24,27 +24,27 @@ var (
 	errNoFile   = errors.New("not a regular file")
 )
 
-// fingerprint tells what was read from other things that were read.
+// fingerprint identifies the content of the files that were read.
 type fingerprint [sha256.Size]byte
 
-// certificate is what the listener shows. It follows its files while the broker runs; what
-// cannot be used never takes the place of what is in use.
+// certificate is the certificate of the listener. It follows its files while the broker runs; a
+// certificate that cannot be used never replaces the one in use.
 type certificate struct {
-	read  func() (*tls.Certificate, fingerprint, error) // a nil certificate: the present one is still the one
+	read  func() (*tls.Certificate, fingerprint, error) // a nil certificate: the current one is still valid
 	files []any                                         // for the log
-	ends  bool                                          // it has a last day
+	ends  bool                                          // it has an expiry date
 	log   *slog.Logger
 
 	look sync.Mutex // one look at a time; guards failed
-	last string     // why the last look failed; empty: it did not
+	last string     // why the last look failed; empty: it succeeded
 
 	mu      sync.Mutex
 	shown   *tls.Certificate
 	taken   fingerprint
-	problem string // why what is in the files is not shown; empty: it is
+	problem string // why the content of the files is not used; empty: it is
 }
 
-// newCertificate reads it for the first time.
+// newCertificate reads the certificate for the first time.
 func newCertificate(c *certificate) (*certificate, error) {
 	var err error
 	if c.shown, c.taken, err = c.read(); err != nil {
@@ -53,7 +53,7 @@ func newCertificate(c *certificate) (*certificate, error) {
 	return c, nil
 }
 
-// fileCertificate is the pair of two PEM files.
+// fileCertificate is the certificate in two PEM files.
 func fileCertificate(cert, key string, log *slog.Logger) (*certificate, error) {
 	read := func() (*tls.Certificate, fingerprint, error) { return readPair(cert, key) }
 	return newCertificate(&certificate{read: read, log: log, ends: true, files: []any{"certificate", cert, "key", key}})
@@ -76,7 +76,7 @@ func readPair(cert, key string) (*tls.Certificate, fingerprint, error) {
 	return &pair, sha256.Sum256(append(append(chain, 0), private...)), nil
 }
 
-// readRegular reads nothing that a read would use up or wait for.
+// readRegular reads regular files only: reading a FIFO would block and consume its content.
 func readRegular(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -88,8 +88,8 @@ func readRegular(path string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// ownCertificate is made of the broker's own key. Boards know that key, so a file that
-// holds another one is never taken up by a broker that runs.
+// ownCertificate is made from the broker's own key. Boards recognise the broker by that key, so a
+// running broker never takes up a file with another key.
 func ownCertificate(dir datadir.Dir, host string, log *slog.Logger) (c *certificate, pin string, err error) {
 	key, err := dir.TLSKey()
 	if err != nil {
@@ -129,8 +129,8 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.shown, nil
 }
 
-// again looks at the files. A failure counts when it is met twice, or at once where a
-// person asked: a new certificate and its key are written one after the other.
+// again reads the files. A failure counts if it occurs twice, or at once if a person asked for the
+// reload: a new certificate and its key are written one after the other.
 func (c *certificate) again(asked bool) {
 	c.look.Lock()
 	defer c.look.Unlock()
@@ -156,7 +156,7 @@ func (c *certificate) again(asked bool) {
 	}
 }
 
-// watch looks again until ctx ends.
+// watch reads them regularly until ctx ends.
 func (c *certificate) watch(ctx context.Context) {
 	tick := time.NewTicker(certificateLook)
 	defer tick.Stop()
@@ -170,7 +170,7 @@ func (c *certificate) watch(ctx context.Context) {
 	}
 }
 
-// state is for the metrics; a nil certificate has none.
+// state is for the metrics. A nil certificate has none.
 func (c *certificate) state() metrics.Certificate {
 	if c == nil {
 		return metrics.Certificate{}

@@ -15,7 +15,7 @@ import (
 
 const name = "agentkeys-broker"
 
-// definition is this program on the command line.
+// definition describes this program's command line.
 func definition() cli.Program {
 	return cli.Program{
 		Name: name, Summary: "The self-hosted server of AgentKeys: accounts, pairing, sessions and sealed records.",
@@ -31,7 +31,7 @@ func definition() cli.Program {
 	}
 }
 
-// grammar is the commands; kong reads it.
+// grammar declares the commands for kong.
 type grammar struct {
 	JSON bool `name:"json" help:"Print JSON, errors too."`
 
@@ -44,17 +44,17 @@ type grammar struct {
 	Version    versionCommand    `cmd:"" help:"Say which build this is."`
 }
 
-// data is the directory that was named; empty for a command that takes none.
+// data is the data directory that was named; empty for a command without one.
 func (g grammar) data() string {
 	return cmp.Or(g.Serve.Data, g.Reload.Data, g.SetupToken.Data, g.Backup.Data, g.Restore.Data, g.Clock.Data)
 }
 
-// dataFlag is what every command works on.
+// dataFlag is the flag of the commands that work on a data directory.
 type dataFlag struct {
 	Data string `required:"" placeholder:"DIR" help:"Where the broker keeps everything."`
 }
 
-// call is one run of a command: where it may speak, and how it ends.
+// call is one run of a command: its streams, and how it ends.
 type call struct {
 	ctx     context.Context
 	args    []string // as typed, the program first
@@ -66,7 +66,7 @@ type call struct {
 
 type setupTokenCommand struct{ dataFlag }
 
-// Run writes the token and says where.
+// Run writes the token and prints the name of its file.
 func (c setupTokenCommand) Run(at *call) error {
 	path, err := newSetupToken(at.ctx, c.Data)
 	if err != nil {
@@ -82,12 +82,12 @@ type clockCommand struct {
 	Accept bool `required:"" help:"The clock is right."`
 }
 
-// Run makes the broker believe the clock.
+// Run accepts the clock.
 func (c clockCommand) Run(at *call) error { return acceptClock(at.ctx, c.Data) }
 
 type versionCommand struct{}
 
-// Run names the build.
+// Run prints the build.
 func (versionCommand) Run(at *call) error {
 	if cli.WantsJSON(at.args) {
 		return json.NewEncoder(at.stdout).Encode(map[string]string{"version": buildinfo.Version()})

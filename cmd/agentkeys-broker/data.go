@@ -16,13 +16,13 @@ import (
 	"github.com/agentkeys/agentkeys/internal/mounts"
 )
 
-// errNetwork: SQLite's write-ahead log shares memory between the programs that have the
-// database open, and its locks are only as good as the server's (sqlite.org/wal.html).
+// errNetwork: SQLite's write-ahead log needs shared memory between the programs that have the
+// database open, and locks that a network file system may not have (sqlite.org/wal.html).
 var errNetwork = errors.New("the database is not safe on another machine's files")
 
-// openData opens the data directory for what will write there, and makes it. First the
-// file system is tried: no account may be made that cannot be kept. warning is what a
-// person should know; empty: nothing.
+// openData opens the data directory for writing, and makes it. It tests the file system first,
+// because an account that cannot be kept must not be created. warning is for the person; empty: there
+// is none.
 func openData(path string) (dir datadir.Dir, warning string, err error) {
 	full, err := filepath.Abs(path)
 	if err != nil {
@@ -39,7 +39,7 @@ func openData(path string) (dir datadir.Dir, warning string, err error) {
 	case errors.Is(err, syscall.EROFS) && mountErr == nil:
 		return dir, "", fmt.Errorf("%s lies on %s: %w", full, m, syscall.EROFS)
 	case errors.Is(err, atomicfile.ErrUnfit), errors.Is(err, atomicfile.ErrNoDir), errors.Is(err, syscall.EROFS):
-		return dir, "", err // of a disk that is full the broker says more
+		return dir, "", err // for a full disk the broker gives more details
 	}
 	if dir, err = datadir.Open(path); err != nil {
 		return dir, "", err
@@ -50,8 +50,8 @@ func openData(path string) (dir datadir.Dir, warning string, err error) {
 	return dir, warning, nil
 }
 
-// mayMake refuses root to make path in another user's directory, where that user could
-// neither use it nor remove what is in it.
+// mayMake refuses to let root make path in another user's directory, because that user could neither
+// use it nor remove its content.
 func mayMake(path string) error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -65,7 +65,7 @@ func mayMake(path string) error {
 			continue
 		}
 		if err != nil {
-			return nil // making it will say why
+			return nil // making it reports the reason
 		}
 		if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 {
 			return othersData(parent, strconv.Itoa(int(st.Uid)))
@@ -74,14 +74,14 @@ func mayMake(path string) error {
 	}
 }
 
-// othersDir: root would leave something in another user's directory.
+// othersDir: root would make a file in another user's directory.
 type othersDir struct{ dir, user string }
 
 func (e *othersDir) Error() string {
 	return fmt.Sprintf("root would keep its own things in %s, which belongs to %s", e.dir, e.user)
 }
 
-// command is what that user types instead.
+// command is the command that that user types instead.
 func (e *othersDir) command(args []string) string {
 	words := []string{"sudo", "-u", e.user, filepath.Base(args[0])}
 	words = append(words, args[1:]...)

@@ -8,11 +8,11 @@ import (
 	"github.com/agentkeys/agentkeys/internal/broker/datadir"
 )
 
-// raiseEvery bounds how often the mark is written: a power cut may lose so much of it,
-// so a copy that is as young as that passes for the database itself.
+// raiseEvery is the shortest time between two writes of the mark. A power cut may lose that much of
+// it, so a copy that is at most that old is taken for the database itself.
 const raiseEvery = time.Second
 
-// keptMark is how far the database had come when it was last served; nil: not known.
+// keptMark is the progress of the database when it was last served; nil: not known.
 func keptMark(dir datadir.Dir) (*broker.Mark, error) {
 	h, err := dir.Highwater()
 	if h == nil || err != nil {
@@ -21,8 +21,8 @@ func keptMark(dir datadir.Dir) (*broker.Mark, error) {
 	return &broker.Mark{Epoch: h.Epoch, Changes: h.Changes}, nil
 }
 
-// raise keeps the mark where it moved. Only after the change itself is durable: a mark
-// that is ahead of its database would call it a copy.
+// raise writes the mark if it has changed, and only after the change itself is durable: with a mark
+// ahead of it the database would be taken for a copy.
 func (w *wired) raise(ctx context.Context) error {
 	mark, err := w.broker.Mark(ctx)
 	if err != nil || mark == w.mark {

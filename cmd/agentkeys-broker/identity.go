@@ -9,17 +9,17 @@ import (
 	"github.com/agentkeys/agentkeys/internal/broker/datadir"
 )
 
-// identity is how the listener is known to clients; the zero value speaks plain HTTP.
+// identity is how clients recognise the listener. The zero value is plain HTTP.
 type identity struct {
 	config *tls.Config
 	shown  *certificate
-	host   string // of the URL; empty: the address that is listened on
-	pin    string // of the URL; empty: an authority vouches
+	host   string // for the URL; empty: the address of the listener
+	pin    string // for the URL; empty: a certificate authority has signed the certificate
 
-	guessed bool // host is this machine's own idea of its name
+	guessed bool // host is the name that this machine has for itself
 }
 
-// loadIdentity reads the certificate that o names, or makes one of dir's own key.
+// loadIdentity reads the certificate that o names, or makes one from dir's own key.
 func loadIdentity(o options, dir datadir.Dir, log *slog.Logger) (identity, error) {
 	if !o.encrypted() {
 		return identity{}, nil
@@ -44,7 +44,7 @@ func loadIdentity(o options, dir datadir.Dir, log *slog.Logger) (identity, error
 	return id, nil
 }
 
-// url is what a client is given to reach the listener.
+// url is the URL by which clients reach the listener.
 func (id identity) url(at net.Addr) string {
 	if at.Network() == "unix" {
 		return "unix://" + at.String()
@@ -63,8 +63,8 @@ func (id identity) url(at net.Addr) string {
 	return shown
 }
 
-// noteAddresses names what may stand in the URL in the place of a name that the boards'
-// network does not know: with a pin any of them is good.
+// noteAddresses logs the addresses that may replace the name in the URL if the boards' network does
+// not know it. With a pin any of them can be used.
 func (id identity) noteAddresses(log *slog.Logger) {
 	if !id.guessed || id.pin == "" {
 		return

@@ -33,8 +33,8 @@ func socketPath(address string) (string, bool) {
 	return strings.TrimPrefix(path, "//"), ok
 }
 
-// listenUnix removes a socket that nobody answers on. It is open to every user of
-// the host, as a port on loopback is: the tokens decide.
+// listenUnix replaces a socket on which no process listens. Every user of the host may connect, as to
+// a port on loopback: access is decided by tokens.
 func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 	if err := removeStale(ctx, path); err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
@@ -49,8 +49,8 @@ func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 	return l, nil
 }
 
-// removeStale removes a socket whose program is gone, and nothing else: the path may be a
-// slip of the keyboard.
+// removeStale removes a socket whose program has ended, and nothing else, since the path may be
+// mistyped.
 func removeStale(ctx context.Context, path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -68,12 +68,12 @@ func removeStale(ctx context.Context, path string) error {
 		return errors.Join(fmt.Errorf("another program answers on %s", path), c.Close())
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return err // a queue that is full is no program that is gone
+		return err // with a full queue, for example, the program is still there
 	}
 	return os.Remove(path)
 }
 
-// checkAddress refuses what would send tokens in the clear over a network.
+// checkAddress refuses an address over which tokens would be sent unencrypted.
 func checkAddress(address string, tls, insecure bool) error {
 	if path, ok := socketPath(address); ok {
 		if !filepath.IsAbs(path) {
@@ -83,7 +83,7 @@ func checkAddress(address string, tls, insecure bool) error {
 	}
 	host, port, err := net.SplitHostPort(address)
 	if err == nil {
-		_, err = net.LookupPort("tcp", port) //nolint:noctx // a table of names, not the network
+		_, err = net.LookupPort("tcp", port) //nolint:noctx // a lookup in a table, not on the network
 	}
 	if err != nil || port == "" {
 		return cli.Usage(fmt.Sprintf("%q is not an address", address), "--listen 127.0.0.1:8420")

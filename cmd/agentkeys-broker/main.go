@@ -1,5 +1,5 @@
-// Command agentkeys-broker is the self-hosted server of AgentKeys: accounts,
-// pairing, sessions, manifests, sealed records and the audit trail.
+// Command agentkeys-broker is the self-hosted server of AgentKeys: it keeps accounts, pairings,
+// sessions, manifests, sealed records and the audit trail.
 package main
 
 import (

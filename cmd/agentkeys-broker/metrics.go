@@ -8,8 +8,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/supervise"
 )
 
-// metricsTask serves the metrics on their own address. The broker's work goes on without
-// them, so an address that is taken, or not there yet, is told once and tried again.
+// metricsTask serves the metrics on an address of their own. The broker works without them, so an
+// address that is taken, or not there yet, is reported once and tried again.
 func (s serving) metricsTask(address string) supervise.Task {
 	told := ""
 	return supervise.Optional{

@@ -11,7 +11,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/cli"
 )
 
-// serveFlags are the options of serve as they are typed. What may be left out is nil.
+// serveFlags are the options of serve as they are typed. An option that may be left out is nil then.
 type serveFlags struct {
 	dataFlag
 
@@ -45,12 +45,12 @@ func (o options) selfSigned() bool { return o.tls != "" }
 // encrypted reports whether the main listener speaks TLS.
 func (o options) encrypted() bool { return o.selfSigned() || o.cert != "" }
 
-// unsaid are the options of a start that names none.
+// unsaid are the options of a start without flags.
 func unsaid() options {
 	return options{listen: "127.0.0.1:8420", level: slog.LevelInfo, format: "text"}
 }
 
-// parseServe reads options that were noted by args, as by the broker that serves.
+// parseServe reads options that args wrote, for example those of the serving broker.
 func parseServe(args []string) (options, error) {
 	f, err := readFlags(args)
 	if err != nil {
@@ -69,7 +69,7 @@ func readFlags(args []string) (serveFlags, error) {
 	return g.Serve.serveFlags, err
 }
 
-// with is o after f, not checked: what f leaves out is as it was.
+// with is o changed by f, unchecked. What f leaves out is unchanged.
 func (o options) with(f serveFlags) (options, error) {
 	o.data = f.Data
 	set(&o.listen, f.Listen)
@@ -77,7 +77,7 @@ func (o options) with(f serveFlags) (options, error) {
 	set(&o.metrics, f.MetricsListen)
 	set(&o.insecure, f.InsecureHTTP)
 	set(&o.format, f.LogFormat)
-	if f.TLS != nil || f.TLSCert != nil || f.TLSKey != nil { // one kind of TLS takes the place of another
+	if f.TLS != nil || f.TLSCert != nil || f.TLSKey != nil { // one kind of TLS replaces the other
 		o.tls, o.cert, o.key = "", "", ""
 	}
 	set(&o.tls, f.TLS)
@@ -105,7 +105,7 @@ func set[T any](to *T, from *T) {
 	}
 }
 
-// absolute makes the names of files mean the same in another process.
+// absolute makes file names absolute, so that another process finds the same files.
 func (f *serveFlags) absolute() error {
 	for _, path := range []*string{f.TLSCert, f.TLSKey} {
 		if path == nil || *path == "" {
@@ -120,7 +120,7 @@ func (f *serveFlags) absolute() error {
 	return nil
 }
 
-// args are f as they are noted for another process.
+// args are the arguments for f, for another process.
 func (f serveFlags) args() []string {
 	list := []string{"--data", f.Data}
 	for _, flag := range []struct {

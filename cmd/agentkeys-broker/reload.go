@@ -15,7 +15,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/systemd/notify"
 )
 
-// errNotServing: there is nobody to reload; see notServing.
+// errNotServing: no broker serves the directory; see notServing.
 var errNotServing = errors.New("no broker serves this directory")
 
 // notServing names the directory. Is errNotServing.
@@ -29,7 +29,7 @@ func (e *notServing) Is(target error) bool { return target == errNotServing }
 // packageData is the directory of the package's unit.
 const packageData = "/var/lib/agentkeys-broker"
 
-// unitCommand is what does verb to the broker of data: to the package's unit, or by hand.
+// unitCommand is the command that does verb for the broker of data: for the package's unit, or byHand.
 func unitCommand(verb, data, byHand string) string {
 	if filepath.Clean(data) == packageData {
 		return "sudo systemctl " + verb + " agentkeys-broker"
@@ -39,8 +39,8 @@ func unitCommand(verb, data, byHand string) string {
 
 type reloadCommand struct{ serveFlags }
 
-// Run gives the options that it is called with to the broker that serves the directory.
-// systemd reads EnvironmentFile= anew for it, which a running process cannot.
+// Run passes its options to the broker that serves the directory. systemd has read EnvironmentFile=
+// again for this command, which a running process cannot do.
 func (c *reloadCommand) Run(*call) error {
 	if err := c.absolute(); err != nil {
 		return err
@@ -98,7 +98,7 @@ func checkReload(dir datadir.Dir, given options, f serveFlags) error {
 	return after.checkFiles(dir)
 }
 
-// checkFiles reports why a broker would not take up the certificate.
+// checkFiles reports why a broker would refuse the certificate.
 func (o options) checkFiles(dir datadir.Dir) error {
 	if o.cert != "" {
 		if _, _, err := readPair(o.cert, o.key); err != nil {
@@ -116,7 +116,7 @@ func (o options) checkFiles(dir datadir.Dir) error {
 	return err
 }
 
-// reloader does on SIGHUP what takes no restart.
+// reloader applies on SIGHUP the changes that need no restart.
 type reloader struct {
 	dir      datadir.Dir
 	started  options
@@ -144,8 +144,8 @@ func (r *reloader) run(ctx context.Context, hups <-chan os.Signal) {
 	}
 }
 
-// takeOptions takes the log level of the options that `reload` left, and names what
-// takes a restart.
+// takeOptions applies the log level of the options that `reload` wrote, and logs the options that
+// need a restart.
 func (r *reloader) takeOptions() {
 	args, err := r.dir.Options()
 	if args == nil && err == nil {
@@ -180,7 +180,7 @@ func (r *reloader) takeOptions() {
 	}
 }
 
-// fixed are the options that a running broker does not change.
+// fixed are the options that a running broker cannot change.
 func (o options) fixed() map[string]string {
 	return map[string]string{
 		"--listen": o.listen, "--metrics-listen": o.metrics, "--tls": o.tls, "--tls-cert": o.cert, "--tls-key": o.key,

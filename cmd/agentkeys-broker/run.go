@@ -25,7 +25,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// run is the whole program; env is not read but by systemd's notification.
+// run is the whole program. env is read only for systemd's notification socket.
 func run(ctx context.Context, args, env []string, _ io.Reader, stdout, stderr io.Writer) int {
 	stdio.SurvivePipes()
 	hangups := supervise.CatchHangups()
@@ -55,8 +55,8 @@ func parseAndRun(at *call) error {
 	return hintDisk(parsed.Run(at), g.data())
 }
 
-// hintDisk adds the command for the disk of the data directory, if err says that it is read
-// only or full. A file that err names may be on another disk.
+// hintDisk adds the command for the disk of the data directory if err says that it is read-only or
+// full. A file that err names may be on another disk.
 func hintDisk(err error, data string) error {
 	cause, path := err, data
 	var at *fs.PathError
@@ -77,7 +77,7 @@ func hintDisk(err error, data string) error {
 	return err
 }
 
-// failureOf is how err is told; args are what was typed.
+// failureOf is the exit code, code and hint for an error; args are what was typed.
 func failureOf(err error, args []string) *cli.Failure {
 	f := cli.Classify(err, rules())
 	var others *othersDir
@@ -97,7 +97,7 @@ func failureOf(err error, args []string) *cli.Failure {
 	return f
 }
 
-// rules are tried from the top.
+// rules are tried in order.
 func rules() []cli.Rule {
 	fault := func(is error, code, hint string) cli.Rule {
 		return cli.On(is, words.ExitFault, code, hint)

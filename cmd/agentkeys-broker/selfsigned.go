@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// pinOf is how a URL names a key: the SHA-256 of its SubjectPublicKeyInfo (RFC 7469).
+// pinOf is the pin of a key in a URL: the SHA-256 of its SubjectPublicKeyInfo (RFC 7469).
 func pinOf(key crypto.Signer) (string, error) {
 	der, err := x509.MarshalPKIXPublicKey(key.Public())
 	if err != nil {
@@ -24,9 +24,9 @@ func pinOf(key crypto.Signer) (string, error) {
 	return "spki-sha256-" + base64.RawURLEncoding.EncodeToString(sum[:]), nil
 }
 
-// selfSigned makes a certificate for key. Clients look at the key alone, so it is made
-// anew at each start, needs no clock, and never has to be renewed. The host is in it
-// for other programs' sake.
+// selfSigned makes a certificate for key. Clients check the key alone, so the certificate is made
+// again at each start, does not depend on the clock, and never has to be renewed. It has the host for
+// other programs.
 func selfSigned(key crypto.Signer, host string) (tls.Certificate, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
@@ -35,7 +35,7 @@ func selfSigned(key crypto.Signer, host string) (tls.Certificate, error) {
 	template := &x509.Certificate{
 		SerialNumber: serial, Subject: pkix.Name{CommonName: "agentkeys-broker"},
 		NotBefore:   time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC),
-		NotAfter:    time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), // RFC 5280, 4.1.2.5: no end that is known
+		NotAfter:    time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), // RFC 5280, 4.1.2.5: no expiry
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}

@@ -18,8 +18,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/systemd/notify"
 )
 
-// Time limits of the listener. A long poll takes 50 s at most; a slow reader of its answer
-// gets as long again.
+// Time limits of the listener. A long poll takes 50 s at most; a client that reads its answer slowly
+// gets the same time again.
 const (
 	headerTimeout = 10 * time.Second
 	bodyTimeout   = 100 * time.Second
@@ -43,7 +43,7 @@ func (o options) check() error {
 	return checkAddress(o.listen, o.encrypted(), o.insecure)
 }
 
-// forMetrics makes a mistake in --listen one in --metrics-listen.
+// forMetrics turns a mistake in --listen into one in --metrics-listen.
 func forMetrics(err error) error {
 	if f := (*cli.Failure)(nil); errors.As(err, &f) {
 		hint := strings.NewReplacer("--listen", "--metrics-listen", ":8420", ":9480", "/http.sock", "/metrics.sock")
@@ -71,7 +71,7 @@ func (o options) checkTLS() error {
 	return nil
 }
 
-// logger writes as o says; the level may change later.
+// logger writes as o says. The level may change later.
 func (o options) logger(w io.Writer) (*slog.Logger, *slog.LevelVar) {
 	level := &slog.LevelVar{}
 	level.Set(o.level)
@@ -84,10 +84,10 @@ func (o options) logger(w io.Writer) (*slog.Logger, *slog.LevelVar) {
 
 type serveCommand struct{ serveFlags }
 
-// Run is the broker until the context ends. Its only line on standard output is
-// `listening on URL`, once the broker answers there.
+// Run runs the broker until the context ends. Its only line on standard output is `listening on URL`,
+// once the broker answers there.
 func (c *serveCommand) Run(at *call) error {
-	ctx, stdout := at.ctx, at.stdout.Raw() // it serves on without a reader
+	ctx, stdout := at.ctx, at.stdout.Raw() // the broker serves also if standard output is closed
 	if err := c.absolute(); err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (c *serveCommand) Run(at *call) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	lines := stdio.NewLog(at.stderr) // a reader that hangs keeps no request waiting
+	lines := stdio.NewLog(at.stderr) // so that a log reader that hangs does not block requests
 	defer lines.Close()
 	log, level := o.logger(lines)
 	w, err := wire(ctx, o, c.args(), log)
@@ -124,7 +124,7 @@ func (c *serveCommand) Run(at *call) error {
 	return s.run(ctx, o.metrics, func() { fmt.Fprintln(stdout, "listening on", main.url) })
 }
 
-// serving is a broker with everything that runs beside it.
+// serving is a broker with everything that runs together with it.
 type serving struct {
 	*wired
 	main     *server
@@ -132,24 +132,24 @@ type serving struct {
 	hups     <-chan os.Signal
 }
 
-// run serves until ctx ends or the main listener fails, then ends the long polls and
-// gives the rest 5 s. metrics is the address of the metrics, or empty.
+// run serves until ctx ends or the main listener fails. Then it ends the long polls and gives other
+// requests 5 s. metrics is the address of the metrics, or empty.
 func (s serving) run(ctx context.Context, metrics string, ready func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	failed := make(chan error, 1)
-	var beside sync.WaitGroup
-	beside.Go(func() { failed <- s.main.until(ctx) })
-	beside.Go(func() { s.wired.run(ctx) })
+	var background sync.WaitGroup
+	background.Go(func() { failed <- s.main.until(ctx) })
+	background.Go(func() { s.wired.run(ctx) })
 	if metrics != "" {
-		beside.Go(func() { _ = s.metricsTask(metrics).Run(ctx) }) // its failures are told, never returned
+		background.Go(func() { _ = s.metricsTask(metrics).Run(ctx) }) // its failures are told, never returned
 	}
 	if s.identity.shown != nil {
-		beside.Go(func() { s.identity.shown.watch(ctx) })
+		background.Go(func() { s.identity.shown.watch(ctx) })
 	}
 	ready()
 	s.notifier.Ready()
-	beside.Go(func() { s.reloader.run(ctx, s.hups) })
+	background.Go(func() { s.reloader.run(ctx, s.hups) })
 	var err error
 	select {
 	case <-ctx.Done():
@@ -159,7 +159,7 @@ func (s serving) run(ctx context.Context, metrics string, ready func()) error {
 	s.notifier.Stopping()
 	s.broker.Close()
 	cancel()
-	beside.Wait()
+	background.Wait()
 	return err
 }
 
@@ -175,8 +175,8 @@ func lookup(env []string) func(string) string {
 	}
 }
 
-// maxStreams is how many requests one connection of HTTP/2 has at a time: a daemon has a
-// long poll and a few more.
+// maxStreams is how many requests one HTTP/2 connection has at the same time: a daemon has a long poll
+// and a few more.
 const maxStreams = 16
 
 func httpServer(h http.Handler, log *slog.Logger) *http.Server {

@@ -20,7 +20,7 @@ type server struct {
 	url      string
 }
 
-// newServer opens the address.
+// newServer opens the address and makes the server.
 func newServer(
 	ctx context.Context, address string, id identity, h http.Handler, strangers *httpapi.Connections, log *slog.Logger,
 ) (*server, error) {
@@ -33,8 +33,8 @@ func newServer(
 	return s, nil
 }
 
-// maxStrangers is how many connections those may have who showed no good token yet: some
-// 40 KiB each with TLS, and no more than a quarter of the file descriptors.
+// maxStrangers is how many connections clients may have that have shown no good token yet: each takes
+// about 40 KiB with TLS, and together they take at most a quarter of the file descriptors.
 func maxStrangers() int {
 	const most = 2048
 	var files unix.Rlimit
@@ -44,7 +44,7 @@ func maxStrangers() int {
 	return int(min(most, files.Cur/4))
 }
 
-// until answers until ctx ends, and then gives answers that are under way 5 s.
+// until serves until ctx ends, and then gives requests in progress 5 s.
 func (s *server) until(ctx context.Context) error {
 	failed := make(chan error, 1)
 	go func() { failed <- s.serve() }()
@@ -61,7 +61,7 @@ func (s *server) until(ctx context.Context) error {
 	return nil
 }
 
-// serve answers until Shutdown; nil then.
+// serve serves until Shutdown, and then returns nil.
 func (s *server) serve() error {
 	var err error
 	if s.http.TLSConfig != nil {

@@ -13,8 +13,7 @@ import (
 
 var hostPattern = regexp.MustCompile(`\A[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\z`)
 
-// checkHost accepts what may stand in a URL for a machine: a name or an address,
-// without port.
+// checkHost accepts a name or an address without port, as the host in a URL.
 func checkHost(host string) error {
 	ok := hostPattern.MatchString(host)
 	if a, err := netip.ParseAddr(host); err == nil {
@@ -26,8 +25,8 @@ func checkHost(host string) error {
 	return nil
 }
 
-// urlHost is the host that other machines are given: what the person named, else what
-// was listened on, else, where that is every address, this machine's name: guessed.
+// urlHost is the host for other machines: what the person named, else the address of the listener,
+// else, if that is every address, the name of this machine, which is guessed.
 func urlHost(named, address string) (host string, guessed bool, err error) {
 	if named != "" {
 		return named, false, nil
@@ -44,7 +43,7 @@ func urlHost(named, address string) (host string, guessed bool, err error) {
 	return "", false, cli.Usage("this machine has no name that others could use", "--url-host NAME")
 }
 
-// addresses are this machine's own, for a network that does not know its name.
+// addresses are the addresses of this machine, for a network that does not know its name.
 func addresses() ([]string, error) {
 	all, err := net.InterfaceAddrs()
 	if err != nil {

@@ -19,18 +19,18 @@ import (
 	"github.com/agentkeys/agentkeys/internal/systemd/notify"
 )
 
-// wired is the broker with its adapters; this file alone knows them all.
+// wired is the broker with its adapters. Only this file knows them all.
 type wired struct {
 	dir      datadir.Dir
 	unlock   func() error
 	identity identity
-	mark     broker.Mark // that is kept
-	behind   bool        // it could not be kept, and that was said
+	mark     broker.Mark // the mark that was written
+	behind   bool        // writing it failed, which was logged
 	store    *sqlite.Store
 	broker   *broker.Broker
 	api      http.Handler
 	metrics  http.Handler
-	notifier *notify.Notifier // of who serves
+	notifier *notify.Notifier // for `serve`
 	log      *slog.Logger
 }
 
@@ -46,14 +46,14 @@ func wire(ctx context.Context, o options, args []string, log *slog.Logger) (*wir
 	if err != nil {
 		return nil, err
 	}
-	if err := dir.RemoveOptions(); err != nil { // those of the start are newer
+	if err := dir.RemoveOptions(); err != nil { // the options of the start are newer
 		return nil, errors.Join(err, unlock())
 	}
 	w := &wired{dir: dir, unlock: unlock, log: log}
 	if w.identity, err = loadIdentity(o, dir, log); err != nil {
 		return nil, errors.Join(err, unlock())
 	}
-	if err := dir.WriteServed(args); err != nil { // a full disk ends no broker
+	if err := dir.WriteServed(args); err != nil { // a full disk does not end the broker
 		log.Warn("agentkeys-broker reload cannot check the files of the certificate", "error", err)
 	}
 	kept, err := keptMark(dir)
@@ -106,7 +106,7 @@ func (w *wired) close() error {
 	return errors.Join(w.raise(context.Background()), w.store.Close(), w.unlock())
 }
 
-// run sweeps and tidies every minute, and raises the mark, until ctx ends.
+// run sweeps and tidies every minute, and writes the mark, until ctx ends.
 func (w *wired) run(ctx context.Context) {
 	done := make(chan struct{})
 	go func() { defer close(done); w.broker.Run(ctx) }()
@@ -129,7 +129,7 @@ func (w *wired) run(ctx context.Context) {
 	<-done
 }
 
-// setup makes sure that a broker without an account has a living set-up token.
+// setup makes sure that a broker without an account has a valid set-up token.
 func (w *wired) setup(ctx context.Context) error {
 	token, err := w.dir.SetupToken()
 	if err != nil {
@@ -161,7 +161,7 @@ func (w *wired) setup(ctx context.Context) error {
 	return nil
 }
 
-// tidySetup removes the file of a set-up token that was used or is too old.
+// tidySetup removes the file of a set-up token that was used or has expired.
 func (w *wired) tidySetup(ctx context.Context) {
 	token, err := w.dir.SetupToken()
 	if err == nil && token.IsZero() {
@@ -187,7 +187,7 @@ func issue(ctx context.Context, dir datadir.Dir, b *broker.Broker) error {
 	return dir.WriteSetupToken(token)
 }
 
-// newSetupToken serves `setup-token`; a broker may run on the directory.
+// newSetupToken implements `setup-token`, also while a broker runs on the directory.
 func newSetupToken(ctx context.Context, data string) (path string, err error) {
 	err = withBroker(ctx, data, func(dir datadir.Dir, b *broker.Broker) error {
 		path = dir.SetupPath()
@@ -196,7 +196,7 @@ func newSetupToken(ctx context.Context, data string) (path string, err error) {
 	return path, err
 }
 
-// acceptClock serves `clock --accept`; a broker may run on the directory.
+// acceptClock implements `clock --accept`, also while a broker runs on the directory.
 func acceptClock(ctx context.Context, data string) error {
 	return withBroker(ctx, data, func(_ datadir.Dir, b *broker.Broker) error { return b.AcceptClock(ctx) })
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// announcer says the steps of a pairing: JSON lines for scripts, else sentences.
+// announcer reports the steps of a pairing: JSON lines for scripts, else sentences.
 type announcer struct{ p *program }
 
 func (p *program) announcer() announcer { return announcer{p} }
@@ -25,7 +25,7 @@ type codeEvent struct {
 	Event     string `json:"event"` // pair_code
 	Code      string `json:"code"`
 	ExpiresIn int64  `json:"expires_in"` // seconds
-	// Warnings are what a person should know before the owner is asked.
+	// Warnings are what a person should know before the owner is asked for approval.
 	Warnings []string `json:"warnings,omitempty"`
 }
 
@@ -37,7 +37,7 @@ type pairedEvent struct {
 	Scope          []string `json:"scope"` // null: all
 	StorageBackend string   `json:"storage_backend"`
 	RunAs          string   `json:"run_as,omitempty"`    // the package's unit will run as this user
-	Lingering      *bool    `json:"lingering,omitempty"` // of RunAs, where that is a desktop user
+	Lingering      *bool    `json:"lingering,omitempty"` // of RunAs, if that is a desktop user
 }
 
 type failedEvent struct {
@@ -46,8 +46,8 @@ type failedEvent struct {
 	Message string `json:"message"`
 }
 
-// warn says what a person should know before the owner is asked. In JSON it goes with the
-// code, which is the first event of a pairing.
+// warn reports what a person should know before the owner is asked for approval. In JSON it is part
+// of the first event of a pairing, which has the code.
 func (a announcer) warn(text string) {
 	if a.p.flags.JSON {
 		a.p.warnings = append(a.p.warnings, text)
@@ -56,14 +56,14 @@ func (a announcer) warn(text string) {
 	_, _ = fmt.Fprintf(a.p.stderr, "%s: warning: %s\n", name, text)
 }
 
-// code shows what the owner types. An error: it was not shown, and waiting is in vain.
+// code shows what the owner types. An error: it was not shown, so waiting is useless.
 func (a announcer) code(c pairing.Code, life time.Duration) error {
 	if a.p.flags.JSON {
-		_ = a.p.writeJSON(codeEvent{"pair_code", c.Show(), int64(life / time.Second), a.p.warnings}) // plain fields: cannot fail
+		_ = a.p.writeJSON(codeEvent{"pair_code", c.Show(), int64(life / time.Second), a.p.warnings}) // its fields can always be encoded
 		return a.p.stdout.Err()
 	}
 	a.p.printf("The owner approves this machine with\n\n    agentkeys approve %s\n\n", c.Show())
-	shown := a.p.stdout.Err() // what follows may get lost: the code is there
+	shown := a.p.stdout.Err() // the code was shown; a later output error does not matter
 	if cli.IsTerminal(a.p.stdout.Raw()) {
 		a.p.printf("%s\n", qrBlocks(c.Show()))
 	}
@@ -71,7 +71,7 @@ func (a announcer) code(c pairing.Code, life time.Duration) error {
 	return shown
 }
 
-// paired says what came of it and what to type next. u may be nil: no unit is known.
+// paired reports the result and what to type next. u may be nil: no unit is known.
 func (a announcer) paired(out enroll.Paired, u *unit) {
 	defer func() {
 		if a.p.stdout.Err() != nil {
@@ -86,7 +86,7 @@ func (a announcer) paired(out enroll.Paired, u *unit) {
 		if u != nil {
 			e.RunAs, e.Lingering = u.runsAs(out.Wallet), u.lingering(out.Wallet)
 		}
-		_ = a.p.writeJSON(e) // plain fields: cannot fail
+		_ = a.p.writeJSON(e) // its fields can always be encoded
 		return
 	}
 	a.p.printf("Paired as %s\n  owner    %s\n  scope    %s\n  session  %s, in the %s\n",
@@ -110,7 +110,7 @@ func (a announcer) paired(out enroll.Paired, u *unit) {
 	}
 }
 
-// unit says whom the unit runs as, and what that means for the wallet.
+// unit reports as which user the unit runs, and what that means for the wallet.
 func (a announcer) unit(w wallet.Wallet, u *unit) {
 	user := u.runsAs(w)
 	a.p.printf("  runs as  %s\n", user)
@@ -126,13 +126,13 @@ func (a announcer) unit(w wallet.Wallet, u *unit) {
 	}
 }
 
-// userUnit reports whether the package's unit for login sessions would find the slot.
+// userUnit reports whether the package's user unit would find the slot.
 func (a announcer) userUnit() bool {
 	machine := systemd.Machine{}
 	return os.Geteuid() != 0 && a.p.getenv("AGENTKEYS_HOME") == "" && machine.Running() && machine.UserInstalled()
 }
 
-// runs reports whether a daemon of this wallet answers: a recovery beside it is seen there.
+// runs reports whether a daemon of this wallet answers. Such a daemon takes up a recovery by itself.
 func (a announcer) runs(out enroll.Paired) bool {
 	home, err := a.p.home()
 	if err != nil {
@@ -152,19 +152,19 @@ func scopeList(s scope.Scope) []string {
 
 func (a announcer) failed(f *cli.Failure) {
 	if a.p.flags.JSON {
-		_ = a.p.writeJSON(failedEvent{"failed", f.Code, f.Error()}) // plain fields: cannot fail
+		_ = a.p.writeJSON(failedEvent{"failed", f.Code, f.Error()}) // its fields can always be encoded
 	}
 }
 
-// qrBlocks draws a QR code with half blocks: two rows of modules a line, dark
-// modules blank, so that it reads on a dark terminal.
+// qrBlocks draws a QR code with half blocks: two rows of modules on each line. Dark modules are blank,
+// so that it can be scanned from a dark terminal.
 func qrBlocks(text string) string {
 	code, err := qr.Encode(text, qr.M)
 	if err != nil {
 		return ""
 	}
 	const quiet = 2
-	light := func(x, y int) bool { return !code.Black(x, y) } // outside the code: light
+	light := func(x, y int) bool { return !code.Black(x, y) } // light also outside of the code
 	out := ""
 	for y := -quiet; y < code.Size+quiet; y += 2 {
 		for x := -quiet; x < code.Size+quiet; x++ {

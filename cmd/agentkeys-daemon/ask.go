@@ -20,15 +20,15 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// codeDaemonAway: a daemon runs, and it does not answer.
+// codeDaemonAway: a daemon runs and does not answer.
 const codeDaemonAway = "daemon_away"
 
-// askTime bounds what one daemon costs a `status` of all.
+// askTime is how long one daemon may delay a `status` of all.
 const askTime = 5 * time.Second
 
 var errOtherWallet = errors.New("it answers for another wallet")
 
-// ask is what the daemon of w at path says, and whether it can serve.
+// ask is the status that the daemon of w at path reports, and whether it can serve.
 func ask(ctx context.Context, path string, w wallet.Wallet) (st protocol.Status, ready bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
@@ -43,7 +43,7 @@ func ask(ctx context.Context, path string, w wallet.Wallet) (st protocol.Status,
 	return st, ready, err
 }
 
-// silent tells of a daemon that gave no status. One that refused says why itself.
+// silent describes a daemon that gave no status. For a daemon that refused, it has its reason.
 func silent(path string, w wallet.Wallet, err error) (exit int, st protocol.Status) {
 	f := failureOf(err)
 	var away *localclient.UnreachableError
@@ -64,8 +64,8 @@ func silent(path string, w wallet.Wallet, err error) (exit int, st protocol.Stat
 	return f.Exit, failed(w, words.StateNoAnswer, f)
 }
 
-// failed is the status of an instance of which only f is known: where its session lies
-// was not looked at.
+// failed is the status of an instance of which only f is known. Where its session is stored was not
+// examined.
 func failed(w wallet.Wallet, state words.State, f *cli.Failure) protocol.Status {
 	return protocol.Status{
 		Wallet: w, State: state, Sync: protocol.StatusSync{AgeSeconds: -1},
@@ -74,14 +74,14 @@ func failed(w wallet.Wallet, state words.State, f *cli.Failure) protocol.Status 
 	}
 }
 
-// closedSocket is the first agent.sock of dirs that this user may not look at or connect
-// to; empty: there is none.
+// closedSocket is the first agent.sock of dirs that this user may not look at or connect to; empty:
+// there is none.
 func closedSocket(dirs []string) string {
 	for _, dir := range dirs {
 		path := filepath.Join(dir, words.AgentSocket)
 		conn, err := (&net.Dialer{Timeout: askTime}).Dial("unix", path)
 		if err == nil {
-			_ = conn.Close() // it has begun to listen
+			_ = conn.Close() // it listens now
 		}
 		if errors.Is(err, fs.ErrPermission) {
 			return path

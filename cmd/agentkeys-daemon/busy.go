@@ -15,14 +15,14 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// holder finds the daemon of w that runs.
+// holder finds the running daemon of w.
 func (p *program) holder(s *store.Store, w wallet.Wallet) holder.Holder {
 	path, _ := paths.FindSocket(p.getenv, s.Home(), w)
 	return checkup.Holder(path, s.RunLock(session.DaemonID(w)), w)
 }
 
-// busy is the failure of a command that a daemon of w keeps from its slot. The command
-// that ends that daemon is the one for how it was started.
+// busy is the failure of a command because a daemon of w holds the slot. The command in its hint that
+// ends the daemon depends on how it was started.
 func (p *program) busy(s *store.Store, w wallet.Wallet, err error) error {
 	h := p.holder(s, w)
 	if h.Seen() {

@@ -14,7 +14,7 @@ import (
 
 const name = "agentkeys-daemon"
 
-// definition is this program on the command line.
+// definition describes this program's command line.
 func definition() cli.Program {
 	return cli.Program{
 		Name: name, Summary: "The daemon of one AgentKeys agent: it keeps the agent's session and serves its credentials.",
@@ -32,7 +32,7 @@ func definition() cli.Program {
 	}
 }
 
-// grammar is the commands; kong reads it.
+// grammar declares the commands for kong.
 type grammar struct {
 	globals
 
@@ -47,8 +47,8 @@ type grammar struct {
 	Version versionCommand `cmd:"" help:"Say which build this is."`
 }
 
-// globals are the flags of every command. Those that are settings are checked with the
-// files and variables; nil: not given.
+// globals are the flags of every command. Those that are settings are checked together with the files
+// and variables; nil: the flag was not given.
 type globals struct {
 	JSON        bool `name:"json" help:"Print JSON, and errors as one JSON object on standard error."`
 	PrintConfig bool `help:"Print each setting and where it came from, and end."`
@@ -63,7 +63,7 @@ type globals struct {
 	LogFormat       *string `placeholder:"FORMAT" help:"text or json."`
 }
 
-// given are the settings that flags gave, by settings key.
+// given are the settings that were given by flags, by their keys.
 func (g globals) given() map[string]string {
 	found := map[string]string{}
 	for key, value := range map[string]*string{
@@ -77,17 +77,17 @@ func (g globals) given() map[string]string {
 	return found
 }
 
-// walletFlag names the agent that a command is about.
+// walletFlag is the flag of a command for one agent.
 type walletFlag struct {
 	Wallet string `placeholder:"0x.." help:"The agent."`
 }
 
-// walletsFlag is for a command that is about all of them where none is named.
+// walletsFlag is the flag of a command for one agent, or for all if none is named.
 type walletsFlag struct {
 	Wallet string `placeholder:"0x.." help:"The agent; all of this machine where none is named."`
 }
 
-// parseAndRun finds the command and runs it. What a person typed wrongly is a Failure.
+// parseAndRun finds the command and runs it. A mistake in what was typed is a Failure.
 func (p *program) parseAndRun(ctx context.Context, args []string) error {
 	var g grammar
 	parsed, err := p.parse(&g, args[min(1, len(args)):])
@@ -102,7 +102,7 @@ func (p *program) parseAndRun(ctx context.Context, args []string) error {
 	return parsed.Run(p)
 }
 
-// parse reads args. --print-config alone is that of run.
+// parse reads args. --print-config without a command is that of run.
 func (p *program) parse(g *grammar, args []string) (*kong.Context, error) {
 	parsed, err := definition().Parse(g, args, p.stdout, p.stderr)
 	if err == nil || !errors.Is(err, cli.ErrNoCommand) {
@@ -118,7 +118,7 @@ func (p *program) parse(g *grammar, args []string) (*kong.Context, error) {
 
 type versionCommand struct{}
 
-// Run names the build.
+// Run prints the build.
 func (versionCommand) Run(p *program) error {
 	if p.flags.JSON {
 		return p.writeJSON(map[string]string{"version": buildinfo.Version()})

@@ -12,7 +12,7 @@ import (
 
 type doctorCommand struct{ walletsFlag }
 
-// Run says what is wrong and what mends it. 1: something fails.
+// Run reports what is wrong and the commands that correct it. It exits with 1 if a check fails.
 func (c *doctorCommand) Run(ctx context.Context, p *program) error {
 	var id session.ID
 	if c.Wallet != "" {

@@ -11,8 +11,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// ended is what the slot of w remembers of its session's end at the broker that a daemon
-// would work with; nil where it remembers none or cannot be read without the keychain.
+// ended is the end of its session that the slot of w remembers, for the broker that a daemon would
+// use; nil if it remembers none or cannot be read without the keychain.
 func (p *program) ended(ctx context.Context, s *store.Store, w wallet.Wallet) *session.Ended {
 	set, _, err := p.loadSettings(w.String())
 	if err != nil {
@@ -26,7 +26,7 @@ func (p *program) ended(ctx context.Context, s *store.Store, w wallet.Wallet) *s
 	return at.Ended
 }
 
-// revoke makes st that of a session which ended: it is good for nothing after that.
+// revoke makes st the status of a session that ended, with which nothing can be done any more.
 func revoke(st *protocol.Status, ended *session.Ended, home string) {
 	if st.Session != nil {
 		st.Session.ExpiresAt = min(st.Session.ExpiresAt, ended.At)
@@ -40,7 +40,7 @@ func revoke(st *protocol.Status, ended *session.Ended, home string) {
 	})
 }
 
-// insecureFiles names what keeps a slot from being written whose session can be read.
+// insecureFiles lists why a slot whose session can be read must not be written.
 func insecureFiles(s *store.Store, id session.ID) []protocol.StatusCondition {
 	found, err := s.Inspect(id, store.Probe{})
 	if err != nil {

@@ -31,7 +31,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// failureOf gives every error its exit code, stable code and hint.
+// failureOf is the exit code, code and hint for an error.
 func failureOf(err error) *cli.Failure {
 	f := cli.Classify(err, rules())
 	if errors.As(err, new(*cli.Failure)) {
@@ -50,7 +50,7 @@ func failureOf(err error) *cli.Failure {
 		f.Code, f.Hint = "drop_in_foreign", "mv "+foreign.Path+" "+foreign.Path+".aside"
 	}
 	var unread *settings.UnreadableError
-	if errors.As(err, &unread) { // 64 would keep the unit from trying again
+	if errors.As(err, &unread) { // exit code 64 would keep the unit from trying again
 		f.Exit, f.Code, f.Hint = words.ExitFault, "settings_unreadable", readableHint(unread)
 	}
 	var pairing *enroll.Failure
@@ -72,8 +72,7 @@ func failureOf(err error) *cli.Failure {
 	return f
 }
 
-// readableHint opens the file, or the directory where that is closed; there is no
-// secret in settings.
+// readableHint makes the file readable, or the directory if that is closed. Settings hold no secrets.
 func readableHint(e *settings.UnreadableError) string {
 	if !errors.Is(e.Err, fs.ErrPermission) {
 		return "ls -l " + e.Path
@@ -94,7 +93,7 @@ func exitOfCode(code string) (int, bool) {
 	return 0, false
 }
 
-// rules are tried from the top.
+// rules are tried in order.
 func rules() []cli.Rule {
 	return []cli.Rule{
 		cli.On(stdio.ErrOutput, words.ExitFault, cli.CodeError, ""),
@@ -131,7 +130,7 @@ func rules() []cli.Rule {
 	}
 }
 
-// told is failureOf with the hint that needs a look at the machine.
+// told is failureOf with a hint that depends on this machine.
 func (p *program) told(err error) *cli.Failure {
 	f := failureOf(err)
 	if f.Code == string(condition.StateReadOnly) || f.Code == string(condition.NoSpace) {
@@ -140,9 +139,9 @@ func (p *program) told(err error) *cli.Failure {
 	return f
 }
 
-// diskHint is for the disk that holds the path of err, else the home.
+// diskHint is the command for the disk that holds the path in err, else for the home's.
 func (p *program) diskHint(err error) string {
-	path, _ := p.home() // without a home nothing could have been written
+	path, _ := p.home() // without a home nothing would have been written
 	var at *fs.PathError
 	if errors.As(err, &at) && filepath.IsAbs(at.Path) {
 		path = at.Path

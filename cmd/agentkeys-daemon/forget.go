@@ -25,7 +25,7 @@ type forgetCommand struct {
 
 var errNotConfirmed = errors.New("nothing was removed")
 
-// Run removes a slot: only a person may.
+// Run removes a slot. Only a person may do that.
 func (c *forgetCommand) Run(ctx context.Context, p *program) error {
 	w, err := p.parseWallet(c.Wallet)
 	if err != nil {
@@ -49,7 +49,7 @@ func (c *forgetCommand) Run(ctx context.Context, p *program) error {
 	case errors.Is(err, store.ErrBusy):
 		return p.busy(s.Store, w, fmt.Errorf("the daemon of %s is running", w))
 	case errors.Is(err, fs.ErrNotExist):
-		p.forgetUnit(ctx, w) // a pairing that was cut off may have left its drop-in
+		p.forgetUnit(ctx, w) // an interrupted pairing may have left a drop-in
 		return fmt.Errorf("wallet %s is not paired on this machine: %w", w, store.ErrNoSession)
 	case err != nil:
 		return err
@@ -69,8 +69,8 @@ func (c *forgetCommand) Run(ctx context.Context, p *program) error {
 	return nil
 }
 
-// forgetSlot removes session and ciphertext. Root reaches no other user's keyring: what
-// lies there is dead to this machine, and that user is told how it goes.
+// forgetSlot removes session and ciphertext. Root cannot reach another user's keyring: an entry there
+// is useless to this machine, and the output says how that user removes it.
 func (p *program) forgetSlot(ctx context.Context, s *storage, id session.ID, w wallet.Wallet) error {
 	err := s.Delete(ctx, id)
 	if errors.Is(err, store.ErrInDoubt) && s.keychain == nil {
@@ -80,15 +80,15 @@ func (p *program) forgetSlot(ctx context.Context, s *storage, id session.ID, w w
 		}
 	}
 	for _, name := range []string{words.FileCache, words.FileEvents} {
-		if removed := s.RemoveFile(id, name); err == nil { // else it failed for the same reason
+		if removed := s.RemoveFile(id, name); err == nil { // after an error it fails for the same reason
 			err = removed
 		}
 	}
 	return err
 }
 
-// forgetUnit removes the drop-in of pair --run-as, after the slot: a slot without it
-// would be started as the wrong user.
+// forgetUnit removes the drop-in of pair --run-as after the slot was removed. If the slot were still
+// there, its unit would be started as the wrong user.
 func (p *program) forgetUnit(ctx context.Context, w wallet.Wallet) {
 	machine := systemd.Machine{}
 	home, err := p.home()

@@ -17,8 +17,8 @@ func hostName() string {
 	return name
 }
 
-// machineHash names the board to its owner without saying its serial number. It is
-// empty where the system does not tell.
+// machineHash identifies the board to its owner without its serial number. It is empty if the system
+// does not tell the number.
 func machineHash() string {
 	for _, path := range machineFiles() {
 		data, err := os.ReadFile(path)
@@ -31,7 +31,7 @@ func machineHash() string {
 	return ""
 }
 
-// clockSynced reports whether the wall clock may be believed.
+// clockSynced reports whether the wall clock is synchronised.
 func clockSynced() bool {
 	known, synced := checkup.ClockSynced()
 	return known && synced

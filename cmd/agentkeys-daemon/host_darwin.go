@@ -2,7 +2,7 @@ package main
 
 import "golang.org/x/sys/unix"
 
-// machineFiles: macOS keeps its serial number behind a tool; none is started for it.
+// machineFiles is empty, because on macOS only a tool tells the serial number, and none is started.
 func machineFiles() []string { return nil }
 
 func bootID() string {

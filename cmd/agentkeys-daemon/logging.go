@@ -7,7 +7,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/stdio"
 )
 
-// logger writes to standard error, as the settings say. The level may change later.
+// logger writes to standard error as the settings say. The level may change later.
 func (p *program) logger(set settings.Settings) (*slog.Logger, *slog.LevelVar) {
 	level := &slog.LevelVar{}
 	level.Set(levelOf(set.LogLevel))
@@ -18,8 +18,8 @@ func (p *program) logger(set settings.Settings) (*slog.Logger, *slog.LevelVar) {
 	return slog.New(slog.NewTextHandler(p.stderr, options)), level
 }
 
-// queueLog makes standard error one that keeps nobody waiting, until the returned function
-// has written what is left.
+// queueLog lets writes to standard error return at once, until the returned function has written what
+// is queued.
 func (p *program) queueLog() (end func()) {
 	behind := p.stderr
 	log := stdio.NewLog(behind)
@@ -30,8 +30,8 @@ func (p *program) queueLog() (end func()) {
 	}
 }
 
-// quietLogger is for commands whose output a person or a script reads: what is not
-// wrong is not said, unless debug is asked for.
+// quietLogger is for commands whose output a person or a script reads. It logs only what is wrong,
+// unless the log level is debug.
 func (p *program) quietLogger(set settings.Settings) *slog.Logger {
 	log, level := p.logger(set)
 	if level.Level() == slog.LevelInfo {
@@ -43,7 +43,7 @@ func (p *program) quietLogger(set settings.Settings) *slog.Logger {
 func levelOf(text string) slog.Level {
 	var level slog.Level
 	if level.UnmarshalText([]byte(text)) != nil {
-		return slog.LevelInfo // settings let no other text through
+		return slog.LevelInfo // settings allow no other text
 	}
 	return level
 }

@@ -1,6 +1,6 @@
-// Command agentkeys-daemon keeps one agent's session on an edge machine: it pairs
-// the machine with an owner, renews the session, and serves the agent's credentials
-// to the programs beside it (docs/spec/architecture.md).
+// Command agentkeys-daemon keeps one agent's session on an edge machine: it pairs the machine with an
+// owner, renews the session, and serves the agent's credentials to programs on the machine
+// (docs/spec/architecture.md#the-daemon).
 package main
 
 import (

@@ -15,9 +15,9 @@ import (
 	"github.com/agentkeys/agentkeys/internal/supervise"
 )
 
-// metricsTask serves this instance's metrics on the TCP address of metrics_listen, and on
-// another one as soon as a reload names it. Whether it can is a condition; the credentials
-// do not depend on it.
+// metricsTask serves this instance's metrics on the TCP address of metrics_listen, and on another
+// address when a reload names one. If it cannot, that is a condition; the credentials do not depend
+// on it (docs/spec/architecture.md#optional-listeners).
 func (i *instance) metricsTask() supervise.Task {
 	return supervise.Func("metrics", func(ctx context.Context) error {
 		for address := ""; ctx.Err() == nil; {
@@ -30,8 +30,8 @@ func (i *instance) metricsTask() supervise.Task {
 	})
 }
 
-// metricsUntilChanged serves on address, where there is one, until the settings name
-// another, which it returns: by then nothing listens, and nothing is said of address.
+// metricsUntilChanged serves on address, if it is not empty, until the settings name another address,
+// which it returns. It has closed the listener and ended the condition then.
 func (i *instance) metricsUntilChanged(ctx context.Context, address string) (next string, err error) {
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
@@ -50,13 +50,13 @@ func (i *instance) metricsUntilChanged(ctx context.Context, address string) (nex
 		tasks = append(tasks, i.listener(address))
 	}
 	err = supervise.Run(serving, i.log, func() {}, tasks...)
-	if ctx.Err() == nil { // at the end of the daemon nothing gets better
+	if ctx.Err() == nil { // when the daemon ends, the condition stays
 		i.health.Set(condition.MetricsUnavailable, false, "")
 	}
 	return next, err
 }
 
-// wantMetrics tells the task which address the settings name. Only the last one counts.
+// wantMetrics passes the address in the settings to the task. Only the last one counts.
 func (i *instance) wantMetrics(address string) {
 	select {
 	case <-i.metricsAt:
@@ -81,7 +81,7 @@ func (i *instance) listener(address string) supervise.Task {
 	}.Task()
 }
 
-// unavailable says why nothing listens on address, and who is in the way.
+// unavailable is why there is no listener on address, with the process that holds it.
 func unavailable(ctx context.Context, address string, err error) string {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -103,10 +103,10 @@ func (i *instance) serveMetrics(ctx context.Context, l net.Listener) error {
 		}
 	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: 30 * time.Second}
-	stop := context.AfterFunc(ctx, func() { _ = server.Close() }) // scrapes come again
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() }) // scrapes are repeated
 	defer stop()
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		_ = server.Close() // the listener with it
+		_ = server.Close() // closes the listener too
 		return err
 	}
 	return nil

@@ -9,7 +9,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// notifier tells systemd what the agent does.
+// notifier reports the agent's state to systemd.
 type notifier struct {
 	*notify.Notifier
 	health *health.Conditions
@@ -19,10 +19,10 @@ type notifier struct {
 	line  string // of the agent
 }
 
-// Reloading carries the time that systemd asks for.
+// Reloading adds the time that systemd requires.
 func (n *notifier) Reloading() { n.Notifier.Reloading(notify.Monotonic()) }
 
-// Status adds to the agent's line the errors that it does not tell.
+// Status sends the agent's line and the errors that are not part of it.
 func (n *notifier) Status(state words.State, line string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -30,7 +30,7 @@ func (n *notifier) Status(state words.State, line string) {
 	n.tell()
 }
 
-// again tells the line once more, because a condition began or ended.
+// again sends the line once more, because a condition began or ended.
 func (n *notifier) again() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -46,7 +46,7 @@ func (n *notifier) tell() {
 // told is the line for systemctl status.
 func (n *notifier) told() string {
 	var parts []string
-	if n.line != "" { // else the agent has not looked yet
+	if n.line != "" { // otherwise the agent has not reported yet
 		parts = append(parts, n.line)
 	}
 	for _, c := range n.health.Unsaid(n.state) {

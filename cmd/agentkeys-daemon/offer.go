@@ -11,9 +11,9 @@ import (
 	"github.com/agentkeys/agentkeys/internal/systemd"
 )
 
-// offer asks a person at a terminal whether the new agent is to run as the desktop
-// user who called sudo, where that user has a keyring. Without a terminal, and
-// wherever --run-as was given, nobody is asked and the unit's own user is taken.
+// offer asks a person at a terminal whether the new agent is to run as the desktop user who called
+// sudo, if that user has a keyring. Without a terminal, and if --run-as was given, it does not ask
+// and the unit's own user is used.
 func (p *program) offer(r enroll.Request, l *placement) {
 	if l.RunAs != "" || r.Kind != pairing.KindPair || p.flags.JSON || !cli.IsTerminal(p.stdin) || !cli.IsTerminal(p.stdout.Raw()) {
 		return

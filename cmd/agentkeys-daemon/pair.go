@@ -25,7 +25,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// patience is how long a broker that does not answer the first request is asked.
+// How long a broker that does not answer the first request is tried.
 const (
 	patience        = 30 * time.Second
 	patienceService = protocol.PairingLife * time.Second
@@ -39,7 +39,7 @@ var (
 	errCutOff = errors.New("interrupted: the code is still good, the same command goes on with it")
 )
 
-// wish is what the owner is asked for.
+// wish is what the owner is asked to grant.
 type wish struct {
 	Alias string `placeholder:"NAME" help:"The name that the owner is asked to give."`
 	Scope string `default:"none" placeholder:"LIST" help:"The services that the owner is asked for: a,b, all or none. Default: none."`
@@ -85,7 +85,7 @@ func (c wish) request() (enroll.Request, error) {
 	return enroll.Request{Kind: pairing.KindPair, Alias: c.Alias, Scope: wish}, nil
 }
 
-// pair runs one pairing to its end and says each step. u may be nil.
+// pair runs one pairing to its end and reports each step. u may be nil.
 func (p *program) pair(ctx context.Context, r enroll.Request, wait time.Duration, u *unit) (enroll.Paired, error) {
 	set, _, err := p.loadSettings("")
 	if err != nil {
@@ -97,7 +97,7 @@ func (p *program) pair(ctx context.Context, r enroll.Request, wait time.Duration
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	out, err := p.pairWith(ctx, set, r, wait, u)
-	debug.FreeOSMemory() // scrypt's 32 MiB
+	debug.FreeOSMemory() // the 32 MiB of scrypt
 	say := p.announcer()
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		err = errCutOff
@@ -111,8 +111,8 @@ func (p *program) pair(ctx context.Context, r enroll.Request, wait time.Duration
 	return out, nil
 }
 
-// noteOverruled says that the files of w name another broker than the one that it was
-// paired at. They win, so its daemon would not be known there.
+// noteOverruled reports that the settings files of w name another broker than the one of the pairing.
+// They override it, and the broker in the files does not know the agent.
 func (p *program) noteOverruled(w wallet.Wallet, paired string) {
 	set, origins, err := p.loadFiles(w.String())
 	if err != nil || session.BrokerURL(set.Broker, paired) == paired {
@@ -150,7 +150,7 @@ func (p *program) pairWith(ctx context.Context, set settings.Settings, r enroll.
 	return enroll.Pair(ctx, c, r)
 }
 
-// mayMake refuses root to work in a home that sudo did not take away.
+// mayMake refuses to let root work in another user's home, which sudo has kept.
 func (p *program) mayMake() error {
 	err := paths.MayMake(p.getenv, os.Geteuid())
 	var others *paths.OthersHomeError
@@ -160,8 +160,8 @@ func (p *program) mayMake() error {
 	return err
 }
 
-// tryHome refuses to begin where the home's file system cannot keep a session, and warns
-// of one that will not keep it for long.
+// tryHome refuses to begin if the home's file system cannot keep a session, and warns of one that will
+// not keep it for long.
 func (p *program) tryHome(s *storage) error {
 	if err := p.mayMake(); err != nil {
 		return err
@@ -176,8 +176,8 @@ func (p *program) tryHome(s *storage) error {
 	return err
 }
 
-// mayKeep refuses to begin where the session could not be kept at the end: in
-// keychain mode there is no file to fall back to.
+// mayKeep refuses to begin if the session could not be stored at the end: in keychain mode it cannot be
+// stored in the file instead.
 func (s *storage) mayKeep(ctx context.Context) error {
 	switch {
 	case s.mode != words.ModeKeychain:

@@ -7,20 +7,21 @@ import (
 	"os/user"
 	"strconv"
 
+	"github.com/agentkeys/agentkeys/internal/access"
 	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/systemd"
 )
 
-// placement is where a pairing puts its agent: as whom the package's unit runs, and
-// whether it is started.
+// placement is where a pairing puts its agent: as which user the package's unit runs, and whether it
+// is started.
 type placement struct {
 	RunAs string `placeholder:"USER" help:"Whose keyring holds the session, and as whom the unit runs (root, with the package)."`
 	Start bool   `help:"Enable and start the unit when the owner has approved (root, with the package)."`
 }
 
-// Errors of the flags: all are usage.
+// Errors of the flags; all are usage errors.
 var (
 	errNotRoot      = errors.New("--run-as and --start need root: units and their home are root's")
 	errNotInstalled = errors.New("--run-as and --start need the package: its unit agentkeys-daemon@.service is not installed")
@@ -30,8 +31,8 @@ var (
 	errRunAsUnfit   = errors.New("--run-as names a user that is to hold no agent's session")
 )
 
-// unit is the package's unit for this pairing; nil where there is none and none is
-// asked for. Errors are usage errors.
+// unit is the package's unit for this pairing; nil if there is none and none is asked for. Errors are
+// usage errors.
 func (l *placement) unit(p *program, recovers bool) (*unit, error) {
 	u := &unit{p: p, start: l.Start, recovers: recovers}
 	home, err := p.home()
@@ -40,7 +41,7 @@ func (l *placement) unit(p *program, recovers bool) (*unit, error) {
 	}
 	if l.RunAs == "" && !l.Start {
 		if os.Geteuid() != 0 || !paths.UnitsHome(home) || !u.machine.Installed() {
-			return nil, nil //nolint:nilnil // no unit is no error
+			return nil, nil //nolint:nilnil // a missing unit is no error
 		}
 		return u, nil
 	}
@@ -55,7 +56,7 @@ func (l *placement) unit(p *program, recovers bool) (*unit, error) {
 	return u, l.runsAs(p, u)
 }
 
-// runsAs looks the user up. The package's own is the way back from a desktop user.
+// runsAs looks the user up. Naming the package's user undoes an earlier --run-as.
 func (l *placement) runsAs(p *program, u *unit) error {
 	if l.RunAs == "" {
 		return nil
@@ -77,12 +78,9 @@ func (l *placement) runsAs(p *program, u *unit) error {
 	return nil
 }
 
-// nobodyUID is what the kernel shows for every user that has no number of its own.
-const nobodyUID = 65534
-
-// unfit reports whether programs that have no business with an agent run as u.
+// unfit reports whether u is a user for programs that have nothing to do with an agent.
 func unfit(u *systemd.User) bool {
-	return u.UID == nobodyUID || u.Name == "nobody" || u.Name == paths.BrokerUser
+	return u.UID == access.OverflowUID || u.Name == "nobody" || u.Name == paths.BrokerUser
 }
 
 // lookupUser takes a name or a number.

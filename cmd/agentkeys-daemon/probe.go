@@ -16,7 +16,7 @@ type probeReport struct {
 	DurationSeconds float64 `json:"duration_seconds"`
 }
 
-// Run looks at the keychain once. 0: unlocked, or not used by the settings.
+// Run probes the keychain once. It exits with 0 if it is unlocked, or not used by the settings.
 func (*probeCommand) Run(ctx context.Context, p *program) error {
 	set, _, err := p.loadSettings("")
 	if err != nil {

@@ -23,9 +23,9 @@ type program struct {
 	stderr   io.Writer
 	flags    globals
 	warnings []string // for the first event of a pairing in JSON
-	serves   bool     // a daemon runs, whose work standard output is no part of
+	serves   bool     // a daemon runs, which does not depend on standard output
 	hangups  *supervise.Hangups
-	// slotUser is whom --run-as makes slots for; nil: as the home says.
+	// slotUser is the user for whom --run-as makes slots; nil: decided by the home.
 	slotUser *store.IDs
 }
 
@@ -60,5 +60,5 @@ func parseEnv(environ []string) map[string]string {
 
 func (p *program) getenv(key string) string { return p.env[key] }
 
-// printf writes for people. That it did not arrive is known at the end, from stdout.
+// printf writes for people. stdout keeps a write error until the end.
 func (p *program) printf(format string, args ...any) { _, _ = fmt.Fprintf(p.stdout, format, args...) }

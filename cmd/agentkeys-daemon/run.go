@@ -44,7 +44,7 @@ func (c *runCommand) Run(ctx context.Context, p *program) error {
 	return p.serve(ctx, w)
 }
 
-// printConfig shows the settings of one wallet, or those that all share.
+// printConfig prints the settings of one wallet, or the common ones.
 func (p *program) printConfig(walletText string) error {
 	canonical := ""
 	if walletText != "" {
@@ -62,7 +62,7 @@ func (p *program) printConfig(walletText string) error {
 	return nil
 }
 
-// agent finds the agent to run, pairing first where that is asked for and needed.
+// agent finds the agent to run, and pairs first if that is asked for and needed.
 func (c *runCommand) agent(ctx context.Context, p *program) (wallet.Wallet, error) {
 	if c.Wallet != "" {
 		return p.parseWallet(c.Wallet)
@@ -85,7 +85,7 @@ func (c *runCommand) agent(ctx context.Context, p *program) (wallet.Wallet, erro
 
 func (p *program) pairedAgent(set settings.Settings) (wallet.Wallet, error) {
 	log := p.quietLogger(set)
-	set.SessionStore = words.ModeFile // directories are enough to know who is here
+	set.SessionStore = words.ModeFile // the directories are enough to list the agents
 	s, err := p.openStore(set, log, nil)
 	if err != nil {
 		return wallet.Wallet{}, err
@@ -102,7 +102,7 @@ func (c *runCommand) request() (enroll.Request, error) {
 
 var errIdentity = errors.New("an identity is a wallet, an alias or an e-mail address")
 
-// recoverRequest checks what a person typed before anybody is asked about it.
+// recoverRequest checks what a person typed before a request is sent.
 func recoverRequest(text string) (enroll.Request, error) {
 	r := enroll.Request{Kind: pairing.KindRecover, Identity: strings.ToLower(text)}
 	switch {

@@ -31,22 +31,22 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// gcPercent keeps the heap of a program that does little small.
+// gcPercent keeps the heap small, since the program allocates little.
 const gcPercent = 40
 
-// How a daemon ends but by a stop in time that was asked for.
+// How a daemon ends, other than by a requested stop in time.
 var (
 	errStuck = errors.New("a part of the daemon did not stop in time")
 	errEnded = errors.New("the daemon ended though nobody stopped it")
 )
 
-// instance is the running daemon of one wallet with everything around it.
+// instance is the running daemon of one wallet, with everything that belongs to it.
 type instance struct {
 	p       *program
 	w       wallet.Wallet
 	log     *slog.Logger
 	level   *slog.LevelVar
-	broker  protocol.StatusBroker // of the settings; only the agent's main loop reads and changes it
+	broker  protocol.StatusBroker // from the settings; only the agent's main loop reads and changes it
 	policy  atomic.Pointer[access.Policy]
 	health  *health.Conditions
 	metrics *health.Metrics
@@ -55,9 +55,9 @@ type instance struct {
 	daemon  *agent.Daemon
 	server  *localapi.Server
 	hups    <-chan os.Signal
-	looks   chan struct{} // asks for a look at the sockets
+	looks   chan struct{} // requests a check of the sockets
 
-	metricsAt chan string // the address of metrics_listen, each time the settings are read
+	metricsAt chan string // the address of metrics_listen, sent whenever the settings are read
 }
 
 // serve runs the daemon of w until a signal ends it.
@@ -132,11 +132,11 @@ func (i *instance) agentConfig(conditions *health.Conditions) agent.Config {
 	return c
 }
 
-// named is the broker of the settings, and who says so.
+// named is the broker in the settings, and which setting names it.
 func (i *instance) named() (url, from string) { return i.broker.URL, i.broker.From }
 
-// adopt makes what may change while the daemon runs true: rules, log level, broker and the
-// address of metrics_listen. It is called by one goroutine at a time.
+// adopt applies what a reload may change: rules, log level, broker and the address of metrics_listen.
+// It is called by one goroutine at a time.
 func (i *instance) adopt(set settings.Settings, origins settings.Origins) {
 	i.broker = protocol.StatusBroker{URL: set.Broker, From: origins["broker"]}
 	policy := i.p.policy(set, origins, i.log)
@@ -145,7 +145,8 @@ func (i *instance) adopt(set settings.Settings, origins settings.Origins) {
 	i.wantMetrics(set.MetricsListen)
 }
 
-// reload keeps the old settings when the new ones are wrong, and says so for as long.
+// reload keeps the old settings if the new ones are wrong, and sets a condition until a reload
+// succeeds.
 func (i *instance) reload() {
 	set, origins, err := i.p.loadSettings(i.w.String())
 	if err != nil {
@@ -158,8 +159,8 @@ func (i *instance) reload() {
 	i.log.Info("settings loaded")
 }
 
-// placeless is why there is no place for the sockets: a slot that is insecure names the
-// command that mends it, where err only says that one may not go there.
+// placeless is why there is no place for the sockets. For an insecure slot it names the command that
+// corrects it, where err only says that access is denied.
 func (i *instance) placeless(ctx context.Context, err error) error {
 	if _, _, insecure := i.storage.Peek(ctx, session.DaemonID(i.w)); errors.Is(insecure, store.ErrInsecure) {
 		return insecure
@@ -167,7 +168,7 @@ func (i *instance) placeless(ctx context.Context, err error) error {
 	return err
 }
 
-// explain names the command that makes a session.
+// explain adds the command that makes a session.
 func (i *instance) explain(err error) error {
 	if errors.Is(err, store.ErrNoSession) {
 		sudo := ""
@@ -203,7 +204,7 @@ func (i *instance) tasks(sockets *localapi.Pair) []supervise.Task {
 	return tasks
 }
 
-// hangups turns SIGHUP into a reload.
+// hangups reloads at each SIGHUP.
 func (i *instance) hangups(ctx context.Context) error {
 	for {
 		select {
@@ -212,14 +213,14 @@ func (i *instance) hangups(ctx context.Context) error {
 		case <-i.hups:
 			i.daemon.Reload()
 			select {
-			case i.looks <- struct{}{}: // are the sockets there?
+			case i.looks <- struct{}{}: // check whether the sockets are there
 			default:
 			}
 		}
 	}
 }
 
-// run supervises the tasks; after a signal they have stopTime to end.
+// run supervises the tasks. After a signal they have stopTime to end.
 func (i *instance) run(ctx context.Context, tasks []supervise.Task) error {
 	done := make(chan error, 1)
 	go func() {
@@ -231,7 +232,7 @@ func (i *instance) run(ctx context.Context, tasks []supervise.Task) error {
 	select {
 	case err := <-done:
 		if err == nil && ctx.Err() == nil {
-			err = errEnded // 0 would look like a stop
+			err = errEnded // exit code 0 would look like a requested stop
 		}
 		return err
 	case <-ctx.Done():

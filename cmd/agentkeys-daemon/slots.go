@@ -12,7 +12,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// errNotCanonical is for units: systemd would run one agent under two names.
+// errNotCanonical is for units: otherwise systemd would run one agent under two names.
 var errNotCanonical = errors.New("the wallet in a unit's name is written in lower case")
 
 func (p *program) home() (string, error) { return paths.Home(p.getenv, os.Geteuid()) }
@@ -22,7 +22,7 @@ func (p *program) underSystemd() bool {
 	return p.getenv("INVOCATION_ID") != "" || p.getenv("NOTIFY_SOCKET") != ""
 }
 
-// parseWallet accepts any case; a unit's must be the canonical one.
+// parseWallet accepts any case, but in a unit's name only the canonical one.
 func (p *program) parseWallet(text string) (wallet.Wallet, error) {
 	w, err := wallet.Parse(text)
 	if err != nil {
@@ -34,7 +34,7 @@ func (p *program) parseWallet(text string) (wallet.Wallet, error) {
 	return w, nil
 }
 
-// agents lists the agents of this home, those that cannot be read included.
+// agents lists the agents in this home, including those that cannot be read.
 func agents(s *store.Store) (live []wallet.Wallet, err error) {
 	slots, err := s.List()
 	if err != nil {
@@ -48,8 +48,8 @@ func agents(s *store.Store) (live []wallet.Wallet, err error) {
 	return live, nil
 }
 
-// onlyAgent is the agent that a command means when none is named. ErrNoSession:
-// there is none; several are a usage error that names them.
+// onlyAgent is the agent of a command that names none. ErrNoSession: there is none. If there are
+// several, the result is a usage error that lists them.
 func onlyAgent(s *store.Store) (wallet.Wallet, error) {
 	live, err := agents(s)
 	if err != nil {

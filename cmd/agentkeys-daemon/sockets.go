@@ -8,9 +8,9 @@ import (
 	"github.com/agentkeys/agentkeys/internal/paths"
 )
 
-// open makes the sockets in the first place that takes them. They are open to all where
-// systemd made a directory that all may pass through and the peer check decides, and
-// private in a user's own (a user's manager sets RUNTIME_DIRECTORY too).
+// open makes the sockets in the first place where that is possible. In a directory that systemd made
+// and every user may enter, every user may connect and the peer check decides. In a user's own
+// directory the sockets are private; a user's service manager sets RUNTIME_DIRECTORY too.
 func (i *instance) open() (*localapi.Pair, error) {
 	var places []localapi.Place
 	for _, p := range paths.SocketPlaces(i.p.getenv, i.storage.Home(), i.w) {

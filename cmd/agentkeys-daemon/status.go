@@ -21,7 +21,7 @@ import (
 
 type statusCommand struct{ walletsFlag }
 
-// Run prints one status a wallet, as a line of JSON or for people.
+// Run prints the status of each wallet, as a line of JSON or for people.
 func (c *statusCommand) Run(ctx context.Context, p *program) error {
 	named, err := c.named(p)
 	if err != nil {
@@ -39,7 +39,7 @@ func (c *statusCommand) Run(ctx context.Context, p *program) error {
 	for _, w := range wallets {
 		code, err := p.status(ctx, s, w)
 		if err != nil && len(wallets) > 1 && ctx.Err() == nil {
-			f := failureOf(err) // the others are told too
+			f := failureOf(err) // the others are printed nevertheless
 			code, err = f.Exit, p.printStatus(failed(w, words.StateNotRunning, f), -1)
 		}
 		if err != nil {
@@ -50,8 +50,8 @@ func (c *statusCommand) Run(ctx context.Context, p *program) error {
 	return cli.Exit(exit)
 }
 
-// slots is the store for commands that only look at directories. Mistakes in the settings of
-// w are told, which a daemon would not start with; an empty w has those of the machine alone.
+// slots is the store for commands that only look at directories. It reports mistakes in the settings
+// of w, with which a daemon would not start; with an empty w those in the common settings.
 func (p *program) slots(w string) (*store.Store, error) {
 	set, _, err := p.loadSettings(w)
 	if err != nil {
@@ -94,7 +94,7 @@ func (c *statusCommand) wallets(p *program, s *store.Store) ([]wallet.Wallet, er
 	return all, nil
 }
 
-// status prints what one daemon says and returns the exit code.
+// status prints the status of one daemon and returns the exit code.
 func (p *program) status(ctx context.Context, s *store.Store, w wallet.Wallet) (int, error) {
 	if _, _, err := p.loadSettings(w.String()); err != nil {
 		return 0, err
@@ -119,7 +119,7 @@ func (p *program) status(ctx context.Context, s *store.Store, w wallet.Wallet) (
 	return exit, p.printStatus(st, paths.Owner(path))
 }
 
-// slotStatus tells of a wallet whose daemon does not run.
+// slotStatus describes a wallet whose daemon does not run.
 func (p *program) slotStatus(ctx context.Context, s *store.Store, w wallet.Wallet) (int, error) {
 	slots, err := s.List()
 	if err != nil {
@@ -158,8 +158,8 @@ func (p *program) slotStatus(ctx context.Context, s *store.Store, w wallet.Walle
 	}
 }
 
-// brokerOf is the broker that a daemon of w would work with if it were started from here.
-// A session that cannot be read names none.
+// brokerOf is the broker that a daemon of w would use if it were started from here. A session that
+// cannot be read names none.
 func (p *program) brokerOf(ctx context.Context, s *store.Store, w wallet.Wallet) (protocol.StatusBroker, error) {
 	set, origins, err := p.loadSettings(w.String())
 	if err != nil {
@@ -176,8 +176,8 @@ func (p *program) brokerOf(ctx context.Context, s *store.Store, w wallet.Wallet)
 	return named, nil
 }
 
-// offlineStatus is what the slot's directory tells. The keychain is not asked: a
-// session that lies there is not shown.
+// offlineStatus is what the slot's directory tells. The keychain is not used, so a session in the
+// keychain is not shown.
 func offlineStatus(ctx context.Context, s *store.Store, slot store.Slot, w wallet.Wallet) protocol.Status {
 	st := protocol.Status{
 		Wallet: w, State: words.StateNotRunning, Sync: protocol.StatusSync{AgeSeconds: -1},
@@ -207,12 +207,12 @@ func offlineStatus(ctx context.Context, s *store.Store, slot store.Slot, w walle
 	return st
 }
 
-// hintRecover is for a session in a keychain that the units' user, who has none, is to read.
+// hintRecover is for a session in a keychain that the units' user, who has no keychain, cannot read.
 func hintRecover(w wallet.Wallet) string {
 	return "sudo " + name + " recover " + w.String() + " --broker URL"
 }
 
-// userName is empty for a number that names nobody.
+// userName is the user's name, empty if no user has that number.
 func userName(uid int) string {
 	u, err := user.LookupId(strconv.Itoa(uid))
 	if err != nil {

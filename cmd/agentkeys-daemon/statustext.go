@@ -15,14 +15,14 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// instanceStatus is what `status --json` prints: what the daemon says, and whose it is.
+// instanceStatus is what `status --json` prints: the daemon's status, and its user.
 type instanceStatus struct {
 	protocol.Status
-	User string `json:"user"` // as whom the daemon runs; empty: not known
+	User string `json:"user"` // the user as whom the daemon runs; empty: not known
 }
 
-// printStatus tells of one instance, whose slot or socket belongs to uid. Each sentence
-// says what was looked at; what was not looked at has none.
+// printStatus describes one instance, whose slot or socket belongs to uid. It has a sentence only for
+// what was examined.
 func (p *program) printStatus(st protocol.Status, uid int) error {
 	name := userName(uid)
 	st.Conditions = shown(st.Conditions)
@@ -37,14 +37,14 @@ func (p *program) printStatus(st protocol.Status, uid int) error {
 		}
 	}
 	if st.Broker.URL != "" {
-		base, _, _ := strings.Cut(st.Broker.URL, "#") // the pins are long and say nothing to a person
+		base, _, _ := strings.Cut(st.Broker.URL, "#") // without the pins, which a person cannot read
 		p.printf("  broker   %s (from %s)\n", base, st.Broker.From)
 	}
 	if where := whereSession(st); where != "" {
 		p.printf("  session  %s\n", where)
 	}
-	// The package's user has no programs but daemons, and a slot that root left in a user's
-	// home serves nobody.
+	// The package's user has no other programs than daemons, and a slot that root left in a
+	// user's home is used by no daemon.
 	if left := uid == 0 && os.Geteuid() != 0; name != "" && name != paths.PackageUser && !left {
 		p.printf("  user     %s: every program of %s can read this wallet\n", name, name)
 	}
@@ -69,8 +69,8 @@ func holds(all []protocol.StatusCondition, code condition.Code) bool {
 
 func stamp(unix int64) string { return time.Unix(unix, 0).UTC().Format(time.RFC3339) }
 
-// whereSession says where the session lies and how the keychain is; empty where
-// neither was looked at.
+// whereSession says where the session is stored and the state of the keychain; empty if neither was
+// examined.
 func whereSession(st protocol.Status) string {
 	in := ""
 	switch words.Backend(st.Storage.Backend) {
@@ -91,7 +91,7 @@ func whereSession(st protocol.Status) string {
 	return in + "; " + keychain
 }
 
-// keychainWords is a state of the keychain for people.
+// keychainWords describes a state of the keychain to people.
 func keychainWords(s words.KeychainState) string {
 	switch s {
 	case words.KeychainUnlocked:
@@ -116,8 +116,8 @@ func keychainWords(s words.KeychainState) string {
 	return "the daemon says of the keychain what this version does not know"
 }
 
-// here makes the hint of a disk that is read only or full the one for the disk that holds
-// dir, if the slot is in this home, and the disk is read only for this program too.
+// here replaces the hint for a disk that is read-only or full by the one for the disk that holds dir,
+// if the slot is in this home, and the disk is read-only for this program too.
 func here(conditions []protocol.StatusCondition, dir string) []protocol.StatusCondition {
 	if _, err := os.Lstat(dir); err != nil {
 		return conditions
@@ -133,8 +133,8 @@ func here(conditions []protocol.StatusCondition, dir string) []protocol.StatusCo
 	return conditions
 }
 
-// shown is the conditions without those that only follow from another one, whose line
-// says what they add.
+// shown is the conditions without those that only follow from others, whose lines include what they
+// add.
 func shown(all []protocol.StatusCondition) []protocol.StatusCondition {
 	held := make([]string, len(all))
 	for i, c := range all {

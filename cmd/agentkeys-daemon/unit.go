@@ -21,25 +21,25 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// startTime is how long a start may take; systemd's own limit is 90 s.
+// startTime is how long a start may take. systemd's own limit is 90 s.
 const startTime = 100 * time.Second
 
 // unit is the package's unit of the wallet that is being paired.
 type unit struct {
 	p        *program
 	machine  systemd.Machine
-	user     *systemd.User // whom --run-as names; nil: nobody but the package's
-	back     bool          // --run-as names the package's user: a drop-in goes
-	recovers bool          // without --run-as the unit stays as it is
+	user     *systemd.User // the user of --run-as; nil: the package's
+	back     bool          // --run-as names the package's user: the drop-in is removed
+	recovers bool          // without --run-as the unit is not changed
 	start    bool
-	changed  bool // the drop-in did
+	changed  bool // the drop-in was changed
 	slots    *store.Store
 }
 
 func unitName(w wallet.Wallet) string { return strings.TrimSuffix(systemd.Unit(w), ".service") }
 
-// May refuses a recovery whose drop-in could not be written, and one that takes the
-// agent from a daemon that runs.
+// May refuses a recovery whose drop-in could not be written, and one that would take the agent from a
+// running daemon.
 func (u *unit) May(w wallet.Wallet) error {
 	if u.user != nil {
 		if _, err := u.machine.RunsAs(w); errors.Is(err, systemd.ErrForeign) {
@@ -49,8 +49,8 @@ func (u *unit) May(w wallet.Wallet) error {
 	return u.mayMove(w)
 }
 
-// errStillRuns: that daemon would take the new session up, and may move it into the
-// keychain of its user, where the next one never finds it.
+// errStillRuns: that daemon would take up the new session, and might move it into the keychain of its
+// user, where the next daemon could not read it.
 var errStillRuns = errors.New("the agent's daemon still runs as its present user, and would keep the new session")
 
 // mayMove refuses to give the slot of w to another user while a daemon holds it.
@@ -73,7 +73,7 @@ func (u *unit) mayMove(w wallet.Wallet) error {
 	return err
 }
 
-// slotUser is whose the slot will be; false: --run-as was not given.
+// slotUser is the future owner of the slot; false: --run-as was not given.
 func (u *unit) slotUser() (uid int, named bool) {
 	switch {
 	case u.user != nil:
@@ -84,9 +84,9 @@ func (u *unit) slotUser() (uid int, named bool) {
 	return uid, named
 }
 
-// Prepare settles as whom the unit of w runs before there is a slot. What a pairing
-// with --run-as that was cut off left is not what this one wants. A daemon that was
-// started since May is refused too: the approval waits for the same command.
+// Prepare makes the unit of w run as the right user before there is a slot. It replaces what an
+// interrupted pairing with another --run-as left. It also refuses if a daemon was started since May,
+// so that the approval waits until the command is repeated.
 func (u *unit) Prepare(w wallet.Wallet) (err error) {
 	if err := u.mayMove(w); err != nil {
 		return err
@@ -108,20 +108,20 @@ func (u *unit) runsAs(w wallet.Wallet) string {
 	return paths.PackageUser
 }
 
-// lingering is nil where the unit runs as the package's user, who has no session.
+// lingering is nil if the unit runs as the package's user, who has no login session.
 func (u *unit) lingering(w wallet.Wallet) *bool {
 	user := u.runsAs(w)
 	switch {
 	case user == paths.PackageUser:
 		return nil
 	case u.user != nil:
-		user = u.user.Name // the drop-in may have its number
+		user = u.user.Name // the drop-in may have the number instead
 	}
 	on := u.machine.Lingers(user)
 	return &on
 }
 
-// pairPlaced pairs and does with the unit what the flags say.
+// pairPlaced pairs, and sets up the unit as the flags say.
 func (p *program) pairPlaced(ctx context.Context, r enroll.Request, l *placement) error {
 	p.offer(r, l)
 	u, err := l.unit(p, r.Kind == pairing.KindRecover)
@@ -135,7 +135,7 @@ func (p *program) pairPlaced(ctx context.Context, r enroll.Request, l *placement
 	return p.afterwards(ctx, u, out.Wallet)
 }
 
-// afterwards tells systemd. The pairing is done whatever comes of it.
+// afterwards starts the unit, or reloads systemd. The pairing is complete even if that fails.
 func (p *program) afterwards(ctx context.Context, u *unit, w wallet.Wallet) error {
 	if !u.start {
 		if u.changed {
@@ -161,8 +161,8 @@ func (p *program) afterwards(ctx context.Context, u *unit, w wallet.Wallet) erro
 	return p.started(w, status)
 }
 
-// reload makes systemd read a drop-in, or miss it. It is no matter where systemd does
-// not run: it reads all files when it starts.
+// reload makes systemd read the drop-ins again. It does nothing if systemd does not run, since it reads
+// all files when it starts.
 func (p *program) reload(ctx context.Context, machine systemd.Machine) {
 	if !machine.Running() {
 		return
@@ -182,14 +182,14 @@ func (p *program) reload(ctx context.Context, machine systemd.Machine) {
 type startedEvent struct {
 	Event  string `json:"event"` // started
 	Unit   string `json:"unit"`
-	Status string `json:"status"` // what the daemon says of itself
+	Status string `json:"status"` // the daemon's own status line
 }
 
 func (p *program) started(w wallet.Wallet, status string) error {
 	if p.flags.JSON {
 		return p.writeJSON(startedEvent{"started", systemd.Unit(w), status})
 	}
-	if status != "" { // what systemd was told of the daemon
+	if status != "" { // the daemon's status line
 		status = ": " + status
 	}
 	p.printf("Started %s%s\n", unitName(w), status)
@@ -204,7 +204,7 @@ func (p *program) notStarted(w wallet.Wallet, err error) error {
 	return &cli.Failure{Exit: words.ExitFault, Code: "not_started", Hint: hint, Err: fmt.Errorf("the agent is paired, but: %w", err)}
 }
 
-// notef says something beside the outcome; scripts read standard output.
+// notef prints something in addition to the result. Scripts read standard output only.
 func (p *program) notef(format string, args ...any) {
 	_, _ = fmt.Fprintf(p.stderr, name+": note: "+format+"\n", args...)
 }

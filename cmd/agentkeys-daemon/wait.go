@@ -67,7 +67,7 @@ func (c *waitCommand) Run(ctx context.Context, p *program) error {
 func (p *program) known(s *store.Store, w wallet.Wallet) bool {
 	slots, err := s.List()
 	if err != nil {
-		return true // it cannot be ruled out
+		return true // it may have one
 	}
 	for _, slot := range slots {
 		if slot.ID == session.DaemonID(w) {

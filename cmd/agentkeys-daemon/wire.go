@@ -32,8 +32,8 @@ func (p *program) loadSettings(w string) (settings.Settings, settings.Origins, e
 	})
 }
 
-// loadFiles reads the files alone: a daemon that systemd starts has neither the flags nor
-// the variables of this process.
+// loadFiles reads only the files, because a daemon that systemd starts has neither the flags nor the
+// variables of this process.
 func (p *program) loadFiles(w string) (settings.Settings, settings.Origins, error) {
 	return settings.Load(settings.Source{
 		Wallet: w, Dir: paths.ConfigDir(p.getenv), Getenv: func(string) string { return "" }, ReadFile: settings.ReadFile,
@@ -41,16 +41,15 @@ func (p *program) loadFiles(w string) (settings.Settings, settings.Origins, erro
 	})
 }
 
-// storage is the store with the keychain behind it; keychain is nil in mode file,
-// where it is not even made.
+// storage is the store with its keychain adapter; keychain is nil in mode file, in which none is made.
 type storage struct {
 	*store.Store
 	keychain *keychain.Keychain
 	mode     words.Mode
-	others   bool // root works on slots of other users, whose keychains it does not reach
+	others   bool // root works on slots of other users, whose keychains it cannot reach
 }
 
-// keychainState is what the last look said.
+// keychainState is the state that the last probe found.
 func (s *storage) keychainState() words.KeychainState {
 	if s.keychain == nil {
 		return words.KeychainDisabled
@@ -58,14 +57,14 @@ func (s *storage) keychainState() words.KeychainState {
 	if p, looked := s.keychain.Last(); looked {
 		return p.State
 	}
-	return words.KeychainHung // asked at the start, and no answer yet
+	return words.KeychainHung // it was probed at the start and has not answered yet
 }
 
-// firstLook is how long a start waits for the keychain's first word.
+// firstLook is how long a start waits for the keychain's first answer.
 const firstLook = 50 * time.Millisecond
 
-// look asks the keychain before anybody asks the daemon how it is. A healthy one
-// answers in a few milliseconds; one that hangs does not hold up the start.
+// look probes the keychain before the daemon is asked for its status. A healthy keychain answers in a
+// few milliseconds, and one that hangs does not delay the start.
 func (s *storage) look(ctx context.Context) {
 	if s.keychain == nil {
 		return
@@ -81,8 +80,8 @@ func (s *storage) look(ctx context.Context) {
 	}
 }
 
-// openStore makes the store. metrics may be nil. Root on a machine with the package
-// makes slots for the units' user, which has no keychain of its own.
+// openStore makes the store. metrics may be nil. On a machine with the package, root makes slots for
+// the units' user, who has no keychain.
 func (p *program) openStore(set settings.Settings, log *slog.Logger, metrics *health.Metrics) (*storage, error) {
 	home, err := p.home()
 	if err != nil {
@@ -114,7 +113,7 @@ func (p *program) openStore(set settings.Settings, log *slog.Logger, metrics *he
 	return out, err
 }
 
-// observe gives each probe its metrics; metrics may be nil.
+// observe reports each probe to the metrics; metrics may be nil.
 func observe(metrics *health.Metrics) func(store.Probe) {
 	if metrics == nil {
 		return nil
@@ -125,7 +124,7 @@ func observe(metrics *health.Metrics) func(store.Probe) {
 	}
 }
 
-// dialer makes clients for brokers, with the clock floor that all of them share.
+// dialer makes clients for brokers. All of them share one clock floor.
 type dialer struct {
 	floor      atomic.Int64 // Unix seconds
 	metrics    *health.Metrics
@@ -135,10 +134,10 @@ type dialer struct {
 	last *brokerclient.Client
 }
 
-// clockSlack is how far the clock may be from the broker's before it is named.
+// clockSlack is how far the clock may differ from the broker's before it is reported.
 const clockSlack = 5 * time.Minute
 
-// dial is called by the agent's main loop alone.
+// dial is called by the agent's main loop only.
 func (d *dialer) dial(url string) (agent.Broker, error) {
 	if d.last != nil && d.url == url {
 		return d.last, nil
@@ -164,7 +163,7 @@ func (d *dialer) dial(url string) (agent.Broker, error) {
 	return client, nil
 }
 
-// checkClock names a clock that was never set: a board without a battery starts in 1970.
+// checkClock reports a clock that was never set: a board without a battery clock starts in 1970.
 func (d *dialer) checkClock() {
 	d.conditions.Set(condition.ClockNotSet, time.Now().Year() < 2024, "")
 }
@@ -180,7 +179,7 @@ func pairBroker(url string) (*brokerclient.Client, error) {
 	return brokerclient.New(brokerclient.Config{URL: url, Version: buildinfo.Version()})
 }
 
-// machineNames resolves the names of rules; a number stands for itself.
+// machineNames resolves the names in rules. A number needs no name.
 type machineNames struct{}
 
 // UserID finds a user's number.
@@ -209,8 +208,8 @@ func (machineNames) GroupID(name string) (uint32, bool) {
 	return uint32(id), err == nil
 }
 
-// policy is the rules of the settings. In a per-user instance the user itself is
-// the default; the units' common user has no privilege.
+// policy is the rules in the settings. In a user's own instance the default is that user; the common
+// user of the units has no privilege.
 func (p *program) policy(set settings.Settings, origins settings.Origins, log *slog.Logger) access.Policy {
 	base := set.Allow
 	if origins["allow"] == "default" && !p.sharedUser() {
@@ -223,7 +222,7 @@ func (p *program) policy(set settings.Settings, origins settings.Origins, log *s
 	return policy
 }
 
-// sharedUser reports whether this process runs as every instance's user.
+// sharedUser reports whether this process runs as the user of all instances.
 func (p *program) sharedUser() bool {
 	u, err := user.Lookup(paths.PackageUser)
 	return err == nil && p.getenv("RUNTIME_DIRECTORY") != "" && u.Uid == strconv.Itoa(os.Geteuid())
@@ -231,5 +230,5 @@ func (p *program) sharedUser() bool {
 
 func random() float64 { return rand.Float64() }
 
-// keychainTask keeps the keychain's state fresh.
+// keychainTask keeps the state of the keychain up to date.
 func (s *storage) keychainTask(ctx context.Context) error { return s.keychain.Run(ctx) }

@@ -12,13 +12,13 @@ import (
 	"github.com/agentkeys/agentkeys/internal/secret"
 )
 
-// who is the answer of whoami and the beginning of init's.
+// who is the answer of whoami, and the first part of init's.
 type who struct {
 	Wallet         string `json:"wallet"`
 	SessionID      string `json:"session_id"`
 	StorageBackend string `json:"storage_backend"`
 	Broker         string `json:"broker"`
-	Remembered     string `json:"remembered_broker,omitempty"` // by the session, where another one was named
+	Remembered     string `json:"remembered_broker,omitempty"` // by the session, if a different one was named
 	MovedFrom      string `json:"moved_from,omitempty"`        // by init
 }
 
@@ -38,7 +38,7 @@ func whoText(w owner.Who) string {
 	return text
 }
 
-// begun is who, and what should be known of the home that keeps it.
+// begun is who, with warnings about the home that stores it.
 type begun struct {
 	who
 	Warnings []string `json:"warnings,omitempty"`
@@ -49,7 +49,7 @@ type initCmd struct {
 	RecoveryKey    string `help:"- reads the recovery key from standard input, and opens that account here." placeholder:"-"`
 }
 
-// Run makes or opens an account. The recovery key is shown once.
+// Run creates or opens an account. The recovery key is shown once.
 func (c initCmd) Run(a *app) error {
 	defer a.interruptible()()
 	if c.RecoveryKey != "" && c.RecoveryKey != "-" {
@@ -65,13 +65,13 @@ func (c initCmd) Run(a *app) error {
 	if _, agent := cfg.ID.Wallet(); agent {
 		return cli.Usage("an account is never in a daemon's slot", hintInit)
 	}
-	if c.SetupTokenFile != "" || c.RecoveryKey != "" { // else there is nothing to make
+	if c.SetupTokenFile != "" || c.RecoveryKey != "" { // otherwise nothing is created
 		if err := a.tryHome(); err != nil {
 			return err
 		}
 	}
 	in, err := c.secrets(a)
-	gone := errors.Is(err, fs.ErrNotExist) // the broker removes the file when it was used
+	gone := errors.Is(err, fs.ErrNotExist) // the broker removes the file when the token was used
 	if err != nil && !gone {
 		return err
 	}
@@ -118,7 +118,7 @@ func (a *app) showNew(o owner.Opened) error {
 
 type whoamiCmd struct{}
 
-// Run says whose session this is; an agent's slot may say so too.
+// Run says whose session this is, also for an agent's slot.
 func (whoamiCmd) Run(a *app) error {
 	defer a.interruptible()()
 	acc, err := a.access()
@@ -131,7 +131,7 @@ func (whoamiCmd) Run(a *app) error {
 
 type versionCmd struct{}
 
-// Run names the build.
+// Run prints the build.
 func (versionCmd) Run(a *app) error {
 	info := buildinfo.Get()
 	return a.print(struct {

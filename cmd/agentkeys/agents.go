@@ -97,7 +97,7 @@ func offlineTTL(text string) (time.Duration, error) {
 	return ttl, nil
 }
 
-// list shows the agents; alias and scope are the owner's own signed word.
+// list shows the agents. Alias and scope are from the manifests that the owner signed.
 func (agentsCmd) list(a *app) error {
 	o, err := a.owner()
 	if err != nil {
@@ -128,7 +128,7 @@ func agentColumns() []cli.Column {
 	}
 }
 
-// agentRows are the lines for people: the agents that need somebody come first.
+// agentRows are the lines for people. Agents that need attention come first.
 func agentRows(agents []owner.Agent, now time.Time) [][]string {
 	sorted := slices.SortedStableFunc(slices.Values(agents), func(a, b owner.Agent) int {
 		return cli.Worst(a.Seen.State, b.Seen.State,
@@ -153,7 +153,7 @@ type scopeCmd struct {
 	Remove *string `help:"These no more." xor:"change" placeholder:"SCOPE"`
 }
 
-// Run shows or changes a scope. Records that come into it or leave it are sealed anew.
+// Run shows or changes a scope. Records that come into it or leave it are sealed again.
 func (c scopeCmd) Run(a *app) error {
 	defer a.interruptible()()
 	identity, err := c.named()
@@ -186,7 +186,7 @@ func (c scopeCmd) Run(a *app) error {
 	return a.print(lineOf(m), "%s", m.Scope)
 }
 
-// change is nil where the scope is only to be shown.
+// change is nil if the scope is only to be shown.
 func (c scopeCmd) change(identity string) (owner.ScopeChange, error) {
 	for _, way := range []struct {
 		text *string

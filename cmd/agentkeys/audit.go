@@ -24,7 +24,7 @@ type usageCmd struct {
 }
 
 // usageEntry is one element of `usage --json`. Interface, caller and unit are empty, and
-// reported_time is absent, where a row does not tell.
+// reported_time is missing, if the row does not have them.
 type usageEntry struct {
 	Time         int64  `json:"time"` // of receipt, by the broker's clock
 	Agent        string `json:"agent"`
@@ -36,7 +36,7 @@ type usageEntry struct {
 	Caller       string `json:"caller"`
 	Unit         string `json:"unit"`
 	Count        int    `json:"count"`
-	ReportedTime int64  `json:"reported_time,omitempty"` // by the board's clock, of what came late
+	ReportedTime int64  `json:"reported_time,omitempty"` // by the board's clock, of a late report
 	Detail       string `json:"detail"`
 }
 
@@ -52,8 +52,8 @@ func entryOf(r protocol.AuditRow) usageEntry {
 	return e
 }
 
-// Run checks the chain from the row that was seen last and prints what the filters leave
-// of the newest rows, oldest first.
+// Run verifies the chain from the row that was seen last, and prints the newest rows that pass the
+// filters, oldest first.
 func (c usageCmd) Run(a *app) error {
 	defer a.interruptible()()
 	if err := checkAction(c.Action); err != nil {
@@ -82,7 +82,7 @@ func (c usageCmd) Run(a *app) error {
 	if err != nil && !errors.Is(err, owner.ErrRewritten) {
 		return err
 	}
-	if err := errors.Join(out.end(), err); err != nil { // a rewritten trail is shown, and is an error
+	if err := errors.Join(out.end(), err); err != nil { // the rows of a rewritten trail are shown before the error
 		return err
 	}
 	if older {
@@ -91,8 +91,8 @@ func (c usageCmd) Run(a *app) error {
 	return nil
 }
 
-// usageOutput prints rows as they come: one JSON array, or a table whose columns fit each
-// part of the rows.
+// usageOutput prints rows as they arrive: one JSON array, or a table whose columns fit each part of
+// the rows.
 type usageOutput struct {
 	app   *app
 	begun bool
@@ -147,7 +147,8 @@ func (u *usageOutput) end() error {
 	return u.app.printJSON([]usageEntry{})
 }
 
-// checkAction refuses what no row can say: an empty table would look like an answer.
+// checkAction refuses an action that no row can have, because an empty table would look like a
+// result.
 func checkAction(action string) error {
 	known := []string{
 		protocol.ActionAccountCreated, protocol.ActionPairingOpened, protocol.ActionPairingApproved, protocol.ActionPairingDenied,

@@ -4,6 +4,6 @@ package main
 
 import "syscall"
 
-// endWithUs: only Linux can do it; elsewhere the program goes on, and its files go with
-// the next `run --files`.
+// endWithUs does nothing, since only Linux can do it. Elsewhere the program continues to run, and
+// the next `run --files` removes its files.
 func endWithUs() *syscall.SysProcAttr { return nil }

@@ -4,7 +4,7 @@ import "github.com/agentkeys/agentkeys/internal/cli"
 
 const name = "agentkeys"
 
-// definition is this program on the command line.
+// definition describes this program's command line.
 func definition() cli.Program {
 	return cli.Program{
 		Name: name, Summary: "AgentKeys gives every agent a wallet, a session and only the credentials in its scope.",
@@ -44,8 +44,8 @@ type global struct {
 	walletFlag bool // Wallet was typed, not in the environment
 }
 
-// withEnvironment fills in what was not typed: a typed --wallet or --session-id is not
-// joined by the other one of the environment.
+// withEnvironment fills in what was not typed. A typed --wallet or --session-id is not combined with
+// the other one from the environment.
 func (g global) withEnvironment(getenv func(string) string) global {
 	g.walletFlag = g.Wallet != ""
 	if g.Broker == "" {
@@ -61,7 +61,7 @@ func (g global) withEnvironment(getenv func(string) string) global {
 	return g
 }
 
-// grammar is the commands; kong reads it. One struct for each command, beside its Run.
+// grammar declares the commands for kong. Each has a struct in the file of its Run.
 type grammar struct {
 	global `embed:""`
 

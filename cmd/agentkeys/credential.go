@@ -20,7 +20,7 @@ type storeCmd struct {
 	Exact    bool   `help:"Keep the value byte for byte. Otherwise one line end after it is dropped."`
 }
 
-// Run stores one value. It is never an argument: others can see those.
+// Run stores one value. The value is never an argument, because other users can see arguments.
 func (c storeCmd) Run(a *app) error {
 	defer a.interruptible()()
 	if err := scope.CheckService(c.Service); err != nil {
@@ -78,7 +78,7 @@ type removeCmd struct {
 	Agent   string `help:"The agent; default: your own wallet." placeholder:"IDENTITY"`
 }
 
-// Run takes a credential out of a wallet.
+// Run removes a credential from a wallet.
 func (c removeCmd) Run(a *app) error {
 	defer a.interruptible()()
 	o, err := a.owner()
@@ -145,7 +145,7 @@ type listCmd struct {
 	Agent string `help:"The agent, through the broker." placeholder:"IDENTITY"`
 }
 
-// Run names the credentials.
+// Run lists the credentials.
 func (c listCmd) Run(a *app) error {
 	defer a.interruptible()()
 	src, err := a.source(c.Agent)

@@ -15,7 +15,7 @@ type doctorCmd struct{}
 // Run examines every slot of this machine, or the one that is named.
 func (doctorCmd) Run(a *app) error {
 	defer a.interruptible()()
-	id, err := a.patient()
+	id, err := a.namedSlot()
 	if err != nil {
 		return err
 	}
@@ -24,7 +24,7 @@ func (doctorCmd) Run(a *app) error {
 		Name: words.FileManifests, Warn: owner.KnownWarn, Limit: owner.KnownLimit, FileLimit: owner.KnownFileLimit,
 		Check: owner.CheckKnown,
 	}
-	if a.global.Broker != a.getenv("AGENTKEYS_BROKER") { // the variable is a setting of its own name
+	if a.global.Broker != a.getenv("AGENTKEYS_BROKER") { // otherwise the variable is named as the source
 		cfg.Flags["broker"] = a.global.Broker
 	}
 	reports, err := checkup.Reports(a.ctx, cfg, id)
@@ -48,8 +48,8 @@ func (doctorCmd) Run(a *app) error {
 	return nil
 }
 
-// patient is the slot that was named; zero: all.
-func (a *app) patient() (session.ID, error) {
+// namedSlot is the slot that was named; zero: all slots.
+func (a *app) namedSlot() (session.ID, error) {
 	switch {
 	case a.global.Wallet != "":
 		w, err := wallet.Parse(a.global.Wallet)

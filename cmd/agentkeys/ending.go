@@ -10,7 +10,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// errKept: the person said no; everything is as it was.
+// errKept: the person answered no, and nothing was changed.
 var errKept = errors.New("nothing was changed")
 
 type revokeCmd struct {
@@ -20,7 +20,7 @@ type revokeCmd struct {
 	WipeKeys bool `help:"Your own session: take the owner's keys off this machine too; only the recovery key brings them back."`
 }
 
-// Run ends an agent's session, or the own one.
+// Run ends an agent's session, or the owner's own.
 func (c revokeCmd) Run(a *app) error {
 	defer a.interruptible()()
 	identity, err := c.named()
@@ -63,7 +63,7 @@ func (c revokeCmd) revokeOwn(a *app, o *owner.Owner) error {
 	return a.print(map[string]string{"wallet": w.String(), "state": protocol.AgentRevoked}, "ended the session of %s", w.String())
 }
 
-// subject names an agent in a question: what was typed, and the wallet that it is.
+// subject describes an agent in a question: what was typed, and its wallet.
 func subject(identity string, w wallet.Wallet) string {
 	if strings.HasPrefix(strings.ToLower(identity), "0x") {
 		return w.String()
@@ -71,7 +71,7 @@ func subject(identity string, w wallet.Wallet) string {
 	return identity + " (" + w.String() + ")"
 }
 
-// sure asks, unless told not to.
+// sure asks for confirmation, unless yes is set.
 func (a *app) sure(yes bool, question string) error {
 	if yes {
 		return nil
@@ -89,7 +89,7 @@ type teardownCmd struct {
 	Yes bool `help:"Do not ask."`
 }
 
-// Run ends an agent with everything it has.
+// Run ends an agent and removes everything that it has.
 func (c teardownCmd) Run(a *app) error {
 	defer a.interruptible()()
 	identity, err := c.needed("agentkeys teardown --help")
@@ -119,7 +119,7 @@ type reopenCmd struct {
 	All bool `help:"Every agent whose session lapsed."`
 }
 
-// Run lets lapsed agents go on.
+// Run reactivates lapsed agents.
 func (c reopenCmd) Run(a *app) error {
 	defer a.interruptible()()
 	identity, err := c.named()

@@ -37,12 +37,12 @@ const (
 	hintCertificate = "compare with the URL that agentkeys-broker prints when it starts; another key is another broker"
 )
 
-// codeNotConfirmed: a person was asked and did not say yes.
+// codeNotConfirmed: a person was asked for confirmation and did not give it.
 const codeNotConfirmed = "not_confirmed"
 
 var errOpenedElsewhere = errors.New("this account was opened elsewhere, and its session there replaced this one")
 
-// failureOf says how an error is told.
+// failureOf is the exit code, code and hint for an error.
 func failureOf(err error) *cli.Failure {
 	var p *protocol.Problem
 	var away *localclient.UnreachableError
@@ -63,7 +63,7 @@ func failureOf(err error) *cli.Failure {
 	return f
 }
 
-// told is failureOf with the hint that needs a look at the machine.
+// told is failureOf with a hint that depends on this machine.
 func (a *app) told(err error) *cli.Failure {
 	f := failureOf(err)
 	if f.Code != string(condition.StateReadOnly) && f.Code != string(condition.NoSpace) {
@@ -75,7 +75,7 @@ func (a *app) told(err error) *cli.Failure {
 	return f
 }
 
-// rules are tried from the top; the more special error stands first.
+// rules are tried in order, so a more specific error comes before a general one.
 func rules() []cli.Rule {
 	return append([]cli.Rule{
 		cli.On(stdio.ErrOutput, words.ExitFault, cli.CodeError, ""),
@@ -126,7 +126,7 @@ func rules() []cli.Rule {
 	}, storeRules()...)
 }
 
-// storeRules are those of the owner's slot and the disk that it is on.
+// storeRules are for errors of the owner's slot and the disk that holds it.
 func storeRules() []cli.Rule {
 	return []cli.Rule{
 		cli.On(store.ErrUnavailable, words.ExitFault, "keychain_unavailable", "unlock the keychain, or set AGENTKEYS_SESSION_STORE=file before `agentkeys init`"),
@@ -146,7 +146,7 @@ func storeRules() []cli.Rule {
 	}
 }
 
-// problemFailure tells the broker's (or the daemon's) own answer.
+// problemFailure reports an answer of the broker or the daemon.
 func problemFailure(err error, p *protocol.Problem) *cli.Failure {
 	f := &cli.Failure{Exit: words.ExitFault, Code: p.Code, Err: err}
 	switch p.Code {
@@ -182,8 +182,8 @@ func whichFault(err error) error {
 	return err
 }
 
-// agentSlotFault makes the hint of an agent's slot that cannot be opened the daemon's.
-// Only where there is no session at all it is pairing (design 2, load).
+// agentSlotFault replaces the hint for an agent's slot that cannot be opened by the daemon's. Only
+// if there is no session at all the hint is to pair (docs/spec/architecture.md#load).
 func agentSlotFault(err error, id session.ID) error {
 	w, _ := id.Wallet()
 	for _, known := range []struct {
@@ -202,7 +202,7 @@ func agentSlotFault(err error, id session.ID) error {
 	return err
 }
 
-// deviceFault makes the hint of a session that the broker does not take the daemon's.
+// deviceFault replaces the hint for a session that the broker does not accept by the daemon's.
 func deviceFault(err error, w wallet.Wallet) error {
 	var p *protocol.Problem
 	if errors.As(err, &p) && p.Status == http.StatusUnauthorized {
@@ -211,7 +211,7 @@ func deviceFault(err error, w wallet.Wallet) error {
 	return err
 }
 
-// daemonFault makes the hint of a daemon's refusal the daemon's.
+// daemonFault replaces the hint for a refusal of the daemon by the daemon's.
 func daemonFault(err error, w wallet.Wallet) error {
 	var p *protocol.Problem
 	switch {

@@ -14,11 +14,11 @@ import (
 	"github.com/agentkeys/agentkeys/internal/secret"
 )
 
-// runWithFiles starts the program with CREDENTIALS_DIRECTORY set, passes signals on,
-// removes the directory and ends as the program did.
+// runWithFiles starts the program with CREDENTIALS_DIRECTORY set, passes signals on, removes the
+// directory when the program ends, and exits with its exit code.
 func (a *app) runWithFiles(program string, argv []string, list []wanted) error {
 	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, passedOn()...) // from now on nothing ends us before the directory is gone
+	signal.Notify(signals, passedOn()...) // from now on a signal does not end us before the directory is removed
 	defer signal.Stop(signals)
 	a.sweepPrivateDirs()
 	dir, release, err := a.privateDir()
@@ -50,7 +50,7 @@ func (a *app) runIn(dir, program string, argv []string, list []wanted, signals <
 		return 0, err
 	}
 	cmd := &exec.Cmd{Path: program, Args: argv, Env: environ, Stdin: a.stdin, Stdout: a.stdout.Raw(), Stderr: a.stderr, SysProcAttr: endWithUs()}
-	runtime.LockOSThread() // endWithUs means the thread that starts the program
+	runtime.LockOSThread() // endWithUs refers to the thread that starts the program
 	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
 		return 0, fmt.Errorf("start %s: %w", program, err)
@@ -67,8 +67,8 @@ func (a *app) runIn(dir, program string, argv []string, list []wanted, signals <
 	return exitCode(cmd.ProcessState, err)
 }
 
-// forward passes signals to the child. On a terminal the kernel itself gives ^C and ^\
-// to both, so those are only kept from ending us.
+// forward passes signals to the child. On a terminal the kernel sends ^C and ^\ to both processes,
+// so here those are only kept from ending us.
 func (a *app) forward(child *os.Process, signals <-chan os.Signal, ended <-chan struct{}) {
 	_, terminal := a.terminal()
 	for {
@@ -77,7 +77,7 @@ func (a *app) forward(child *os.Process, signals <-chan os.Signal, ended <-chan 
 			if terminal && (s == syscall.SIGINT || s == syscall.SIGQUIT) {
 				continue
 			}
-			_ = child.Signal(s) // it may have ended meanwhile
+			_ = child.Signal(s) // the child may have ended
 		case <-ended:
 			return
 		}
@@ -90,7 +90,7 @@ func passedOn() []os.Signal {
 	}
 }
 
-// exitCode is the child's own, or 128 + n where signal n ended it, as shells say it.
+// exitCode is the child's own, or 128 + n if signal n ended it, as shells report it.
 func exitCode(state *os.ProcessState, err error) (int, error) {
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {

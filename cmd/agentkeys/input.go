@@ -14,7 +14,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/secret"
 )
 
-// terminal is the file descriptor of standard input where a person sits at it.
+// terminal is the file descriptor of standard input if that is a terminal.
 func (a *app) terminal() (fd int, ok bool) {
 	f, ok := a.stdin.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
@@ -23,12 +23,12 @@ func (a *app) terminal() (fd int, ok bool) {
 	return int(f.Fd()), true
 }
 
-// errInterrupted: a person gave up; nothing was changed by what was asked for.
+// errInterrupted: a person interrupted the command; what was asked for was not changed.
 var errInterrupted = errors.New("interrupted")
 
-// patiently reads what a person or a pipe may never finish. An interruption ends the
-// waiting at once; the read itself ends with the program.
-func patiently[T any](a *app, read func() (T, error)) (T, error) {
+// interruptibly runs a read that may never return, from a person or a pipe. An interruption ends the
+// wait at once; the read itself ends with the program.
+func interruptibly[T any](a *app, read func() (T, error)) (T, error) {
 	type result struct {
 		value T
 		err   error
@@ -42,14 +42,14 @@ func patiently[T any](a *app, read func() (T, error)) (T, error) {
 	case r := <-came:
 		return r.value, r.err
 	case <-a.ctx.Done():
-		_, _ = fmt.Fprintln(a.stderr) // the question's line ends
+		_, _ = fmt.Fprintln(a.stderr) // end the line of the question
 		var none T
 		return none, errInterrupted
 	}
 }
 
-// withoutLineEnd drops what an editor, echo or a file from Windows puts after a value: one
-// final line feed, and a carriage return before it.
+// withoutLineEnd removes what an editor, echo or a file from Windows adds to a value: one final line
+// feed, and a carriage return before it.
 func withoutLineEnd(value secret.String) secret.String {
 	text, ended := strings.CutSuffix(value.Reveal(), "\n")
 	if ended {
@@ -58,11 +58,11 @@ func withoutLineEnd(value secret.String) secret.String {
 	return secret.New(text)
 }
 
-// prompt asks a person for a secret without echo; from a pipe it reads everything.
+// prompt asks a person for a secret without echo. From a pipe it reads everything.
 func (a *app) prompt(question string) (secret.String, error) {
 	fd, ok := a.terminal()
 	if !ok {
-		data, err := patiently(a, func() ([]byte, error) { return readLimited(a.lines, "standard input") })
+		data, err := interruptibly(a, func() ([]byte, error) { return readLimited(a.lines, "standard input") })
 		return secret.New(string(data)), err
 	}
 	before, err := term.GetState(fd)
@@ -72,9 +72,9 @@ func (a *app) prompt(question string) (secret.String, error) {
 	if _, err := fmt.Fprint(a.stderr, question+": "); err != nil {
 		return secret.String{}, err
 	}
-	data, err := patiently(a, func() ([]byte, error) { return term.ReadPassword(fd) })
+	data, err := interruptibly(a, func() ([]byte, error) { return term.ReadPassword(fd) })
 	if errors.Is(err, errInterrupted) {
-		return secret.String{}, errors.Join(err, term.Restore(fd, before)) // the echo comes back
+		return secret.String{}, errors.Join(err, term.Restore(fd, before)) // turn the echo on again
 	}
 	_, _ = fmt.Fprintln(a.stderr) // the newline that was not echoed
 	if err != nil {
@@ -86,21 +86,21 @@ func (a *app) prompt(question string) (secret.String, error) {
 // readSecretFile reads a secret from a file as it is; "-" is standard input.
 func (a *app) readSecretFile(name string) (secret.String, error) {
 	if name == "-" {
-		data, err := patiently(a, func() ([]byte, error) { return readLimited(a.lines, "standard input") })
+		data, err := interruptibly(a, func() ([]byte, error) { return readLimited(a.lines, "standard input") })
 		return secret.New(string(data)), err
 	}
 	f, err := os.Open(name)
 	if err != nil {
 		return secret.String{}, err
 	}
-	defer func() { _ = f.Close() }() // read only
+	defer func() { _ = f.Close() }() // only read
 	data, err := readLimited(f, name)
 	return secret.New(string(data)), err
 }
 
-// readLimited refuses more than the largest credential, before it is held in memory.
+// readLimited refuses more than the largest credential before it is read into memory.
 func readLimited(r io.Reader, name string) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, protocol.MaxRecord+3)) // and a line end
+	data, err := io.ReadAll(io.LimitReader(r, protocol.MaxRecord+3)) // with a line end
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
@@ -110,12 +110,12 @@ func readLimited(r io.Reader, name string) ([]byte, error) {
 	return data, nil
 }
 
-// confirm asks y/N on standard error; anything but y or yes, and no answer, is no.
+// confirm asks y/N on standard error. Anything but y or yes, and no answer, counts as no.
 func (a *app) confirm(question string) (bool, error) {
 	if _, err := fmt.Fprint(a.stderr, question+" [y/N] "); err != nil {
 		return false, err
 	}
-	line, err := patiently(a, func() (string, error) { return a.lines.ReadString('\n') })
+	line, err := interruptibly(a, func() (string, error) { return a.lines.ReadString('\n') })
 	if err != nil && !errors.Is(err, io.EOF) {
 		return false, fmt.Errorf("read the answer: %w", err)
 	}

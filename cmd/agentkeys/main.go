@@ -1,5 +1,5 @@
-// Command agentkeys is what an owner types to make an account, approve boards, and
-// store and read credentials, and what agents type next to a daemon on the board.
+// Command agentkeys is for owners, to create an account, approve boards, and store and read
+// credentials, and for agents on a board with a daemon.
 package main
 
 import (

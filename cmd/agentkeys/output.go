@@ -16,7 +16,7 @@ func (a *app) printJSON(v any) error {
 	return enc.Encode(v)
 }
 
-// print writes v as JSON where --json asks for it, else the text.
+// print writes v as JSON with --json, else the text.
 func (a *app) print(v any, format string, args ...any) error {
 	if a.global.JSON {
 		return a.printJSON(v)
@@ -25,7 +25,7 @@ func (a *app) print(v any, format string, args ...any) error {
 	return err
 }
 
-// table writes v as JSON where --json asks for it, else columns that fit the terminal.
+// table writes v as JSON with --json, else columns that fit the terminal.
 func (a *app) table(v any, columns []cli.Column, rows [][]string) error {
 	if a.global.JSON {
 		return a.printJSON(v)
@@ -33,7 +33,7 @@ func (a *app) table(v any, columns []cli.Column, rows [][]string) error {
 	return a.columns(cli.Table{Columns: columns}, rows)
 }
 
-// columns writes t as wide as the terminal allows, and says what it does not.
+// columns writes t as wide as the terminal allows, and names the columns that were left out.
 func (a *app) columns(t cli.Table, rows [][]string) error {
 	if !a.global.Wide {
 		t.Width = cli.WidthOf(a.stdout.Raw())
@@ -45,7 +45,7 @@ func (a *app) columns(t cli.Table, rows [][]string) error {
 	return err
 }
 
-// when shows a time of the broker's clock to people.
+// when is a time of the broker's clock for people.
 func when(unix int64) string {
 	if unix == 0 {
 		return "never"
@@ -53,7 +53,7 @@ func when(unix int64) string {
 	return time.Unix(unix, 0).UTC().Format(time.RFC3339)
 }
 
-// ago is how long before now a time of the broker's clock was, roughly.
+// ago is roughly how long before now a time of the broker's clock was.
 func ago(unix int64, now time.Time) string {
 	d := now.Sub(time.Unix(unix, 0))
 	switch {

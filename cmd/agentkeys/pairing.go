@@ -15,7 +15,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/seal"
 )
 
-// errNotApproved: the person said no; nothing was sent, the code lives on.
+// errNotApproved: the person answered no; nothing was sent, and the code is still valid.
 var errNotApproved = errors.New("not approved; nothing was sent")
 
 type approveCmd struct {
@@ -37,7 +37,7 @@ func lineOf(m seal.Manifest) agentLine {
 	return agentLine{Wallet: m.Wallet.String(), Alias: m.Alias, Scope: m.Scope}
 }
 
-// Run shows what the board asks for and grants it if the person agrees.
+// Run shows what the board asks for and grants it if the person confirms.
 func (c approveCmd) Run(a *app) error {
 	defer a.interruptible()()
 	code, want, err := c.parse()
@@ -66,7 +66,7 @@ func (c approveCmd) Run(a *app) error {
 	return a.print(lineOf(m), "approved %s, scope %s", named(m), m.Scope)
 }
 
-// named is an agent as people are told of it: its alias, where it has one, and its wallet.
+// named describes an agent to people: its alias, if it has one, and its wallet.
 func named(m seal.Manifest) string {
 	if m.Alias == "" {
 		return m.Wallet.String()
@@ -74,7 +74,7 @@ func named(m seal.Manifest) string {
 	return m.Alias + " (" + m.Wallet.String() + ")"
 }
 
-// parse refuses what can be refused before anything is sent.
+// parse checks everything that can be checked before a request is sent.
 func (c approveCmd) parse() (pairing.Code, *scope.Scope, error) {
 	code, err := pairing.ParseCode(c.Code)
 	if err != nil {
@@ -98,7 +98,7 @@ func (c approveCmd) parse() (pairing.Code, *scope.Scope, error) {
 	return code, &s, err
 }
 
-// checkKind refuses a request of the other kind than the flags speak of.
+// checkKind refuses a request of the other kind than the flags are for.
 func (c approveCmd) checkKind(a *app, o *owner.Owner, p *owner.Proposal) error {
 	recovery := p.Request.Kind == pairing.KindRecover
 	switch {
@@ -157,7 +157,7 @@ type denyCmd struct {
 	Code string `arg:"" help:"What the board shows."`
 }
 
-// Run denies; the board learns it from who typed its code.
+// Run denies the request. The board believes it because the code was typed.
 func (c denyCmd) Run(a *app) error {
 	defer a.interruptible()()
 	code, err := pairing.ParseCode(c.Code)
@@ -191,7 +191,7 @@ func (pairingsCmd) Run(a *app) error {
 	return a.showPairings(list)
 }
 
-// showPairings says where the broker may know older ones.
+// showPairings says when the broker may know older ones.
 func (a *app) showPairings(list []protocol.PairingEntry) error {
 	if len(list) >= protocol.MaxPairingList {
 		a.note("these are the newest %d; agentkeys usage --all --action pairing_approved shows every one", len(list))

@@ -11,9 +11,9 @@ import (
 
 const privatePrefix = "agentkeys-run-"
 
-// privateParents are where private directories are made, the best first: in memory, the
-// user's runtime directory or /dev/shm, where the machine has such a place; else where
-// temporary files go.
+// privateParents are the parents for private directories, the best first: in memory, that is the
+// user's runtime directory or /dev/shm, if the machine has them; else the directory of temporary
+// files.
 func (a *app) privateParents() []string {
 	var parents []string
 	for _, parent := range []string{a.getenv("XDG_RUNTIME_DIR"), "/dev/shm"} {
@@ -24,8 +24,8 @@ func (a *app) privateParents() []string {
 	return append(parents, os.TempDir())
 }
 
-// privateDir makes a directory of mode 0700 and holds it locked, as sign for others
-// that it is in use, until release or the end of this process, however it ends.
+// privateDir makes a directory with mode 0700 and holds a lock on it, which tells other processes
+// that it is in use, until release or the end of this process.
 func (a *app) privateDir() (dir string, release func(), err error) {
 	parents := a.privateParents()
 	for i, parent := range parents {
@@ -40,8 +40,7 @@ func (a *app) privateDir() (dir string, release func(), err error) {
 	return "", nil, fmt.Errorf("make credentials directory: %w", err)
 }
 
-// makeLocked repeats where a sweep of another process took the directory between its
-// making and its locking.
+// makeLocked tries again if a sweep of another process removed the directory before it was locked.
 func makeLocked(parent string) (string, func(), error) {
 	for {
 		dir, err := os.MkdirTemp(parent, privatePrefix)
@@ -50,20 +49,20 @@ func makeLocked(parent string) (string, func(), error) {
 		}
 		lock, err := lockDir(dir)
 		if err == nil {
-			return dir, func() { _ = lock.Close() }, nil // opened for reading
+			return dir, func() { _ = lock.Close() }, nil // it was only read
 		}
 		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.EWOULDBLOCK) {
 			continue
 		}
-		if errors.Is(err, syscall.EBADF) { // NFS locks no directory, so no sweep takes it for left
+		if errors.Is(err, syscall.EBADF) { // NFS locks no directory, so no sweep takes it for abandoned
 			return dir, func() {}, nil
 		}
 		return "", nil, errors.Join(err, os.Remove(dir))
 	}
 }
 
-// sweepPrivateDirs removes the directories of this user that nobody holds any more: of
-// a `run --files` that was killed before it could remove its own.
+// sweepPrivateDirs removes directories of this user that are not locked any more: those of a
+// `run --files` that was killed before it could remove its own.
 func (a *app) sweepPrivateDirs() {
 	for _, parent := range a.privateParents() {
 		found, err := os.ReadDir(parent)
@@ -83,7 +82,7 @@ func (a *app) sweep(dir string) {
 	if err != nil {
 		return // in use, or not ours
 	}
-	defer func() { _ = lock.Close() }() // opened for reading
+	defer func() { _ = lock.Close() }() // it was only read
 	if err := os.RemoveAll(dir); err != nil {
 		a.log.Warn("left credentials directory not removed", "path", dir, "error", err)
 		return
@@ -91,15 +90,15 @@ func (a *app) sweep(dir string) {
 	a.log.Info("left credentials directory removed", "path", dir)
 }
 
-// lockDir takes the lock of a directory that is this user's own. EWOULDBLOCK: someone
-// holds it. fs.ErrNotExist: it is gone.
+// lockDir takes the lock of a directory of this user. EWOULDBLOCK: another process holds it.
+// fs.ErrNotExist: the directory was removed.
 func lockDir(dir string) (*os.File, error) {
 	f, err := os.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err
 	}
 	if err := takeLock(f, dir); err != nil {
-		_ = f.Close() // opened for reading
+		_ = f.Close() // it was only read
 		return nil, err
 	}
 	return f, nil

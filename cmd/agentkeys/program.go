@@ -17,7 +17,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
 )
 
-// app is one call of the program: what it was told and where it may speak.
+// app is one run of the program: its arguments and its streams.
 type app struct {
 	ctx     context.Context
 	args    []string // as typed, the program first
@@ -33,7 +33,7 @@ type app struct {
 	interrupted bool     // a signal ended ctx
 }
 
-// run is the whole program; it returns the exit code (design 5, manners).
+// run is the whole program. It returns the exit code (docs/spec/architecture.md#exit-codes).
 func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	stdio.SurvivePipes()
 	if len(args) > 1 && args[1] == keychain.ChildCommand {
@@ -49,7 +49,7 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 		err = a.stdout.Err()
 	}
 	if err != nil && a.interrupted {
-		err = errInterrupted // whatever it broke
+		err = errInterrupted // instead of the error that the interruption caused
 	}
 	r := cli.Reporter{Program: name, Err: stderr, JSON: cli.WantsJSON(args) || a.global.JSON}
 	return r.Report(err, a.told)
@@ -71,7 +71,7 @@ func (a *app) parseAndRun(args []string, hardenErr error) error {
 	return parsed.Run(a)
 }
 
-// getenv reads the environment that run was given; the last one of a name counts.
+// getenv reads the environment that was passed to run; the last entry of a name counts.
 func (a *app) getenv(name string) string {
 	value := ""
 	for _, entry := range a.environ {

@@ -7,8 +7,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// reopened tells on standard error, beside whatever the command itself says, what became
-// of an account whose broker was put back from a copy.
+// reopened reports on standard error, in addition to the command's own output, what was done for an
+// account whose broker was restored from a copy.
 func (a *app) reopened(r owner.Reopened) {
 	a.note("the broker was put back from a copy; what this machine knows better was told to it, and the account is open again")
 	a.noteEach(r.Revoked, "revoked again; where a new device had taken over: agentkeys-daemon recover, on that board")
@@ -28,9 +28,9 @@ func (a *app) noteEach(wallets []wallet.Wallet, what string) {
 }
 
 func (a *app) warn(text string) {
-	_, _ = fmt.Fprintln(a.stderr, "agentkeys: warning:", text) // nowhere left to complain
+	_, _ = fmt.Fprintln(a.stderr, "agentkeys: warning:", text) // if it fails, there is no other output
 }
 
 func (a *app) note(format string, args ...any) {
-	_, _ = fmt.Fprintf(a.stderr, "agentkeys: note: "+format+"\n", args...) // nowhere left to complain
+	_, _ = fmt.Fprintf(a.stderr, "agentkeys: note: "+format+"\n", args...) // if it fails, there is no other output
 }

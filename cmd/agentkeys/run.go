@@ -31,10 +31,10 @@ type wanted struct {
 	value   secret.String
 }
 
-// Run reads all values first and starts the program only if every one came.
+// Run reads all values first and starts the program only if every one was read.
 //
-// Without --files the program replaces this process (execve): its exit code and its
-// signals are its own by nature, and no second process waits on a board of 512 MB.
+// Without --files the program replaces this process (execve). So exit code and signals are the
+// program's own, and no second process takes memory on a board with 512 MB.
 func (c runCmd) Run(a *app) error {
 	list, err := parseEnv(c.Env)
 	if err != nil {
@@ -61,13 +61,13 @@ func (c runCmd) Run(a *app) error {
 	return fmt.Errorf("start %s: %w", program, err)
 }
 
-// Errors of find, with the exit codes of a shell.
+// Errors of find, for which shells have exit codes.
 var (
 	errProgram       = errors.New("no such program")
 	errNotExecutable = errors.New("it is not executable")
 )
 
-// find is the path of a program as a shell would find it.
+// find is the path of a program, found as a shell finds it.
 func find(program string) (string, error) {
 	path, err := exec.LookPath(program)
 	switch {
@@ -81,7 +81,7 @@ func find(program string) (string, error) {
 	return path, nil
 }
 
-// parseEnv refuses a bad --env before any request.
+// parseEnv checks the --env flags before any request.
 func parseEnv(texts []string) ([]wanted, error) {
 	seen := map[string]bool{}
 	var list []wanted
@@ -102,7 +102,7 @@ func parseEnv(texts []string) ([]wanted, error) {
 	return list, nil
 }
 
-// fetch reads the values of list; of everything there is where list is empty.
+// fetch reads the values of list, or all values if list is empty.
 func (c runCmd) fetch(a *app, list []wanted) ([]wanted, error) {
 	src, err := a.source(c.Agent)
 	if err != nil {
@@ -134,8 +134,8 @@ func (c runCmd) defaultName(service string) string {
 
 var errNUL = errors.New("it holds a NUL byte, which no environment variable can; use --files")
 
-// withoutNUL leaves out what nobody asked for by name and no variable can hold, so that it
-// does not keep the other services from the program.
+// withoutNUL leaves out values with a NUL that were not asked for by name, because a variable cannot
+// hold them and they would keep the other services from the program.
 func (a *app) withoutNUL(list []wanted) []wanted {
 	return slices.DeleteFunc(list, func(w wanted) bool {
 		unfit := strings.ContainsRune(w.value.Reveal(), 0)

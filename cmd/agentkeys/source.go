@@ -18,8 +18,8 @@ type access interface {
 	Read(ctx context.Context, w wallet.Wallet, service string) (secret.String, error)
 }
 
-// access opens the session that the command works with: `daemon-<wallet>` acts as
-// that agent, anything else as an owner.
+// access opens the session that the command uses: `daemon-<wallet>` acts as that agent, any other as
+// an owner.
 func (a *app) access() (access, error) {
 	cfg, err := a.config()
 	if err != nil {
@@ -48,7 +48,7 @@ type source interface {
 	Read(ctx context.Context, service string) (secret.String, error)
 }
 
-// source decides which wallet is meant (design 4, local interface) and opens the way to it.
+// source decides which wallet is meant and opens it (docs/spec/architecture.md#which-wallet-is-meant).
 func (a *app) source(agent string) (source, error) {
 	named := owner.Named{Daemon: a.global.Wallet, Agent: agent, AsSession: a.global.SessionID != nil}
 	var there owner.Present
@@ -73,7 +73,7 @@ func (a *app) source(agent string) (source, error) {
 	return brokerSource{access: acc, wallet: w}, err
 }
 
-// brokerSource reads through the broker and opens records here.
+// brokerSource reads through the broker and opens the records on this machine.
 type brokerSource struct {
 	access access
 	wallet wallet.Wallet
@@ -98,7 +98,7 @@ func (s brokerSource) fault(err error) error {
 	return err
 }
 
-// daemonSource asks the daemon next to us.
+// daemonSource asks a daemon on this machine.
 type daemonSource struct {
 	client *localclient.Client
 	wallet wallet.Wallet

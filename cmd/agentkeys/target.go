@@ -2,26 +2,26 @@ package main
 
 import "github.com/agentkeys/agentkeys/internal/cli"
 
-// target is the agent that a command is about, as an operand or by --agent.
+// target is the agent of a command, given as an operand or with --agent.
 type target struct {
 	Identity string `arg:"" optional:"" help:"The agent: its wallet, alias or e-mail address."`
 	Agent    string `help:"The same as IDENTITY." placeholder:"IDENTITY"`
 }
 
-// named is the agent; empty: none was typed. Two that differ are a mistake.
-func (t target) named() (string, error) {
-	if t.Identity != "" && t.Agent != "" && t.Identity != t.Agent {
-		return "", cli.Usage("IDENTITY is "+t.Identity+" and --agent is "+t.Agent+": give one", "")
+// named is the agent; empty: none was typed. Two different ones are a mistake.
+func (tg target) named() (string, error) {
+	if tg.Identity != "" && tg.Agent != "" && tg.Identity != tg.Agent {
+		return "", cli.Usage("IDENTITY is "+tg.Identity+" and --agent is "+tg.Agent+": give one", "")
 	}
-	if t.Identity != "" {
-		return t.Identity, nil
+	if tg.Identity != "" {
+		return tg.Identity, nil
 	}
-	return t.Agent, nil
+	return tg.Agent, nil
 }
 
-// needed is named where there has to be one; hint is the command as it should be.
-func (t target) needed(hint string) (string, error) {
-	identity, err := t.named()
+// needed is named for a command that requires an agent; hint is the right command line.
+func (tg target) needed(hint string) (string, error) {
+	identity, err := tg.named()
 	if err == nil && identity == "" {
 		err = cli.Usage("IDENTITY is missing", hint)
 	}

@@ -26,8 +26,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// slots opens the session store of this user. In file mode there is no keychain
-// adapter at all: no D-Bus, no process.
+// slots opens the session store of this user. In file mode there is no keychain adapter, and so no
+// D-Bus connection and no child process.
 func (a *app) slots() (*store.Store, error) {
 	home, err := paths.Home(a.getenv, os.Geteuid())
 	if err != nil {
@@ -42,7 +42,7 @@ func (a *app) slots() (*store.Store, error) {
 		return nil, err
 	}
 	if mode == words.ModeAuto && paths.Foreign(home, os.Geteuid()) {
-		mode = words.ModeFile // root reaches no other user's keychain
+		mode = words.ModeFile // root cannot reach another user's keychain
 	}
 	cfg := store.Config{Home: home, Mode: mode, KeychainTimeout: timeout, Logger: a.log, FileLimit: owner.KnownFileLimit}
 	if mode != words.ModeFile {
@@ -51,7 +51,7 @@ func (a *app) slots() (*store.Store, error) {
 	return store.New(cfg)
 }
 
-// keychainTimeout bounds one operation of the keychain; 0 is the default.
+// keychainTimeout is the deadline of one keychain operation; 0 is the default.
 func keychainTimeout(getenv func(string) string) (time.Duration, error) {
 	const name = "AGENTKEYS_KEYCHAIN_TIMEOUT"
 	text := getenv(name)
@@ -80,7 +80,7 @@ func (a *app) config() (owner.Config, error) {
 	return owner.Config{ID: id, BrokerURL: a.global.Broker, Slots: s, Dial: dial, Now: time.Now, Log: a.log, Reopened: a.reopened, Warn: a.warn}, nil
 }
 
-// mayMake refuses root to work in a home that sudo did not take away.
+// mayMake refuses to let root work in another user's home, which sudo has kept.
 func (a *app) mayMake() error {
 	err := paths.MayMake(a.getenv, os.Geteuid())
 	var others *paths.OthersHomeError
@@ -90,8 +90,8 @@ func (a *app) mayMake() error {
 	return err
 }
 
-// tryHome refuses to make or open an account where the home's file system cannot keep
-// its keys, and warns of one that will not keep them for long.
+// tryHome refuses to create or open an account if the home's file system cannot keep its keys, and
+// warns of one that will not keep them for long.
 func (a *app) tryHome() error {
 	if err := a.mayMake(); err != nil {
 		return err
@@ -105,7 +105,7 @@ func (a *app) tryHome() error {
 		return cli.Hinted(err, look.Hint)
 	}
 	if a.warnings = look.Warnings; a.global.JSON {
-		return err // they are part of the answer
+		return err // the warnings are part of the answer
 	}
 	for _, text := range look.Warnings {
 		a.warn(text)
@@ -113,8 +113,8 @@ func (a *app) tryHome() error {
 	return err
 }
 
-// deviceBroker is the broker that the settings of an agent of this machine name, as its
-// daemon reads them; empty: none.
+// deviceBroker is the broker that the settings of an agent on this machine name, as its daemon reads
+// them; empty: none.
 func (a *app) deviceBroker(w wallet.Wallet) (string, error) {
 	src := settings.Source{
 		Wallet: w.String(), Dir: paths.ConfigDir(a.getenv), Getenv: a.getenv, Flags: map[string]string{},
@@ -126,7 +126,7 @@ func (a *app) deviceBroker(w wallet.Wallet) (string, error) {
 	set, _, err := settings.Load(src)
 	var unread *settings.UnreadableError
 	if errors.As(err, &unread) {
-		return "", fmt.Errorf("read the agent's settings: %w", unread.Err) // no mistake in what was typed
+		return "", fmt.Errorf("read the agent's settings: %w", unread.Err) // not a mistake in what was typed
 	}
 	return set.Broker, err
 }
@@ -135,7 +135,7 @@ func dial(brokerURL string) (owner.Broker, error) {
 	return brokerclient.New(brokerclient.Config{URL: brokerURL, Version: buildinfo.Version()})
 }
 
-// owner opens the owner's account, for commands that only an owner may give.
+// owner opens the owner's account, for commands that only an owner may use.
 func (a *app) owner() (*owner.Owner, error) {
 	if a.global.walletFlag {
 		return nil, cli.Usage("--wallet names a daemon, and is for read, list and run", "agentkeys COMMAND --agent IDENTITY")
@@ -147,14 +147,14 @@ func (a *app) owner() (*owner.Owner, error) {
 	if _, agent := cfg.ID.Wallet(); agent {
 		return nil, owner.ErrNotOwner
 	}
-	a.settle(cfg.ID)
+	a.reconcile(cfg.ID)
 	return owner.Open(a.ctx, cfg)
 }
 
-// settle finishes what an earlier command had to leave: a fence whose provider is
-// gone, an unconfirmed delete, a session that waits for its keychain. No daemon does
-// it for the owner's slot. A slot that needs nothing costs one small read.
-func (a *app) settle(id session.ID) {
+// reconcile finishes what an earlier command had to leave: a fence whose provider has ended, an
+// unconfirmed delete, a session that waits for its keychain. No daemon does this for the owner's
+// slot. If nothing is to be done it costs one small read.
+func (a *app) reconcile(id session.ID) {
 	s, err := a.slots()
 	if err == nil {
 		err = s.ReconcileSlot(a.ctx, id)
@@ -164,7 +164,7 @@ func (a *app) settle(id session.ID) {
 	}
 }
 
-// daemon is the client of the daemon of w. It waits for one that is being started again.
+// daemon is the client of the daemon of w. It waits for a daemon that is being restarted.
 func (a *app) daemon(w wallet.Wallet) *localclient.Client {
 	return localclient.NewPatient(func() (path string, coming bool, err error) {
 		home, homeless := paths.Home(a.getenv, os.Geteuid())
@@ -177,7 +177,7 @@ func (a *app) daemon(w wallet.Wallet) *localclient.Client {
 	})
 }
 
-// notListening says why none answers for w; a path without an error: one does by now.
+// notListening is why no daemon answers for w; a path without an error: one has begun to.
 func (a *app) notListening(w wallet.Wallet, home string, homed bool) (string, error) {
 	var dialer net.Dialer
 	dirs := paths.SocketDirs(a.getenv, home, w)
@@ -186,7 +186,7 @@ func (a *app) notListening(w wallet.Wallet, home string, homed bool) (string, er
 		if conn, err := dialer.DialContext(a.ctx, "unix", path); errors.Is(err, fs.ErrPermission) {
 			return "", &localclient.UnreachableError{Path: path, Err: fs.ErrPermission}
 		} else if err == nil {
-			_ = conn.Close() // it has begun to listen
+			_ = conn.Close() // it listens now
 			return path, nil
 		}
 	}
@@ -202,7 +202,7 @@ func (a *app) notListening(w wallet.Wallet, home string, homed bool) (string, er
 	return "", cli.Hinted(err, hint)
 }
 
-// present is what this machine has: live sockets, and slots whose daemon may be down.
+// present lists what this machine has: live sockets, and slots whose daemon may be down.
 func (a *app) present() (owner.Present, error) {
 	s, err := a.slots()
 	if errors.Is(err, paths.ErrHome) {
@@ -228,8 +228,8 @@ func (a *app) present() (owner.Present, error) {
 	return a.orExpected(p, s.Home()), nil
 }
 
-// orExpected names the daemons that are being started again where there is nothing else:
-// for a program that may look at no slot, one that ended a moment ago is not there at all.
+// orExpected adds the daemons that are being restarted if there is nothing else. A program that may
+// not look at slots cannot see a daemon that ended a moment ago in any other way.
 func (a *app) orExpected(p owner.Present, home string) owner.Present {
 	if !p.Master && len(p.Daemons) == 0 {
 		p.Daemons = paths.ExpectedDaemons(a.getenv, home)

@@ -9,13 +9,13 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// CodeUsage is the code of everything that was typed wrongly.
+// CodeUsage is the code of every mistake in what was typed.
 const CodeUsage = "usage"
 
-// CodeError is the code of a fault that no table knows.
+// CodeError is the code of a fault for which there is no rule.
 const CodeError = "error"
 
-// Failure is an error with what scripts and people need of it. Its text is Err's.
+// Failure is an error with what scripts and people need. Its text is Err's.
 type Failure struct {
 	Exit int    // one of words.Exit...
 	Code string // for scripts; it never changes
@@ -26,7 +26,7 @@ type Failure struct {
 func (f *Failure) Error() string { return f.Err.Error() }
 func (f *Failure) Unwrap() error { return f.Err }
 
-// Usage is a mistake in what was typed, with the command that is right.
+// Usage is a mistake in what was typed, with the right command.
 func Usage(message, hint string) *Failure { return UsageOf(errors.New(message), hint) }
 
 // UsageOf makes err a mistake in what was typed.
@@ -34,12 +34,12 @@ func UsageOf(err error, hint string) *Failure {
 	return &Failure{Exit: words.ExitUsage, Code: CodeUsage, Hint: hint, Err: err}
 }
 
-// exited is an end of the program whose output has said everything.
+// exited ends the program when its output has said everything.
 type exited struct{ code int }
 
 func (e exited) Error() string { return fmt.Sprintf("exit %d", e.code) }
 
-// Exit ends the program with code and tells nothing. A nil error is Exit(0).
+// Exit ends the program with code and reports nothing. A nil error is the same as Exit(0).
 func Exit(code int) error {
 	if code == words.ExitOK {
 		return nil
@@ -47,7 +47,7 @@ func Exit(code int) error {
 	return exited{code}
 }
 
-// hinted is an error with the command that helps against it here.
+// hinted is an error with a hint for the place where it occurred.
 type hinted struct {
 	error
 	hint string
@@ -55,11 +55,11 @@ type hinted struct {
 
 func (e hinted) Unwrap() error { return e.error }
 
-// Hinted gives err a hint that takes the place of the one of its rule: the place where an
-// error is met often knows better than the table what helps.
+// Hinted gives err a hint that replaces the one of its rule, because the place where an error occurs
+// often knows better than the table what helps.
 func Hinted(err error, hint string) error { return hinted{err, hint} }
 
-// Rule says how an error of the project is told.
+// Rule says how an error is reported.
 type Rule struct {
 	is   error
 	exit int
@@ -71,9 +71,8 @@ type Rule struct {
 // and the command that helps, which may be empty.
 func On(err error, exit int, code, hint string) Rule { return Rule{err, exit, code, hint} }
 
-// Classify is the Failure in err, or the first rule that err matches, or a fault without a
-// hint; with the hint of Hinted where err has one. A more special rule therefore stands
-// before a general one.
+// Classify is the Failure in err, or the first rule that matches err, or a fault without a hint; with
+// the hint of Hinted if err has one. So a more specific rule comes before a general one.
 func Classify(err error, rules []Rule) *Failure {
 	f := matching(err, rules)
 	var with hinted
@@ -96,15 +95,15 @@ func matching(err error, rules []Rule) *Failure {
 	return &Failure{Exit: words.ExitFault, Code: CodeError, Err: err}
 }
 
-// Reporter tells how a program ended.
+// Reporter reports how a program ended.
 type Reporter struct {
 	Program string
 	Err     io.Writer
 	JSON    bool // as one JSON object
 }
 
-// Report tells err and returns the exit code. translate makes it a Failure; nil: as Classify
-// does without rules.
+// Report reports err and returns the exit code. translate turns it into a Failure; nil: as Classify
+// without rules.
 func (r Reporter) Report(err error, translate func(error) *Failure) int {
 	if err == nil {
 		return words.ExitOK
@@ -124,7 +123,7 @@ func (r Reporter) Report(err error, translate func(error) *Failure) int {
 }
 
 func (r Reporter) text(f *Failure) {
-	_, _ = fmt.Fprintf(r.Err, "%s: error: %v\n", r.Program, f) // there is no place left to say that it failed
+	_, _ = fmt.Fprintf(r.Err, "%s: error: %v\n", r.Program, f) // if it fails, there is no other output
 	if f.Hint != "" {
 		_, _ = fmt.Fprintf(r.Err, "%s: hint: %s\n", r.Program, f.Hint)
 	}
@@ -144,8 +143,8 @@ func (r Reporter) object(f *Failure) bool {
 	return true
 }
 
-// WantsJSON reports whether args, with the program's name first, ask for JSON. It decides
-// how an error is told even where the arguments cannot be parsed.
+// WantsJSON reports whether args, with the program's name first, ask for JSON. It decides how an error
+// is reported even if the arguments cannot be parsed.
 func WantsJSON(args []string) bool {
 	for _, arg := range args[min(1, len(args)):] {
 		switch arg {

@@ -14,7 +14,7 @@ const (
 	leftIndent = 2
 )
 
-// writeHelp prints the page of the command that ctx stands at, or of the program.
+// writeHelp prints the page of the command in ctx, or of the program.
 func (p Program) writeHelp(w io.Writer, ctx *kong.Context) error {
 	node := ctx.Selected()
 	if node == nil || node.Type == kong.ApplicationNode {
@@ -126,7 +126,7 @@ func flagEntry(page *strings.Builder, f *kong.Flag) {
 	entry(page, text, help)
 }
 
-// entry is a name and what it does, on the same line where both fit.
+// entry writes a name and its description, on the same line if both fit.
 func entry(page *strings.Builder, left, help string) {
 	indent := strings.Repeat(" ", leftIndent+leftWidth)
 	text := wrap(help, pageWidth-len(indent), indent)
@@ -137,8 +137,8 @@ func entry(page *strings.Builder, left, help string) {
 	fmt.Fprintf(page, "  %-*s%s\n", leftWidth, left, text)
 }
 
-// wrap breaks text at spaces into lines of at most width runes; indent stands before each
-// line but the first.
+// wrap breaks text at spaces into lines of at most width runes; indent is put before each line but the
+// first.
 func wrap(text string, width int, indent string) string {
 	var lines []string
 	line := ""

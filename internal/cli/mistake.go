@@ -12,7 +12,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/display"
 )
 
-// The texts of kong's errors, which name Go types and its own tokens.
+// The texts of kong's errors, which name Go types and tokens of kong.
 var (
 	unknownFlag    = regexp.MustCompile(`\Aunknown flag (\S+?)(?:, did you mean (.+)\?)?\z`)
 	unexpected     = regexp.MustCompile(`\Aunexpected argument (.+?)(?:, did you mean (.+)\?)?\z`)
@@ -26,7 +26,7 @@ var (
 	notNumber      = regexp.MustCompile(`\A(--[\w-]+): expected a valid \d+ bit u?int but got (".*")\z`)
 )
 
-// mistake says in this project's words what kong did not take.
+// mistake describes in this project's terms what kong did not accept.
 func (p Program) mistake(err error) error {
 	var parse *kong.ParseError
 	if !errors.As(err, &parse) {
@@ -46,7 +46,7 @@ func (p Program) mistake(err error) error {
 // ErrNoCommand says that only flags were typed.
 var ErrNoCommand = errors.New("no command is given")
 
-// message is the sentence for what kong said of node; nil: no command was found.
+// message is the sentence for kong's error about node; nil: no command was found.
 func message(said string, node *kong.Node) string {
 	if m := unknownFlag.FindStringSubmatch(said); m != nil {
 		return fmt.Sprintf("there is no flag %s", m[1]) + nearest(m[2])
@@ -79,7 +79,7 @@ func message(said string, node *kong.Node) string {
 	if m := notNumber.FindStringSubmatch(said); m != nil {
 		return fmt.Sprintf("%s is %s, and takes a number", m[1], m[2])
 	}
-	return said // from a field's own parser, in its words
+	return said // the text of a field's own parser
 }
 
 // nearest is what the person may have meant: the first of a list of quoted words.

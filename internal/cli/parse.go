@@ -10,16 +10,15 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// Program is what a program says of itself.
+// Program describes a program.
 type Program struct {
 	Name    string
 	Summary string // one sentence, for the top of its help page
-	// Examples has one line that can be typed for each command, by the command's name.
+	// Examples has, for each command by its name, one line that can be typed.
 	Examples map[string]string
 }
 
-// Model is the definition of grammar as kong read it, for help pages, man pages and
-// completions.
+// Model is the definition of grammar as kong read it, for help pages, man pages and completions.
 func (p Program) Model(grammar any) (*kong.Application, error) {
 	parser, err := kong.New(grammar, kong.Name(p.Name), kong.Description(p.Summary))
 	if err != nil {
@@ -28,10 +27,10 @@ func (p Program) Model(grammar any) (*kong.Application, error) {
 	return parser.Model, nil
 }
 
-// Parse reads args, without the program's name, into grammar, a pointer to a struct. The
-// context runs the command that was typed; it is nil where a help page was all that was
-// asked for. Errors are mistakes of the person (a Failure of CodeUsage, or an Exit after the
-// page on errOut), those of out, and those of a grammar that kong does not understand.
+// Parse reads args, without the program's name, into grammar, a pointer to a struct. The context runs
+// the command that was typed; it is nil if only a help page was asked for. Errors are mistakes of the
+// person (a Failure with CodeUsage, or an Exit after the page on errOut), errors of out, and errors in
+// a grammar that kong does not accept.
 func (p Program) Parse(grammar any, args []string, out, errOut io.Writer) (*kong.Context, error) {
 	page := out
 	helped := false
@@ -65,7 +64,7 @@ func (p Program) Parse(grammar any, args []string, out, errOut io.Writer) (*kong
 	return parsed, p.refuseEmpty(parsed)
 }
 
-// spoken translates the words that people type for flags, and the flag that is a command.
+// spoken replaces the words that people type instead of flags, and the flag that is a command.
 func spoken(args []string) []string {
 	switch args[0] {
 	case "help":
@@ -76,9 +75,9 @@ func spoken(args []string) []string {
 	return args
 }
 
-// refuseEmpty finds what was typed with nothing in it, as by an unset variable of a script.
-// Taken as not typed, it would mean the owner where an agent was meant. A field that is a
-// pointer tells the two apart itself.
+// refuseEmpty refuses an empty argument, as an unset variable in a script produces it. If it counted
+// as not typed, the command would be about the owner instead of an agent. A field that is a pointer
+// distinguishes the two cases itself.
 func (p Program) refuseEmpty(parsed *kong.Context) error {
 	for _, step := range parsed.Path {
 		var value *kong.Value

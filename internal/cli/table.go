@@ -15,24 +15,24 @@ import (
 // Column is one column of a table.
 type Column struct {
 	Title string
-	// Drop orders what is left out where the terminal is too narrow: the highest first.
-	// 0: the column is always shown.
+	// Drop is the order in which columns are left out if the terminal is too narrow: the highest
+	// first. 0: the column is always shown.
 	Drop int
-	// Min is the width in runes down to which cells may be cut; 0: they never are.
+	// Min is the width in runes to which cells may be cut; 0: they are never cut.
 	Min int
 }
 
 // Table writes rows as aligned columns.
 type Table struct {
 	Columns []Column
-	Width   int  // in runes; 0: as wide as the cells are
+	Width   int  // in runes; 0: as wide as the cells need
 	Bare    bool // without the header
 }
 
 const columnGap = 2
 
-// Write writes the header and the rows. Cells may hold what others chose: they are made safe
-// for a terminal. dropped are the titles of the columns that the width did not allow.
+// Write writes the header and the rows. Cells are made safe for a terminal, since they may hold foreign
+// text. dropped are the titles of the columns that did not fit.
 func (table Table) Write(w io.Writer, rows [][]string) (dropped []string, err error) {
 	cells := [][]string{make([]string, len(table.Columns))}
 	for i, c := range table.Columns {
@@ -77,7 +77,7 @@ func (table Table) fit(cells [][]string) []int {
 	return widths
 }
 
-// drop leaves out the column that is missed least; false: none may be.
+// drop leaves out the least important column; false: none may be left out.
 func (table Table) drop(widths []int) bool {
 	worst := -1
 	for i, c := range table.Columns {
@@ -91,7 +91,7 @@ func (table Table) drop(widths []int) bool {
 	return worst >= 0
 }
 
-// cut makes the widest of the columns that may be cut narrower by one; false: none may be.
+// cut makes the widest column that may be cut narrower by one; false: there is none.
 func (table Table) cut(widths []int) bool {
 	widest := -1
 	for i, c := range table.Columns {
@@ -135,7 +135,7 @@ func IsTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// WidthOf is the number of columns of the terminal that w is; 0: w is none, or does not tell.
+// WidthOf is the number of columns of the terminal w; 0: w is no terminal, or does not tell.
 func WidthOf(w io.Writer) int {
 	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
@@ -148,8 +148,8 @@ func WidthOf(w io.Writer) int {
 	return width
 }
 
-// Worst orders rows by how much a person has to do about them: first is the list of the
-// words that come first, and what it does not name comes last.
+// Worst orders rows by how much attention they need: first lists the words that come first, and words
+// that it does not list come last.
 func Worst(a, b string, first ...string) int {
 	rank := func(word string) int {
 		if i := slices.Index(first, word); i >= 0 {
