@@ -131,8 +131,9 @@ func post(t *testing.T, url string, token secret.String, body any) int {
 	return res.StatusCode
 }
 
-// leaveSocket is what a broker leaves that was killed. It never listens: a script that is
-// started beside would have the listener until its exec, and somebody would seem to answer.
+// leaveSocket leaves the socket file that a killed broker leaves. It never listens: a program that
+// another test starts at the same time would inherit the listener until its exec, so that a broker
+// would seem to answer.
 func leaveSocket(t *testing.T, path string) {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)

@@ -96,7 +96,7 @@ func TestAStartCostsItsPartOfTheLeaseWhileARenewalIsOpen(t *testing.T) {
 	})
 }
 
-// unadopted says that the session lies in an earlier layout that cannot be taken over.
+// unadopted reports that the session is in an earlier layout that cannot be adopted.
 type unadopted struct{ agent.Store }
 
 func (u unadopted) Load(ctx context.Context, id session.ID) (session.Session, store.Info, error) {

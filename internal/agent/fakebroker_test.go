@@ -244,7 +244,7 @@ func (b *fakeBroker) Report(_ context.Context, token secret.String, body protoco
 	return nil
 }
 
-// set changes the broker and wakes whoever waits.
+// set changes the broker and wakes the requests that wait.
 func (b *fakeBroker) set(change func(*fakeBroker)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -115,8 +115,8 @@ func FuzzParseCache(f *testing.F) {
 	})
 }
 
-// A parked session goes on for as long as the broker says so, and no longer than any
-// other without it, over a restart too.
+// A parked session is served for as long as the broker answers that it is parked. Without the
+// broker it is served no longer than any other, also over a restart.
 func TestAParkedDaemonWithoutItsBrokerStopsServing(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.owner.manifest.OfflineTTL = 3600

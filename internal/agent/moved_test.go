@@ -18,8 +18,8 @@ func (attentive) SetWaiting(bool)            {}
 func (a attentive) Changed() <-chan struct{} { return a.changed }
 
 // A keychain takes the session and answers nothing from then on. The daemon knows from
-// the head that the session is the one in its memory, and goes on renewing it; else each
-// save would find the slot changed, and no word would reach the broker.
+// the head that the session is the one in its memory, and continues to renew it. Otherwise each
+// save would find the slot changed, and no request would reach the broker.
 func TestAKeychainThatHangsAfterItTookTheSessionKeepsNobodyOffline(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		expect(t, "a first run", w.start().stop(), nil) // it saves the scope

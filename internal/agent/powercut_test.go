@@ -21,8 +21,8 @@ func (w *world) cut(d *daemon) {
 	}
 }
 
-// The worst case of the lease that SECURITY.md states: power cuts never prolong it by more
-// than a minute in all, and one costs, beside the ten minutes of each start, as long as the
+// The worst case of the lease that SECURITY.md states: power cuts together never prolong it by
+// more than a minute. Each costs, in addition to the ten minutes of each start, as long as the
 // run lasted, at least two minutes and at most three hours.
 func TestPowerCutsDoNotProlongTheLease(t *testing.T) {
 	t.Parallel()

@@ -63,8 +63,8 @@ func TestDailyRenewal(t *testing.T) {
 	})
 }
 
-// Every call of a renewal is once the last thing that the process does, before it
-// took effect and after; the next process goes on with the same session.
+// The process ends at every call of a renewal, once before the call took effect and once after.
+// The next process continues with the same session.
 func TestACrashAtAnyStepOfARenewalLosesNothing(t *testing.T) {
 	t.Parallel()
 	for step := 1; ; step++ {

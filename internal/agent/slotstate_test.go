@@ -31,7 +31,7 @@ func TestAnInsecureSlotNamesTheCommandThatMendsIt(t *testing.T) {
 	})
 }
 
-// inKeychain says that the session lies in the keychain.
+// inKeychain reports that the session is in the keychain.
 type inKeychain struct{ agent.Store }
 
 func (k inKeychain) Load(ctx context.Context, id session.ID) (session.Session, store.Info, error) {

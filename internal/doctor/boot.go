@@ -18,7 +18,7 @@ const (
 	hintStatus  = "agentkeys-daemon status --wallet "
 )
 
-// startAtBoot: would anything start the instance?
+// startAtBoot checks whether something starts the instance at boot.
 func (f Facts) startAtBoot() []finding {
 	if f.Boot == nil {
 		return nil
@@ -50,7 +50,7 @@ func (f Facts) systemd() finding {
 	return f.notEnabled(unit)
 }
 
-// notEnabled names the unit that finds the slot: the machine's works in a home of its own.
+// notEnabled names the unit that finds the slot. In a home of its own, a user's unit does.
 func (f Facts) notEnabled(unit string) finding {
 	const name = "start_at_boot"
 	switch b := f.Boot; {
@@ -64,7 +64,7 @@ func (f Facts) notEnabled(unit string) finding {
 	return warn(name, "", "no: nothing starts it, and the unit of the package agentkeys, which would, is not installed")
 }
 
-// now starts the unit that is enabled, but beside a daemon that was started otherwise.
+// now starts the unit when it is enabled, unless a daemon that was started otherwise runs.
 func (f Facts) now() string {
 	if f.Holder.Seen() && f.Holder.Unit == "" {
 		return ""
@@ -72,7 +72,7 @@ func (f Facts) now() string {
 	return "--now "
 }
 
-// runsAs tells of the drop-in of pair --run-as.
+// runsAs checks the drop-in of pair --run-as.
 func (f Facts) runsAs() []finding {
 	const name = "runs_as"
 	switch b := f.Boot; {
@@ -86,12 +86,12 @@ func (f Facts) runsAs() []finding {
 	return nil
 }
 
-// readers: a user's own instance hides nothing from that user's programs, which reach
-// the same keyring and the same files.
+// readers says that every program of the user of a user's own instance can read the wallet, since
+// the same keyring and files are open to it.
 func (f Facts) readers() []finding {
 	const name = "readers"
 	switch b := f.Boot; {
-	case b == nil || b.UserName == "" || !f.Slot.live() && (f.Socket == nil || f.Socket.UID < 0): // whose it is was not seen
+	case b == nil || b.UserName == "" || !f.Slot.live() && (f.Socket == nil || f.Socket.UID < 0): // the user is not known
 		return nil
 	case b.Shared:
 		return one(ok(name, "whom the settings allow, by default root"))
@@ -121,7 +121,7 @@ func (f Facts) socket() []finding {
 	case s == nil:
 		return nil
 	case s.State == SocketAnswers && s.Daemon != nil && s.Daemon.State != words.StateOnline:
-		return one(ok(name, "%s answers: %s%s", s.Path, s.Daemon.State, s.skipped())) // why is said on another line
+		return one(ok(name, "%s answers: %s%s", s.Path, s.Daemon.State, s.skipped())) // another line has the reason
 	case s.State == SocketAnswers:
 		return one(ok(name, "%s answers%s", s.Path, s.skipped()))
 	case len(s.Path) > s.Limit:
@@ -151,7 +151,7 @@ func (s *Socket) skipped() string {
 	return "; " + s.Skipped
 }
 
-// by names the daemon that runs, where it was seen.
+// by describes the running daemon, if it was seen.
 func (f Facts) by() string {
 	if !f.Holder.Seen() {
 		return ""
@@ -159,7 +159,7 @@ func (f Facts) by() string {
 	return " (" + f.Holder.String() + ")"
 }
 
-// daemon tells of the running instance; that none runs is wrong only where one should.
+// daemon checks the running instance. That none runs is wrong only if one should.
 func (f Facts) daemon() []finding {
 	const name = "daemon"
 	s := f.Socket
@@ -169,7 +169,7 @@ func (f Facts) daemon() []finding {
 	case s.Daemon != nil:
 		return f.daemonSays(*s.Daemon)
 	case s.served():
-		return nil // it told nothing
+		return nil // there is no status
 	case f.Holder.Seen():
 		return one(fail(name, f.restart(), "it holds the slot%s, and its socket is nowhere that this environment names", f.by()).follows("socket"))
 	case f.Boot != nil && f.Boot.System:
@@ -195,14 +195,14 @@ func (f Facts) daemonSays(d protocol.Status) []finding {
 	default:
 		checks = one(fail(name, hintStatus+f.Wallet, "%s", d.State))
 	}
-	var after []string // the daemon's own word first
+	var after []string // first the conditions that explain the daemon's state
 	for _, code := range condition.OfState(d.State) {
 		after = append(after, string(code))
 	}
 	checks[0].after = append(after, checks[0].after...)
 	for _, c := range d.Conditions {
 		if slices.ContainsFunc(f.disk(), func(own finding) bool { return own.Name == c.Code }) {
-			continue // the same, and looked at now
+			continue // this report has the same by its own examination
 		}
 		checks = append(checks, f.conditionSaid(c))
 	}
@@ -218,7 +218,7 @@ func (f Facts) conditionSaid(c protocol.StatusCondition) finding {
 	if c.Severity == "error" {
 		found.Status = Fail
 	}
-	if c.Code == string(condition.NoSpace) && f.Disk != nil { // full for the daemon alone: a quota, or blocks that root may use
+	if c.Code == string(condition.NoSpace) && f.Disk != nil { // full only for the daemon: a quota, or blocks reserved for root
 		found.Hint = condition.Room(f.Disk.Path)
 	}
 	if c.Code == string(condition.StateReadOnly) && f.Disk != nil && !f.Disk.ReadOnly {
@@ -227,8 +227,8 @@ func (f Facts) conditionSaid(c protocol.StatusCondition) finding {
 	return found
 }
 
-// keptOut: what the daemon could not write is writable to this process. A unit may see
-// the same directory read only in its sandbox.
+// keptOut is for a directory that the daemon could not write and this process can. The sandbox of
+// a unit may make the directory read-only for the daemon.
 func (f Facts) keptOut(found finding) finding {
 	if f.Holder.Unit == "" {
 		found.Message += "; " + f.Disk.Path + " is writable now, so the daemon's next try, within minutes, ends this"

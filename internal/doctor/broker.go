@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	// clockSlack is how far the clock may be from the broker's, as in the daemon.
+	// clockSlack is how far the clock may differ from the broker's, as in the daemon.
 	clockSlack = 5 * time.Minute
 
 	// HintBrokerClock is for a broker whose clock jumped.
 	HintBrokerClock = "on the broker's machine, once its clock is right: agentkeys-broker clock --accept --data DIR"
-	// HintBrokerDisk is what helps a broker that is read_only.
+	// HintBrokerDisk is for a broker that is read_only.
 	HintBrokerDisk = "on the broker's machine: df -h; sudo journalctl -u agentkeys-broker"
-	// HintBrokerRestore is for the session's own broker where it does not know the session.
+	// HintBrokerRestore is for the session's own broker if that does not know the session.
 	HintBrokerRestore = "agentkeys-broker restore FILE --data DIR   (on that broker's machine, with a backup of the broker that knows it)"
 )
 
@@ -42,7 +42,7 @@ func (f Facts) broker() []finding {
 	return append(one(f.answers()), f.brokerClock())
 }
 
-// answers is the line of a broker that said who it is: whether it serves this session.
+// answers is the line for a broker that answered: whether it serves this session.
 func (f Facts) answers() finding {
 	b := f.Broker
 	switch {
@@ -60,8 +60,8 @@ func (f Facts) answers() finding {
 	return ok("broker", "%s answers, version %s", b.name(), b.Version)
 }
 
-// refused is a broker that does not take the session's token. What the daemon says of the
-// same is a line of its own, with its command.
+// refused is a broker that does not accept the session's token. What the daemon reports about this
+// has a line of its own, with its command.
 func (f Facts) refused(p protocol.Problem) finding {
 	b := f.Broker
 	says := func(hint string, severe bool) finding {
@@ -86,8 +86,8 @@ func (f Facts) refused(p protocol.Problem) finding {
 	return says(b.ask(), false).says(condition.BrokerAway)
 }
 
-// awayFor is why the daemon says that it cannot use a broker that answers here; empty: it
-// does not say so.
+// awayFor is why the daemon reports that it cannot use a broker that answers here; empty: it does
+// not report that.
 func (f Facts) awayFor() string {
 	if f.Socket == nil || f.Socket.Daemon == nil {
 		return ""
@@ -119,7 +119,7 @@ func (f Facts) brokerClock() finding {
 	return ok("broker_clock", "within %s of the broker's", clockSlack)
 }
 
-// name is the address, and who names it.
+// name is the address, and what names it.
 func (b *Broker) name() string {
 	if b.From == "" {
 		return b.URL
@@ -127,8 +127,8 @@ func (b *Broker) name() string {
 	return b.URL + " (from " + b.From + ")"
 }
 
-// rename is the command for a broker that is not the session's: what names it is to be
-// looked at. remembered is the command where the session itself names it.
+// rename is the command for a broker that is not the session's: the setting that names it has to be
+// checked. remembered is the command if the session itself names it.
 func (f Facts) rename(remembered string) string {
 	from, again := f.Broker.From, strings.TrimSuffix(hintDoctor+f.Wallet, " --wallet ")
 	if f.owner() {
@@ -151,7 +151,7 @@ func (b *Broker) ask() string {
 		return "curl --unix-socket " + display.Word(socket) + " http://localhost/v1/info"
 	}
 	if b.Pinned {
-		return "curl -k " + display.Word(b.URL+"/v1/info") // curl knows no authority for it
+		return "curl -k " + display.Word(b.URL+"/v1/info") // no authority that curl knows has signed its certificate
 	}
 	return "curl " + display.Word(b.URL+"/v1/info")
 }

@@ -1,6 +1,6 @@
-// Package doctor decides what is wrong with an installation of AgentKeys and which
-// command mends it. It is given facts and returns checks: it looks at nothing
-// itself, so every verdict is a row of a test.
+// Package doctor decides what is wrong with an installation of AgentKeys and which command corrects
+// it (docs/spec/architecture.md#doctor). It gets facts and returns checks. It examines nothing
+// itself, so every verdict can be tested with a table.
 package doctor
 
 import (
@@ -15,8 +15,8 @@ import (
 // Status is the verdict of one check.
 type Status string
 
-// The verdicts. Warn: it works, or nobody can tell, and somebody should look. Fail:
-// the session cannot be used as it is, or a secret is exposed.
+// The verdicts. Warn: it works, or that cannot be told, and a person should look. Fail: the session
+// cannot be used as it is, or a secret is exposed.
 const (
 	OK   Status = "ok"
 	Warn Status = "warn"
@@ -33,8 +33,8 @@ func (s Status) rank() int {
 	return 2
 }
 
-// Check is one line. Hint is the command that mends it; empty where nothing needs
-// mending or no command does.
+// Check is one line. Hint is the command that corrects it; empty if nothing is wrong or no command
+// corrects it.
 type Check struct {
 	Name    string `json:"name"`
 	Status  Status `json:"status"`
@@ -42,7 +42,7 @@ type Check struct {
 	Hint    string `json:"hint"`
 }
 
-// Report is all checks of one slot, or of the machine where no slot is meant.
+// Report is all checks of one slot, or of the machine.
 type Report struct {
 	Wallet    string  `json:"wallet,omitempty"`     // of an agent's slot
 	SessionID string  `json:"session_id,omitempty"` // empty: the machine
@@ -50,8 +50,8 @@ type Report struct {
 	Worst     Status  `json:"worst"`
 }
 
-// Examine turns facts into verdicts. A check whose facts are absent is left out, and so
-// is one that only follows from another.
+// Examine turns facts into verdicts. A check without its facts is left out, and so is a check that
+// only follows from another.
 func Examine(f Facts) Report {
 	r := Report{Wallet: f.Wallet, SessionID: f.SessionID, Worst: OK}
 	r.Checks = fold(slices.Concat(
@@ -66,7 +66,7 @@ func Examine(f Facts) Report {
 	return r
 }
 
-// Print writes the report for people, one line a check.
+// Print writes the report for people, one line for each check.
 func (r Report) Print(w io.Writer) {
 	title := "this machine"
 	if r.SessionID != "" {

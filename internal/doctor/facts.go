@@ -8,15 +8,15 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// Facts is what was seen. A nil part was not looked at and has no check. No fact is
-// a secret: everything here may be printed.
+// Facts is what was found. A nil part was not examined and has no check. No fact is a secret, so
+// everything here may be printed.
 type Facts struct {
 	Now       time.Time
 	Wallet    string // canonical, of an agent; empty for an owner's slot or the machine
-	SessionID string // empty: no slot is meant
-	EUID      int    // of who looks
-	Home      string // where slots were looked for
-	OfMachine bool   // Home is that of the package's units, which is root's to change
+	SessionID string // empty: the machine
+	EUID      int    // effective user of this process
+	Home      string // where the slots were looked for
+	OfMachine bool   // Home is the home of the package's units, which only root may change
 
 	Settings Settings
 	Memory   Memory
@@ -27,39 +27,39 @@ type Facts struct {
 	Journal  *Journal
 	Boot     *Boot
 	Socket   *Socket
-	Holder   holder.Holder // the daemon that runs; the zero one: none was seen
+	Holder   holder.Holder // the running daemon; zero: none was seen
 	Disk     *Disk
 	Broker   *Broker
 	Metrics  *Listener
 }
 
-// Settings are what the layers of settings say together.
+// Settings are the settings of all layers together.
 type Settings struct {
-	Problems  []string   // of the files and variables; none when they were understood
+	Problems  []string   // of the files and variables; empty if there are none
 	Store     words.Mode // session_store: auto, file, keychain
 	StoreFrom string     // where that was set: `default`, a path, a variable's name
 
-	Broker     string // URL that a file names and the daemon that runs has not taken up; empty: none
+	Broker     string // URL that a file names and the running daemon has not taken up; empty: none
 	BrokerFrom string // that file
 }
 
-// Memory is how this process is kept from others of its user.
+// Memory is how this process is protected from other processes of its user.
 type Memory struct {
 	Dumpable  bool   // Linux only
 	CoreLimit uint64 // bytes
-	Swap      string // on a disk, and a unit cannot keep our memory out of it; empty: none
-	Cmdline   bool   // the kernel's arguments are where Raspberry Pi OS has them
-	Err       string // what the kernel did not say
+	Swap      string // on a disk, for which a unit cannot exempt our memory; empty: none
+	Cmdline   bool   // the kernel's arguments are in the file that Raspberry Pi OS has
+	Err       string // why the kernel did not tell
 }
 
-// Clock is what can be known of it without asking anybody.
+// Clock is what can be found out about the clock without asking another machine.
 type Clock struct {
 	Known  bool      // the system says whether it is synchronised
-	Synced bool      // where Known
+	Synced bool      // valid if Known
 	Floor  time.Time // certainly past: date of the build or of a broker's certificate; zero: none
 }
 
-// Keychain is one look. State is empty when none was taken, Why says the reason.
+// Keychain is the result of one probe. State is empty if there was none, for the reason in Why.
 type Keychain struct {
 	State    words.KeychainState
 	Provider string
@@ -68,17 +68,17 @@ type Keychain struct {
 	Cipher   string // of the keyring's file: CipherNone, CipherPassword, or empty: not known
 }
 
-// What protects a keyring's own file.
+// What protects the file of a keyring.
 const (
 	CipherNone     = "none"
 	CipherPassword = "password"
 )
 
-// Slot is what lies in the slot's directory.
+// Slot is the content of the slot's directory.
 type Slot struct {
 	Path     string
 	Unread   string
-	Corrupt  string // why the head cannot be read, or what was set aside; empty: it can
+	Corrupt  string // why the head cannot be read, or what was set aside; empty: it can be read
 	Newer    bool   // written by a newer version
 	Saved    bool
 	Removed  bool // a tombstone
@@ -90,71 +90,71 @@ type Slot struct {
 	SavedAt    time.Time
 	Doubt      *Doubt
 
-	Volatile string // why its file system does not keep it; empty: it does
-	NoSync   string // the file system, where it cannot sync directories; empty: it can
+	Volatile string // why its file system loses it; empty: it does not
+	NoSync   string // the file system, if it cannot sync directories; empty: it can
 }
 
-// Insecure is one wrong thing and the command that mends it.
+// Insecure is one wrong permission and the command that corrects it.
 type Insecure struct{ Path, What, Fix string }
 
-// Doubt is a keychain write that was not seen to end.
+// Doubt is a keychain operation whose end was not seen.
 type Doubt struct {
 	Operation  string // put, delete
 	Generation uint64
 	Since      time.Time
-	Over       bool // its provider is gone: the daemon clears it at its next start
+	Over       bool // its provider has ended: the daemon removes the fence at its next start
 }
 
-// Session is what the stored session says of itself.
+// Session is what the stored session tells about itself.
 type Session struct {
 	Inconsistent bool   // head and keychain disagree
-	Unread       string // why else it could not be read
-	Ended        string // code of the broker that ended it
+	Unread       string // another reason why it could not be read
+	Ended        string // code with which the broker ended it
 	Servable     bool   // has device keys; always for an owner
 	ExpiresAt    time.Time
 }
 
-// Boot is what starts the instance after the machine did.
+// Boot is what starts the instance when the machine starts.
 type Boot struct {
 	Manager   string // systemd, launchd, or empty: neither runs here
-	System    bool   // enabled for the machine
-	User      bool   // enabled for the user's login session
-	Lingering bool   // that session begins at boot (launchd: automatic login)
-	UserName  string // whose session, and whose programs may read the wallet
-	Shared    bool   // UserName is the package's user, who has no program but daemons
+	System    bool   // the system unit is enabled
+	User      bool   // the user unit is enabled
+	Lingering bool   // the user's services start at boot (launchd: automatic login)
+	UserName  string // that user, whose programs can read the wallet
+	Shared    bool   // UserName is the package's user, which has no other programs than daemons
 
-	UnitsHome bool   // the slot lies in the home of the package's units
-	Installed bool   // the package's unit for the machine is there
-	UserUnit  bool   // and the one for login sessions
-	RunsAs    string // whom the drop-in of pair --run-as names; empty: there is none
-	Foreign   string // what lies in the place of that drop-in and is not ours
+	UnitsHome bool   // the slot is in the home of the package's units
+	Installed bool   // the package's system unit is installed
+	UserUnit  bool   // the package's user unit is installed
+	RunsAs    string // the user in the drop-in of pair --run-as; empty: there is none
+	Foreign   string // the file at the path of that drop-in, if it is not ours
 }
 
-// Socket is the local interface. Path is the one that answers, else the one that is
-// in the way, else where a daemon of this environment would make it.
+// Socket is the local interface. Path is the socket that answers, else the file that is in the way,
+// else where a daemon with this environment would make it.
 type Socket struct {
 	Path  string
 	Limit int // bytes that the system allows for Path
 	State SocketState
-	UID   int // whose daemon answers; -1: none does
+	UID   int // user of the daemon that answers; -1: none does
 	Err   string
-	// Skipped is why Path is not in a better place; empty: it is in the best.
+	// Skipped is why Path is not in a better place; empty: it is in the best one.
 	Skipped string
 
-	Namespace bool             // SocketClosed because the daemon cannot see who asks, being in another container
-	Daemon    *protocol.Status // where State is SocketAnswers
+	Namespace bool             // SocketClosed because the daemon, in another container, cannot identify the caller
+	Daemon    *protocol.Status // if State is SocketAnswers
 }
 
-// SocketState is what a look at the socket's path found.
+// SocketState is what was found at the socket's path.
 type SocketState string
 
 // The states of a socket.
 const (
 	SocketAbsent  SocketState = "absent"
-	SocketStale   SocketState = "stale"   // a file nobody listens on
-	SocketForeign SocketState = "foreign" // something else lies there
+	SocketStale   SocketState = "stale"   // a socket file without a listener
+	SocketForeign SocketState = "foreign" // another kind of file
 	SocketClosed  SocketState = "closed"  // this user may not connect, or was refused
-	SocketSilent  SocketState = "silent"  // something listens, and what came back is no daemon's answer
+	SocketSilent  SocketState = "silent"  // a process listens, and its answer is not a daemon's
 	SocketAnswers SocketState = "answers"
 )
 
@@ -167,27 +167,27 @@ type Disk struct {
 	Full     bool
 }
 
-// Broker is one question without authentication, and one with the session's token.
+// Broker is the result of one request without authentication, and of one with the session's token.
 type Broker struct {
 	URL         string // empty: not known
-	From        string // who names it: `session`, or a setting's file, variable or flag
-	Pinned      bool   // known by its key, not by an authority
-	Bad         string // why URL is none
+	From        string // what names it: `session`, or a setting's file, variable or flag
+	Pinned      bool   // recognised by its key, not by a certificate authority
+	Bad         string // why URL is not valid
 	Away        string // why it did not answer
-	Foreign     bool   // Away because what answers is no broker
-	Certificate bool   // Away because of TLS
+	Foreign     bool   // Away because another kind of server answers
+	Certificate bool   // Away because the certificate was refused
 	Version     string
-	ReadOnly    string        // why it can write nothing; empty: it can
+	ReadOnly    string        // why it cannot write; empty: it can
 	Offset      time.Duration // its clock minus this machine's
-	ClockHeld   bool          // its clock jumped, and nobody accepted it yet
+	ClockHeld   bool          // its clock jumped, and no person has accepted it yet
 
-	Refusal *protocol.Problem // of the session's token; nil: it takes it, or was not asked
+	Refusal *protocol.Problem // of the session's token; nil: it accepts the token, or was not asked
 }
 
 // owner reports whether the slot is one of the owner's command line.
 func (f Facts) owner() bool { return f.SessionID != "" && f.Wallet == "" }
 
-// inKeychain reports whether the session itself lies in a keychain.
+// inKeychain reports whether the session itself is stored in a keychain.
 func (f Facts) inKeychain() bool { return f.Slot.live() && f.Slot.Where == "keychain" }
 
 // live reports whether there is a session; a nil slot has none.
@@ -198,7 +198,7 @@ func (s *Socket) served() bool {
 	return s != nil && (s.State == SocketAnswers || s.State == SocketClosed || s.State == SocketSilent)
 }
 
-// Kept is the broker that a daemon which answers says that it uses; zero: none did.
+// Kept is the broker that the daemon says it uses; zero: no daemon answered.
 func (s *Socket) Kept() protocol.StatusBroker {
 	if s == nil || s.Daemon == nil {
 		return protocol.StatusBroker{}
@@ -206,10 +206,10 @@ func (s *Socket) Kept() protocol.StatusBroker {
 	return s.Daemon.Broker
 }
 
-// foreign reports whether the slot is another user's, whose keychain is out of reach.
+// foreign reports whether the slot belongs to another user, whose keychain cannot be reached.
 func (f Facts) foreign() bool { return f.Slot != nil && f.Slot.UID != f.EUID }
 
-// renew is the command that makes the slot anew.
+// renew is the command that makes the slot again.
 func (f Facts) renew() string {
 	if f.owner() {
 		return "agentkeys init --recovery-key -"
@@ -217,7 +217,7 @@ func (f Facts) renew() string {
 	return f.sudo() + "agentkeys-daemon recover " + f.Wallet + " --broker URL"
 }
 
-// sudo begins the hints for an instance of the machine.
+// sudo is the beginning of hints for an instance of the machine.
 func (f Facts) sudo() string {
 	if f.OfMachine || f.Boot != nil && f.Boot.System && !f.Slot.live() || f.Holder.Unit != "" && !f.Holder.User {
 		return "sudo "
@@ -238,5 +238,5 @@ func (f Facts) start() string {
 	return "agentkeys-daemon run --wallet " + f.Wallet
 }
 
-// restart is the command for a daemon that runs: the one for how it was started.
+// restart is the command for a running daemon, which depends on how it was started.
 func (f Facts) restart() string { return f.Holder.Restart(f.EUID) }

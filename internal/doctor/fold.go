@@ -7,11 +7,11 @@ import (
 	"github.com/agentkeys/agentkeys/internal/health/condition"
 )
 
-// finding is a check with what it has to do with others: one cause is one line.
+// finding is a check with its relations to others, since one cause has one line (ADR 20).
 type finding struct {
 	Check
-	tells []string // conditions of the daemon that this check says itself
-	after []string // checks and conditions that it only follows from
+	tells []string // conditions of the daemon that this check covers
+	after []string // checks and conditions from which it only follows
 }
 
 func ok(name, format string, args ...any) finding {
@@ -26,7 +26,7 @@ func fail(name, hint, format string, args ...any) finding {
 	return finding{Check: Check{Name: name, Status: Fail, Message: fmt.Sprintf(format, args...), Hint: hint}}
 }
 
-// says adds conditions that this check tells.
+// says adds conditions that this check covers.
 func (f finding) says(codes ...condition.Code) finding {
 	for _, code := range codes {
 		f.tells = append(f.tells, string(code))
@@ -42,8 +42,8 @@ func (f finding) follows(names ...string) finding {
 
 func one(f finding) []finding { return []finding{f} }
 
-// fold leaves out what another line says already, or what only follows from it. That
-// line says what the consequence adds, and is as bad as the worse of the two.
+// fold leaves out what another line covers, or what only follows from it. That line gets what the
+// consequence adds, and the worse of both verdicts.
 func fold(all []finding) []Check {
 	held, said := saidBy(all)
 	causes := condition.Follow(held, func(code string) []string {
@@ -64,7 +64,7 @@ func fold(all []finding) []Check {
 			continue
 		}
 		first := !slices.ContainsFunc(out, func(c Check) bool { return c.Name == f.Name && c.Status != OK })
-		if f.Status != OK && first { // of a check with several lines
+		if f.Status != OK && first { // one line of a check that has several
 			f.add(all, causes)
 		}
 		out = append(out, f.Check)
@@ -72,8 +72,8 @@ func fold(all []finding) []Check {
 	return out
 }
 
-// saidBy lists what is wrong, and the check that says it: what a check tells of the
-// daemon's conditions is its own.
+// saidBy lists what is wrong, and for each the check that covers it. The daemon's conditions that a
+// check covers belong to that check.
 func saidBy(all []finding) (held []string, said map[string]string) {
 	said = map[string]string{}
 	say := func(code, by string) {
@@ -93,7 +93,7 @@ func saidBy(all []finding) (held []string, said map[string]string) {
 	return held, said
 }
 
-// add takes up what follows from f.
+// add adds to f what follows from it.
 func (f *finding) add(all []finding, causes map[string]string) {
 	for _, other := range all {
 		if other.Status == OK || causes[other.Name] != f.Name {

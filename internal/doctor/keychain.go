@@ -31,7 +31,7 @@ func (f Facts) keychain() []finding {
 	return one(ok("keychain", "%s; sessions are kept in the file", k.say()))
 }
 
-// keychainInUse: without the keychain there is no session.
+// keychainInUse is for a session that needs the keychain.
 func (f Facts) keychainInUse() finding {
 	k := f.Keychain
 	switch k.State {
@@ -48,7 +48,7 @@ func (f Facts) keychainInUse() finding {
 	return fail("keychain", f.openKeychain(), "%s; the session lies in it and cannot be read now", k.say()).says(condition.KeychainLocked, condition.KeychainUnavailable)
 }
 
-// othersKeychain: a keychain belongs to a login session, which not even root enters.
+// othersKeychain: a keychain belongs to the login session of its user, which root cannot enter.
 func (f Facts) othersKeychain() finding {
 	hint := f.asItsUser()
 	if f.Socket != nil && f.Socket.Daemon != nil {
@@ -62,8 +62,8 @@ func (f Facts) othersKeychain() finding {
 	return warn("keychain", hint, "the session lies in that of uid %d, which only this user reaches", f.Slot.UID).says(condition.KeychainLocked, condition.KeychainUnavailable)
 }
 
-// asItsUser is what root types to see more. The home of the units is closed to that
-// user, whose keychain is not.
+// asItsUser is what root types to find out more. The user cannot enter the home of the units, but
+// can reach the keychain.
 func (f Facts) asItsUser() string {
 	if f.stranded() {
 		return condition.AsRoot(f.renew())
@@ -74,11 +74,11 @@ func (f Facts) asItsUser() string {
 	return fmt.Sprintf("sudo -u '#%d' XDG_RUNTIME_DIR=/run/user/%d agentkeys-daemon doctor --wallet %s", f.Slot.UID, f.Slot.UID, f.Wallet)
 }
 
-// stranded reports whether the session lies in a keychain although the units' common
-// user, who never has one, is to read it: the slot was taken from a desktop user.
+// stranded reports whether the session is in a keychain although the units' common user, who never
+// has one, has to read it: the slot was taken from a desktop user.
 func (f Facts) stranded() bool { return f.inKeychain() && f.Boot != nil && f.Boot.Shared }
 
-// useKeychain is how a session comes back that the settings keep us from.
+// useKeychain restores access to a session that the settings exclude.
 func (f Facts) useKeychain() string {
 	if f.owner() {
 		return "AGENTKEYS_SESSION_STORE=auto agentkeys whoami"
@@ -86,8 +86,8 @@ func (f Facts) useKeychain() string {
 	return "agentkeys-daemon run --wallet " + f.Wallet + " --session-store auto"
 }
 
-// openKeychain is what a person types; on Linux the desktop's login opens a keyring,
-// and the probe says whether it did.
+// openKeychain is what a person does to unlock the keychain. On Linux the login to the desktop unlocks
+// a keyring, and the probe tells whether it did.
 func (f Facts) openKeychain() string {
 	if f.stranded() {
 		return condition.AsRoot(f.renew())
@@ -109,12 +109,12 @@ func (k Keychain) say() string {
 	return text
 }
 
-// hintLasting leads to a home that stays.
+// hintLasting leads to a home whose content is kept.
 const hintLasting = "export AGENTKEYS_HOME=DIR   (DIR on a disk; then pair or init anew, before the session is gone)"
 
 const sessionAtBoot = "session_at_boot"
 
-// sessionAtBoot: would the session be there, and open, with nobody beside the machine?
+// sessionAtBoot checks whether the session can be read at boot without a person at the machine.
 func (f Facts) sessionAtBoot() []finding {
 	opens := f.sessionOpens()
 	if !f.Slot.live() || f.Slot.Volatile == "" {
@@ -153,7 +153,7 @@ func (f Facts) sessionOpens() []finding {
 	return one(ok(name, "yes: the keyring has no password, so it is plain text on this disk, no better than the file"))
 }
 
-// notSeen: of a keychain that no provider answers for there is nothing else to say.
+// notSeen lists what follows from a keychain without a provider.
 func notSeen(k Keychain) []string {
 	if k.Provider == "" {
 		return []string{"keychain"}

@@ -5,16 +5,16 @@ import (
 	"github.com/agentkeys/agentkeys/internal/protocol"
 )
 
-// Listener is a TCP address that the settings give the instance beside its sockets.
+// Listener is a TCP address that the settings give the instance in addition to its sockets.
 type Listener struct {
 	Address string
 	From    string // where that was set
-	Holder  string // who listens there, where this daemon does not; empty: nobody, or not known
+	Holder  string // the process that listens there instead of this daemon; empty: none, or not known
 	Serves  bool   // it answered with this instance's metrics
 	Other   bool   // Holder is the daemon of another wallet
 }
 
-// metrics tells of metrics_listen: who is in the way, and which setting moves it.
+// metrics checks metrics_listen: which process holds the address, and which setting changes it.
 func (f Facts) metrics() []finding {
 	const name = "metrics_listen"
 	l := f.Metrics

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// firstYear: a board without a battery starts in 1970 or at its image's date.
+	// firstYear: a board without a battery clock starts in 1970 or at the date of its image.
 	firstYear = 2024
 
 	hintClock = "sudo timedatectl set-ntp true"

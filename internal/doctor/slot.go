@@ -50,7 +50,7 @@ func (f Facts) slot() []finding {
 	return one(ok(name, "generation %d, in the %s, saved %s", s.Generation, s.Where, stamp(s.SavedAt)))
 }
 
-// disk names what keeps the slot from being written: looked at, and not tried.
+// disk says what keeps the slot from being written. It was examined without a write.
 func (f Facts) disk() []finding {
 	switch d := f.Disk; {
 	case d == nil:
@@ -63,7 +63,7 @@ func (f Facts) disk() []finding {
 	return nil
 }
 
-// powerCut: is what was saved last on the disk?
+// powerCut checks whether a power cut can undo the last save.
 func (f Facts) powerCut() []finding {
 	if !f.Slot.live() || f.Slot.NoSync == "" {
 		return nil

@@ -56,7 +56,7 @@ func TestARewrittenAuditTrailIsNamed(t *testing.T) {
 	if len(honest) < 3 {
 		t.Fatalf("%d rows", len(honest))
 	}
-	l := h.lies()
+	l := h.withLiar()
 	for name, lie := range map[string]func(protocol.Audit) protocol.Audit{
 		"a row changed": func(a protocol.Audit) protocol.Audit {
 			if len(a.Rows) > 0 {

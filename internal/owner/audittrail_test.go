@@ -62,7 +62,7 @@ func withTrail(t *testing.T, n int) (*machine, *trail, *liar) {
 	t.Helper()
 	h, tr := initialised(t), &trail{}
 	tr.grow(n, "x", "")
-	l := h.lies()
+	l := h.withLiar()
 	l.audit = tr.answer
 	return h, tr, l
 }
@@ -143,7 +143,7 @@ func TestATrailOfManyMegabytesIsShown(t *testing.T) {
 	t.Parallel()
 	h, tr, _ := withTrail(t, 1)
 	tr.grow(1030, "x", strings.Repeat("z", 64<<10)) // over 64 MiB
-	h.lies().audit = func(q protocol.AuditQuery, a protocol.Audit) protocol.Audit {
+	h.withLiar().audit = func(q protocol.AuditQuery, a protocol.Audit) protocol.Audit {
 		q.Limit = min(q.Limit, 100) // an answer of 16 MiB holds no more
 		return tr.answer(q, a)
 	}

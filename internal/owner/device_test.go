@@ -91,7 +91,7 @@ func TestADeviceBelievesOnlyItsOwnersManifest(t *testing.T) {
 	ctx := context.Background()
 	m, b := h.pair("a", list(t, "openrouter"))
 	must(h.open().Store(ctx, "a", "openrouter", secret.New("k1")))(t)
-	l := h.lies()
+	l := h.withLiar()
 	d := h.device(m, b)
 	l.manifest = func(r protocol.ManifestReply) (protocol.ManifestReply, error) {
 		r.SignedManifest = rewritten(t, r.SignedManifest, func(m *seal.Manifest) { m.Scope = scope.All() })

@@ -126,7 +126,7 @@ func TestNoAnswerOfABrokerShowsTheRecoveryKeyAgain(t *testing.T) {
 	}
 	shown := func(owner.Opened) error { t.Error("the recovery key was shown again"); return nil }
 	foreign := must(wallet.Parse("0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed"))(t)
-	l := h.lies()
+	l := h.withLiar()
 	for name, test := range map[string]struct {
 		info  protocol.SessionInfo
 		opens bool

@@ -80,8 +80,8 @@ func (l *liar) PutManifest(ctx context.Context, token secret.String, w wallet.Wa
 	return l.Broker.PutManifest(ctx, token, w, ifMatch, p)
 }
 
-// lies puts a broker that lies between the machine and its own.
-func (h *machine) lies() *liar {
+// withLiar puts a liar between the machine and its broker.
+func (h *machine) withLiar() *liar {
 	l := &liar{}
 	h.lie = func(b owner.Broker) owner.Broker { l.Broker = b; return l }
 	return l
@@ -117,7 +117,7 @@ func TestNoManifestOfALyingBrokerIsBelieved(t *testing.T) {
 				t.Parallel()
 				h := initialised(t)
 				h.pair("bot", list(t, "openrouter"))
-				l := h.lies()
+				l := h.withLiar()
 				lie := func(s protocol.SignedManifest) protocol.SignedManifest {
 					out := rewritten(t, s, change)
 					if keepSignature {
@@ -151,7 +151,7 @@ func TestAnOldManifestIsRefusedAlsoByTheNextCommand(t *testing.T) {
 	ctx := context.Background()
 	h.pair("bot", scope.All())
 	var old *protocol.ManifestReply
-	l := h.lies()
+	l := h.withLiar()
 	l.manifest = func(r protocol.ManifestReply) (protocol.ManifestReply, error) {
 		if old == nil {
 			old = &r
@@ -174,7 +174,7 @@ func TestTheOwnersOwnWalletCannotBeForgottenOrSwapped(t *testing.T) {
 	ctx := context.Background()
 	agent, _ := h.pair("bot", scope.All())
 	must(h.open().Store(ctx, "", "openrouter", secret.New("v")))(t)
-	l := h.lies()
+	l := h.withLiar()
 	o := h.open()
 	l.manifest = func(protocol.ManifestReply) (protocol.ManifestReply, error) {
 		return protocol.ManifestReply{}, &protocol.Problem{Status: 404, Code: protocol.CodeNotFound}
@@ -202,7 +202,7 @@ func TestAWithheldOrForeignRecordIsNamed(t *testing.T) {
 	must(h.open().Store(ctx, "", "openrouter", secret.New("a")))(t)
 	must(h.open().Store(ctx, "", "anthropic", secret.New("b")))(t)
 	other := must(h.client().Record(ctx, must(h.token())(t), must(h.open().Resolve(ctx, ""))(t), "anthropic"))(t)
-	l := h.lies()
+	l := h.withLiar()
 	o := h.open()
 	for name, lie := range map[string]func(protocol.SealedRecord) (protocol.SealedRecord, error){
 		"withheld": func(protocol.SealedRecord) (protocol.SealedRecord, error) {
@@ -231,7 +231,7 @@ func TestASwappedPairingRequestIsForged(t *testing.T) {
 	h := initialised(t)
 	b := h.board(func(*pairing.Request) {})
 	evil := h.board(func(r *pairing.Request) { r.Host = "evil" })
-	l := h.lies()
+	l := h.withLiar()
 	for name, lie := range map[string]func(protocol.FoundPairing) protocol.FoundPairing{
 		"another board's request": func(f protocol.FoundPairing) protocol.FoundPairing {
 			f.Request = evil.request

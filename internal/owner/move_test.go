@@ -137,7 +137,7 @@ func TestABrokerThatDoesNotKnowTheAccountChangesNothing(t *testing.T) {
 		"it says that it was revoked": {stranger.URL, func() (protocol.SessionInfo, error) { return protocol.SessionInfo{}, revokedByALiar() }, revokedByALiar()},
 	} {
 		if h.lie = nil; c.lie != nil {
-			h.lies().session = c.lie
+			h.withLiar().session = c.lie
 		}
 		cfg := h.cfg
 		cfg.BrokerURL = c.url

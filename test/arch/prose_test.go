@@ -1,7 +1,6 @@
 package arch
 
 import (
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -121,49 +120,15 @@ func TestNothingCitesADesignOutsideTheRepository(t *testing.T) {
 // term. Say who or what is meant: "no process", "the caller", "next to", "is stored".
 var unclearPattern = regexp.MustCompile(`(?i)\b(?:nobody|whoever|goes on|beside|lies|meanwhile|another one)\b`)
 
-// unclearLines is how many lines of comments below a directory may still hold such a word.
-// The figures only go down.
-var unclearLines = map[string]int{
-	"doctor": 18,
-}
-
 func TestCommentsSayWhoAndWhere(t *testing.T) {
 	t.Parallel()
-	found := map[string][]line{}
-	for name, p := range readTree(t) {
+	for _, p := range readTree(t) {
 		for _, s := range p.sources {
-			if s.isTest() {
-				continue
-			}
 			for _, c := range comments(s) {
-				if unclearPattern.MatchString(c.text) {
-					key := listedAbove(name)
-					found[key] = append(found[key], c)
+				if found := unclearPattern.FindString(c.text); found != "" {
+					t.Errorf("%s: %q: %s", c.at, found, c.text)
 				}
 			}
 		}
 	}
-	for key, lines := range found {
-		if len(lines) <= unclearLines[key] {
-			continue
-		}
-		for _, l := range lines {
-			t.Errorf("%s: %s (%d lines below %s, at most %d)", l.at, l.text, len(lines), key, unclearLines[key])
-		}
-	}
-	for _, key := range slices.Sorted(maps.Keys(unclearLines)) {
-		if len(found[key]) == 0 {
-			t.Errorf("%s has no such line any more: take it out of the list", key)
-		}
-	}
-}
-
-// listedAbove is the entry of unclearLines that holds for a package, or the package itself.
-func listedAbove(name string) string {
-	for dir := name; dir != "."; dir = filepath.ToSlash(filepath.Dir(dir)) {
-		if _, ok := unclearLines[dir]; ok {
-			return dir
-		}
-	}
-	return name
 }

@@ -60,7 +60,7 @@ func TestDoctorOfAnAgentAtAStranger(t *testing.T) {
 	}
 }
 
-// Settings that a daemon has not read yet are told beside the broker that it uses.
+// For settings that a daemon has not read yet, doctor also reports the broker that it uses.
 func TestDoctorOfABrokerThatTheDaemonHasNotTakenUp(t *testing.T) {
 	t.Parallel()
 	b, _, pi, w := examined(t)

@@ -16,14 +16,14 @@ import (
 	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
-// boot finds what starts the instance, from files alone: no program is asked.
+// boot finds what starts the instance. It reads files only and calls no program.
 func (m *machine) boot(f doctor.Facts, w wallet.Wallet) *doctor.Boot {
 	uid := m.euid
 	switch {
 	case f.Slot != nil && f.Slot.Saved:
 		uid = f.Slot.UID
 	case f.Socket != nil && f.Socket.UID >= 0:
-		uid = f.Socket.UID // of an instance whose slot this user does not see
+		uid = f.Socket.UID // for an instance whose slot this user cannot see
 	}
 	name, home := "", ""
 	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
@@ -76,16 +76,16 @@ func (m *machine) launchd(b *doctor.Boot, wallet, home string) {
 	b.Lingering = isThere(m.at("/etc/kcpassword")) // automatic login is on
 }
 
-// maxWants bounds the way from a unit to a target that a boot reaches.
+// maxWants bounds the number of links from a unit to a target that a boot reaches.
 const maxWants = 4
 
-// wanted reports whether a boot reaches the unit through the links that `systemctl
-// enable` makes (systemd.unit(5): X.wants/ and X.requires/).
+// wanted reports whether a boot reaches the unit through the links that `systemctl enable` makes
+// (systemd.unit(5): X.wants/ and X.requires/).
 func wanted(dirs []string, unit string, depth int) bool {
 	for _, dir := range dirs {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
-			continue // no such place here
+			continue // there is no such directory
 		}
 		for _, e := range entries {
 			by, ok := strings.CutSuffix(e.Name(), ".wants")
@@ -103,7 +103,7 @@ func wanted(dirs []string, unit string, depth int) bool {
 	return false
 }
 
-// reached are the targets that a boot, or the start of a user's session, ends in.
+// reached reports whether a boot, or the start of a user's session, reaches the target.
 func reached(target string) bool {
 	switch target {
 	case "default.target", "multi-user.target", "graphical.target", "basic.target", "sysinit.target":
@@ -112,7 +112,7 @@ func reached(target string) bool {
 	return false
 }
 
-// isThere does not follow a link: systemd counts a link whose unit file it finds elsewhere.
+// isThere does not follow a link, because systemd accepts a link to a unit file elsewhere.
 func isThere(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil

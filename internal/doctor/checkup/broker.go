@@ -14,15 +14,15 @@ import (
 	"github.com/agentkeys/agentkeys/internal/secret"
 )
 
-// asked is what a broker said of itself.
+// asked is the answer of a broker about itself.
 type asked struct {
 	doctor.Broker
 	client *brokerclient.Client // nil: there is nothing more to ask
 }
 
-// broker asks who the broker is, once for each address, and whether it takes the session.
-// nil: no session and no settings name one, and none is expected to.
-func (m *machine) broker(ctx context.Context, f *doctor.Facts, p *patient) *doctor.Broker {
+// broker asks the broker about itself, once for each address, and whether it accepts the session.
+// nil: neither the session nor the settings name one, and none is needed.
+func (m *machine) broker(ctx context.Context, f *doctor.Facts, p *opened) *doctor.Broker {
 	at := p.broker()
 	token := p.token()
 	if d := f.Socket.Kept(); ofMachine(at) && d.URL != "" && d.URL != at.URL && brokerclient.CheckURL(d.URL) == nil {
@@ -30,7 +30,7 @@ func (m *machine) broker(ctx context.Context, f *doctor.Facts, p *patient) *doct
 			f.Settings.Broker, _, _ = strings.Cut(at.URL, "#")
 			f.Settings.BrokerFrom = at.From
 		}
-		at, token = d, secret.String{} // no token goes where only a daemon says so
+		at, token = d, secret.String{} // a broker that only a daemon names gets no token
 	}
 	if at.URL == "" && (f.Slot == nil || !f.Slot.Saved || f.Slot.Removed) {
 		return nil
@@ -47,8 +47,8 @@ func (m *machine) broker(ctx context.Context, f *doctor.Facts, p *patient) *doct
 	return &b
 }
 
-// ofMachine reports whether the broker is named where a daemon finds it too: not by a flag or
-// variable of this process.
+// ofMachine reports whether a daemon finds the broker's name too, that is, not from a flag or variable
+// of this process.
 func ofMachine(at protocol.StatusBroker) bool {
 	return at.From == "" || at.From == protocol.BrokerOfSession || filepath.IsAbs(at.From)
 }
@@ -57,13 +57,13 @@ func askBroker(ctx context.Context, url string, floor time.Time) *asked {
 	if url == "" {
 		return &asked{}
 	}
-	shown, _, pinned := strings.Cut(url, "#") // the pins are long and say nothing to a person
+	shown, _, pinned := strings.Cut(url, "#") // without the pins, which a person cannot read
 	b := doctor.Broker{URL: shown, Pinned: pinned}
 	client, err := brokerclient.New(brokerclient.Config{
 		URL: url, Version: buildinfo.Version(), Timeout: askTimeout, Floor: func() time.Time { return floor },
 	})
 	if err != nil {
-		return &asked{Broker: doctor.Broker{URL: "not a URL", Bad: err.Error()}} // the text may be anything a person pasted
+		return &asked{Broker: doctor.Broker{URL: "not a URL", Bad: err.Error()}} // the text may be something else that a person pasted
 	}
 	info, err := client.Info(ctx)
 	if err != nil {
@@ -79,8 +79,8 @@ func askBroker(ctx context.Context, url string, floor time.Time) *asked {
 	return &asked{Broker: b, client: client}
 }
 
-// askSession shows the broker the session's token, as its daemon or owner does. nil: it
-// takes it, or gave no answer.
+// askSession sends the session's token to the broker, as its daemon or owner does. nil: it accepts the
+// token, or gave no answer.
 func askSession(ctx context.Context, c *brokerclient.Client, token secret.String) *protocol.Problem {
 	var p *protocol.Problem
 	if _, err := c.Session(ctx, token); errors.As(err, &p) {

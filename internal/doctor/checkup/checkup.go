@@ -1,6 +1,6 @@
-// Package checkup looks at this machine for `doctor` of both programs and hands the
-// facts to internal/doctor. It changes nothing: no lock, no adoption, no write to a
-// file or keychain, no prompt, and no session is shown.
+// Package checkup examines this machine for `doctor` of both programs and passes the facts to
+// internal/doctor. It changes nothing: it takes no lock, adopts nothing, writes neither file nor
+// keychain, shows no prompt and reveals no session.
 package checkup
 
 import (
@@ -22,16 +22,16 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// Config says who asks. Only Getenv is required.
+// Config says for whom to examine. Only Getenv is required.
 type Config struct {
 	Getenv  func(string) string
 	Flags   map[string]string // settings given as flags, by settings key
-	Owner   bool              // the owner's slots are meant too
-	Root    string            // where the system's own files lie; empty = /
-	Journal *Journal          // of the owner's slots; nil: not looked at
+	Owner   bool              // examine the owner's slots too
+	Root    string            // where the system's own files are; empty = /
+	Journal *Journal          // of the owner's slots; nil: do not examine it
 }
 
-// machine is one look.
+// machine is one examination.
 type machine struct {
 	cfg     Config
 	home    string
@@ -39,9 +39,8 @@ type machine struct {
 	brokers map[string]*asked // by address
 }
 
-// Reports examines one slot, or with a zero id all slots of this machine; where there
-// is none, the machine alone. Errors: paths.ErrHome, a usage error. All else that is
-// wrong is in the reports.
+// Reports examines one slot, or with a zero id all slots of this machine, or if there is none the
+// machine alone. Errors: paths.ErrHome, a usage error. All other faults are in the reports.
 func Reports(ctx context.Context, cfg Config, id session.ID) ([]doctor.Report, error) {
 	m := &machine{cfg: cfg, euid: os.Geteuid(), brokers: map[string]*asked{}}
 	defer m.close()
@@ -73,8 +72,8 @@ func (m *machine) close() {
 	}
 }
 
-// slots finds what there is to examine: slots, and sockets of daemons whose slot
-// this user cannot see. insecure is what forbade to look.
+// slots lists what to examine: slots, and sockets of daemons whose slot this user cannot see. insecure
+// is why the home could not be read.
 func (m *machine) slots() (ids []session.ID, insecure *doctor.Slot) {
 	s, err := store.New(store.Config{Home: m.home, Mode: words.ModeFile, SlotUser: m.slotUser()})
 	if err != nil {
@@ -108,7 +107,7 @@ func (m *machine) slotUser() *store.IDs {
 	return &store.IDs{UID: uid, GID: gid}
 }
 
-// facts gathers everything of one slot; of the machine with a zero id.
+// facts gathers everything about one slot, or about the machine with a zero id.
 func (m *machine) facts(ctx context.Context, id session.ID) doctor.Facts {
 	f := doctor.Facts{Now: time.Now(), SessionID: id.String(), EUID: m.euid, Memory: m.memory(), Home: m.home, OfMachine: paths.UnitsHome(m.home)}
 	w, agent := id.Wallet()
@@ -137,15 +136,15 @@ func (m *machine) facts(ctx context.Context, id session.ID) doctor.Facts {
 	return f
 }
 
-// settings loads the layers; with problems nothing may be believed of them. The files are
-// the daemons': of an owner's broker they say nothing.
+// settings loads the layers. If there are problems none of them counts. The files are for daemons and
+// do not name an owner's broker.
 func (m *machine) settings(f *doctor.Facts) (set settings.Settings, broker protocol.StatusBroker, problems bool) {
 	set, origins, err := settings.Load(settings.Source{
 		Wallet: f.Wallet, Dir: paths.ConfigDir(m.cfg.Getenv), Getenv: m.cfg.Getenv, Flags: m.cfg.Flags, ReadFile: settings.ReadFile,
 		CheckURL: brokerclient.CheckURL,
 	})
 	if err != nil {
-		f.Settings.Problems = strings.Split(strings.ReplaceAll(err.Error(), settings.ErrSettings.Error()+": ", ""), "\n") // errors.Join puts one on a line
+		f.Settings.Problems = strings.Split(strings.ReplaceAll(err.Error(), settings.ErrSettings.Error()+": ", ""), "\n") // errors.Join puts each on a line
 		return settings.Settings{SessionStore: words.ModeFile}, broker, true
 	}
 	from := origins["broker"]

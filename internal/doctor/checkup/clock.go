@@ -6,5 +6,5 @@ import (
 	"github.com/agentkeys/agentkeys/internal/buildinfo"
 )
 
-// buildDate is when the programs were made: no true clock is before it.
+// buildDate is when the programs were built. A clock before that is wrong.
 func buildDate() time.Time { return buildinfo.Get().Date }

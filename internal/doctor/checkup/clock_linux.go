@@ -9,13 +9,12 @@ import (
 const (
 	// timeError is adjtimex's TIME_ERROR: the clock is not synchronised.
 	timeError = 5
-	// timesyncd makes this file when it has set the clock, the first time since the start.
+	// timesyncd is the file that systemd-timesyncd makes when it has set the clock for the first time.
 	timesyncd = "/run/systemd/timesync/synchronized"
 )
 
-// ClockSynced asks the kernel whether its wall clock is synchronised, or, where a sandbox
-// keeps the question from it (ProtectClock= does), systemd-timesyncd; known is false where
-// neither tells (ADR 19). It changes nothing.
+// ClockSynced asks the kernel whether its wall clock is synchronised, or systemd-timesyncd if a sandbox
+// forbids the question (ProtectClock=). known is false if neither tells (ADR 19). It changes nothing.
 func ClockSynced() (known, synced bool) {
 	if state, err := unix.Adjtimex(&unix.Timex{}); err == nil {
 		return true, state != timeError

@@ -2,5 +2,5 @@
 
 package checkup
 
-// ClockSynced: this kernel does not tell.
+// ClockSynced: this system does not tell.
 func ClockSynced() (known, synced bool) { return false, false }

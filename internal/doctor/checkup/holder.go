@@ -13,8 +13,8 @@ import (
 // dialTimeout bounds one connection to a socket of this machine.
 const dialTimeout = 5 * time.Second
 
-// Holder finds the daemon of w that runs: by its socket (empty: none was found), else by
-// the lock that it holds on its slot. The zero Holder: it cannot be seen from here.
+// Holder finds the running daemon of w by its socket (empty: none was found), else by the lock that it
+// holds on its slot. The zero Holder: it cannot be seen from here.
 func Holder(socket, lock string, w wallet.Wallet) holder.Holder {
 	pid, uid := 0, -1
 	if socket != "" {
@@ -29,8 +29,8 @@ func Holder(socket, lock string, w wallet.Wallet) holder.Holder {
 	return holder.New(pid, uid, cgroupOf(pid), w)
 }
 
-// holderOf finds it for a report: by the socket that was looked at, and by the slot's lock.
-func holderOf(f doctor.Facts, p *patient, id session.ID, w wallet.Wallet) holder.Holder {
+// holderOf finds it for a report: by the socket that was examined, and by the slot's lock.
+func holderOf(f doctor.Facts, p *opened, id session.ID, w wallet.Wallet) holder.Holder {
 	lock := ""
 	if p.store != nil {
 		lock = p.store.RunLock(id)
@@ -38,7 +38,7 @@ func holderOf(f doctor.Facts, p *patient, id session.ID, w wallet.Wallet) holder
 	return Holder(f.Socket.Path, lock, w)
 }
 
-// listener asks the kernel who listens at path; pid 0: it does not say.
+// listener asks the kernel which process listens at path; pid 0: it does not tell.
 func listener(path string) (pid, uid int) {
 	conn, err := (&net.Dialer{Timeout: dialTimeout}).Dial("unix", path)
 	if err != nil {

@@ -15,7 +15,7 @@ func otherEnd(fd int) (pid, uid int) {
 	return pid, int(cred.Uid)
 }
 
-// locker: this system does not say who holds a lock.
+// locker: this system does not tell which process holds a lock.
 func locker(string) (pid, uid int) { return 0, -1 }
 
 func cgroupOf(int) string { return "" }

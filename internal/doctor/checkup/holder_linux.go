@@ -19,9 +19,9 @@ func otherEnd(fd int) (pid, uid int) {
 	return int(cred.Pid), int(cred.Uid)
 }
 
-// locker is the daemon that holds a lock on the file (proc_locks(5)). The device is not
-// compared, because some file systems (btrfs, overlay) show another one there, but the
-// process must be a daemon of ours.
+// locker is the daemon that holds a lock on the file (proc_locks(5)). The device is not compared,
+// because some file systems (btrfs, overlay) report a different one there. Instead the process must be
+// a daemon of ours.
 func locker(path string) (pid, uid int) {
 	var st syscall.Stat_t
 	if syscall.Stat(path, &st) != nil {
@@ -54,7 +54,7 @@ func lockersIn(text string, inode uint64) (pids []int) {
 	return pids
 }
 
-// isDaemon looks at the process's name, of which the kernel keeps 15 bytes.
+// isDaemon compares the process's name, of which the kernel keeps 15 bytes.
 func isDaemon(pid int) bool {
 	comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	return err == nil && strings.TrimSpace(string(comm)) == "agentkeys-daemon"[:15]

@@ -10,15 +10,15 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 )
 
-// Home is what a person should know of a home.
+// Home is what a person should know about a home.
 type Home struct {
 	Warnings []string // it works, but not for long, or not through a power cut
-	Hint     string   // what helps where the file system is unfit
+	Hint     string   // the command that helps if the file system is unfit
 }
 
-// TryHome finds out whether the store's home can keep sessions, before anything is
-// committed elsewhere for one. Other than the rest of this package it writes: what
-// store.Try makes and removes. Errors: as there.
+// TryHome finds out whether the store's home can keep sessions, before anything that needs one is done
+// elsewhere. Unlike the rest of this package it writes: what store.Try makes and removes. Its errors are
+// those of store.Try.
 func TryHome(s *store.Store, getenv func(string) string) (Home, error) {
 	var h Home
 	home := s.Home()
@@ -43,7 +43,7 @@ func TryHome(s *store.Store, getenv func(string) string) (Home, error) {
 	return h, nil
 }
 
-// Volatile says that what is kept at path does not stay; empty: it does.
+// Volatile says why what is stored at path is lost at some time; empty: it is kept.
 func Volatile(path string, m mounts.Mount) string {
 	if m.Life == mounts.Stays {
 		return ""
@@ -51,7 +51,7 @@ func Volatile(path string, m mounts.Mount) string {
 	return fmt.Sprintf("%s lies on %s: what is kept there is %s", path, m, m.Life)
 }
 
-// lasting looks at how a slot is kept, and changes nothing.
+// lasting finds out how a slot is kept. It changes nothing.
 func lasting(slot string) (volatile, noSync string) {
 	m, err := mounts.Of(slot)
 	if err != nil {
@@ -68,7 +68,7 @@ func lasting(slot string) (volatile, noSync string) {
 	return Volatile(slot, m), noSync
 }
 
-// otherHome names the user's own directory where that lies on another file system.
+// otherHome is the user's own directory if it is on another file system.
 func otherHome(getenv func(string) string, m mounts.Mount) string {
 	user := getenv("HOME")
 	if other, err := mounts.Of(user); filepath.IsAbs(user) && err == nil && other != m {

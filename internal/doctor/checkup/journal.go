@@ -9,18 +9,17 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 )
 
-// Journal is the state file without which no command of an owner works, as its package
-// knows it.
+// Journal describes the state file that every command of an owner needs, as its package knows it.
 type Journal struct {
 	Name      string
-	Warn      int64                   // bytes from which a person should know
+	Warn      int64                   // bytes from which a person should be warned
 	Limit     int64                   // bytes up to which it grows
 	FileLimit int64                   // bytes that it may have
-	Check     func(data []byte) error // what a command would say of its content
+	Check     func(data []byte) error // the error that a command would have because of its content
 }
 
-// journal reads the owner's file as a command would. nil: there is none, or it is not this
-// program's to look at.
+// journal reads the owner's file as a command would. nil: there is none, or this program must not read
+// it.
 func (m *machine) journal(s *store.Store, id session.ID) *doctor.Journal {
 	j := m.cfg.Journal
 	if j == nil {

@@ -21,16 +21,16 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// patient is what one look needs of a slot's store.
-type patient struct {
+// opened is a slot's store, keychain and session, as far as they could be opened.
+type opened struct {
 	store   *store.Store // nil: it could not be set up
 	probe   store.Probe
 	session *session.Session      // nil: not read
-	named   protocol.StatusBroker // of the settings; no URL: none
+	named   protocol.StatusBroker // in the settings; without a URL: none
 }
 
-// broker is the one that is named, else the one that the session remembers.
-func (p patient) broker() protocol.StatusBroker {
+// broker is the broker that is named, else the one that the session remembers.
+func (p opened) broker() protocol.StatusBroker {
 	if p.session == nil {
 		return p.named
 	}
@@ -40,9 +40,9 @@ func (p patient) broker() protocol.StatusBroker {
 	return p.named
 }
 
-// token is what the session shows its broker; zero: it has none to show. One that may
-// have been renewed already, which the daemon finds out, says nothing.
-func (p patient) token() secret.String {
+// token is what the session sends to its broker; zero: nothing. A token that may have been replaced by
+// a renewal, which only the daemon finds out, is not sent.
+func (p opened) token() secret.String {
 	if p.session == nil || !p.session.Next.IsZero() {
 		return secret.String{}
 	}
@@ -52,10 +52,10 @@ func (p patient) token() secret.String {
 	return p.session.Token
 }
 
-// lookAtKeychain opens the store as the settings say and probes once. In file mode,
-// and where the settings are not understood, no keychain is made.
-func (m *machine) lookAtKeychain(ctx context.Context, f *doctor.Facts, set settings.Settings, problems bool) *patient {
-	p := &patient{probe: store.Probe{State: words.KeychainDisabled}}
+// lookAtKeychain opens the store as the settings say and probes the keychain once. In file mode, and if
+// the settings have problems, there is no keychain adapter.
+func (m *machine) lookAtKeychain(ctx context.Context, f *doctor.Facts, set settings.Settings, problems bool) *opened {
+	p := &opened{probe: store.Probe{State: words.KeychainDisabled}}
 	cfg := store.Config{Home: m.home, Mode: set.SessionStore, KeychainTimeout: set.KeychainTimeout, SlotUser: m.slotUser()}
 	if j := m.cfg.Journal; j != nil {
 		cfg.FileLimit = j.FileLimit
@@ -89,8 +89,8 @@ const (
 	keyringCrypted  = "GnomeKeyring" // first bytes of one with a password
 )
 
-// keyringCipher reads the first bytes of gnome-keyring's collection: the only thing
-// that tells a keyring without a password from one that somebody has opened.
+// keyringCipher reads the first bytes of gnome-keyring's collection. Only they tell a keyring without a
+// password from one that a person has unlocked.
 func (m *machine) keyringCipher() string {
 	dir := m.cfg.Getenv("XDG_DATA_HOME")
 	if !filepath.IsAbs(dir) {
@@ -116,13 +116,13 @@ func (m *machine) keyringCipher() string {
 	return ""
 }
 
-// firstBytes does not wait for what is no file: the open of a FIFO would not end.
+// firstBytes opens regular files only, because opening a FIFO would block.
 func firstBytes(path string) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = f.Close() }() // read only
+	defer func() { _ = f.Close() }() // only read
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
 		return nil, errors.Join(fs.ErrInvalid, err)
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/protocol"
 )
 
-// metrics asks at the address of metrics_listen for the metrics of the slot's daemon, and
-// finds who holds it where they are not there, or none runs.
+// metrics requests the metrics of the slot's daemon at the address of metrics_listen. If they are not
+// there, or no daemon runs, it finds the process that holds the address.
 func (m *machine) metrics(ctx context.Context, f *doctor.Facts) {
 	l := f.Metrics
 	if l == nil || f.Socket == nil ||

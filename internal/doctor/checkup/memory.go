@@ -20,8 +20,8 @@ func (m *machine) memory() doctor.Memory {
 	return out
 }
 
-// swap is where memory of ours may end on a disk: the first swap that is not compressed
-// memory alone, on a kernel without the controller that the unit's MemorySwapMax= needs.
+// swap is the swap space through which our memory may reach a disk: the first that is not only
+// compressed memory, on a kernel without the controller that the unit's MemorySwapMax= needs.
 func (m *machine) swap() string {
 	controllers, _ := os.ReadFile(m.at("/sys/fs/cgroup/cgroup.controllers"))
 	if slices.Contains(strings.Fields(string(controllers)), "memory") {
@@ -37,7 +37,7 @@ func (m *machine) swap() string {
 	return ""
 }
 
-// inMemory: a zram that writes nothing back to a disk.
+// inMemory reports whether device is a zram that writes nothing back to a disk.
 func (m *machine) inMemory(device string) bool {
 	name, ok := strings.CutPrefix(device, "/dev/zram")
 	back, err := os.ReadFile(m.at("/sys/block/zram" + name + "/backing_dev"))

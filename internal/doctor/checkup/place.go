@@ -14,8 +14,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// place is the first directory in which a daemon of this environment could make its
-// sockets, and what is the matter with those before it.
+// place is the first directory in which a daemon with this environment could make its sockets, and why
+// those before it cannot be used.
 func (m *machine) place(w wallet.Wallet) (dir, skipped string) {
 	var wrong []string
 	for _, p := range paths.SocketPlaces(m.cfg.Getenv, m.home, w) {
@@ -29,7 +29,8 @@ func (m *machine) place(w wallet.Wallet) (dir, skipped string) {
 	return dir, strings.Join(wrong, "; ")
 }
 
-// unusable looks at what the system must have made; the slot's own directory is always one.
+// unusable says why the directory that the system must have made cannot be used. The slot's own
+// directory can always be used.
 func unusable(p paths.SocketPlace) string {
 	dir := p.Base
 	if p.Unit {

@@ -12,8 +12,8 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// slot fills in what lies in the slot and what its session says of itself.
-func (m *machine) slot(ctx context.Context, f *doctor.Facts, p *patient, id session.ID) {
+// slot fills in the content of the slot and what its session tells about itself.
+func (m *machine) slot(ctx context.Context, f *doctor.Facts, p *opened, id session.ID) {
 	found, err := p.store.Inspect(id, p.probe)
 	if err != nil {
 		f.Slot = &doctor.Slot{Path: p.store.Dir(id), UID: m.euid, Unread: err.Error()}
@@ -61,9 +61,9 @@ func slotFacts(found store.Facts, euid int) *doctor.Slot {
 	return s
 }
 
-// session reads the session as a daemon would, and keeps of it what may be shown.
-// A keychain that asks a person at a read is never asked.
-func (m *machine) session(ctx context.Context, p *patient, id session.ID) *doctor.Session {
+// session reads the session as a daemon would, and keeps what may be shown. A keychain that asks a
+// person at each read is not read.
+func (m *machine) session(ctx context.Context, p *opened, id session.ID) *doctor.Session {
 	v, _, err := p.store.Peek(ctx, id)
 	if err != nil {
 		return &doctor.Session{Inconsistent: errors.Is(err, store.ErrInconsistent), Unread: err.Error()}

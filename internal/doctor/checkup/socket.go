@@ -19,16 +19,16 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// askTimeout bounds one question to a daemon or broker.
+// askTimeout bounds one request to a daemon or broker.
 const askTimeout = 5 * time.Second
 
-// notPermitted: the system does not let this user connect.
+// notPermitted: the system does not allow this user to connect.
 const notPermitted = "permission denied"
 
 // socketLimit is sun_path without its NUL: 107 bytes on Linux, 103 on macOS.
 const socketLimit = len(syscall.RawSockaddrUnix{}.Path) - 1
 
-// socket finds the daemon's interface, or what lies in its place.
+// socket finds the daemon's interface, or what is in its place.
 func (m *machine) socket(ctx context.Context, w wallet.Wallet) *doctor.Socket {
 	own, skipped := m.place(w)
 	if path, live := paths.FindSocket(m.cfg.Getenv, m.home, w); live {
@@ -40,16 +40,16 @@ func (m *machine) socket(ctx context.Context, w wallet.Wallet) *doctor.Socket {
 		return s
 	}
 	for _, dir := range paths.SocketDirs(m.cfg.Getenv, m.home, w) {
-		s := dead(ctx, filepath.Join(dir, words.AgentSocket))
-		if s != nil && (s.State != doctor.SocketForeign || dir == own) { // a daemon would take the next place
+		s := unanswered(ctx, filepath.Join(dir, words.AgentSocket))
+		if s != nil && (s.State != doctor.SocketForeign || dir == own) { // otherwise a daemon would use the next place
 			return s
 		}
 	}
 	return &doctor.Socket{Path: filepath.Join(own, words.AgentSocket), Skipped: skipped, Limit: socketLimit, State: doctor.SocketAbsent, UID: -1}
 }
 
-// dead says what lies at path where no daemon answers; nil: nothing.
-func dead(ctx context.Context, path string) *doctor.Socket {
+// unanswered describes the file at path if no daemon answers there; nil: there is none.
+func unanswered(ctx context.Context, path string) *doctor.Socket {
 	s := &doctor.Socket{Path: path, Limit: socketLimit, State: doctor.SocketClosed, UID: -1}
 	info, err := os.Lstat(path)
 	switch {

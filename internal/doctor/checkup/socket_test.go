@@ -13,7 +13,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/doctor"
 )
 
-// What listens and gives no daemon's answer is broken, whoever looks.
+// A listener that does not answer like a daemon is reported as broken to every user.
 func TestASocketThatAnswersGarbageFails(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
