@@ -6,7 +6,7 @@
 # TIER is amd64 (systemd in a container, with a desktop's keyring), arm64 or armhf (a whole
 # machine under qemu, Debian's kernel, headless), arm64-gui (the same with a keyring), armv6
 # (which programs run on which processor) or all. X, Y and Z are the agentkeys packages;
-# agentkeys-broker's lie beside them, older ones of both in DIR (dist/deb-old).
+# agentkeys-broker's are in the same directory, older ones of both in DIR (dist/deb-old).
 #
 # Prints each test as `ok N - name` or `not ok N - name`, then for each tier
 # `PASS|FAIL|SKIP tier=T boot=S total=S log=FILE`. A missing end marker is a failure.
