@@ -41,6 +41,10 @@ func failureOf(err error) *cli.Failure {
 	if errors.As(err, &insecure) {
 		f.Hint = insecure.Fix
 	}
+	var wrong *brokerclient.URLError
+	if errors.As(err, &wrong) {
+		f.Hint = "write it " + wrong.Meant
+	}
 	var socket *localapi.PathError
 	if errors.As(err, &socket) {
 		f.Hint = socket.Fix

@@ -117,7 +117,7 @@ func TestSettingsExamplesAreGood(t *testing.T) {
 func load(t *testing.T, file string) (settings.Settings, settings.Origins) {
 	t.Helper()
 	set, origins, err := settings.Load(settings.Source{
-		Dir: "/etc/agentkeys", Getenv: func(string) string { return "" }, CheckURL: brokerclient.CheckURL,
+		Dir: "/etc/agentkeys", Getenv: func(string) string { return "" }, CanonicalURL: brokerclient.CanonicalURL,
 		ReadFile: func(string) ([]byte, error) {
 			if file == "" {
 				return nil, fs.ErrNotExist

@@ -28,7 +28,7 @@ import (
 func (p *program) loadSettings(w string) (settings.Settings, settings.Origins, error) {
 	return settings.Load(settings.Source{
 		Wallet: w, Dir: paths.ConfigDir(p.getenv), Getenv: p.getenv, Flags: p.flags.given(), ReadFile: settings.ReadFile,
-		CheckURL: brokerclient.CheckURL,
+		CanonicalURL: brokerclient.CanonicalURL,
 	})
 }
 
@@ -37,7 +37,7 @@ func (p *program) loadSettings(w string) (settings.Settings, settings.Origins, e
 func (p *program) loadFiles(w string) (settings.Settings, settings.Origins, error) {
 	return settings.Load(settings.Source{
 		Wallet: w, Dir: paths.ConfigDir(p.getenv), Getenv: func(string) string { return "" }, ReadFile: settings.ReadFile,
-		CheckURL: brokerclient.CheckURL,
+		CanonicalURL: brokerclient.CanonicalURL,
 	})
 }
 

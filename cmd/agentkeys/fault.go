@@ -57,6 +57,10 @@ func failureOf(err error) *cli.Failure {
 		err = &cli.Failure{Exit: words.ExitUnreachable, Code: "daemon_away", Hint: "agentkeys-daemon status", Err: err}
 	}
 	f := cli.Classify(err, rules())
+	var wrong *brokerclient.URLError
+	if errors.As(err, &wrong) {
+		f.Hint = "write it " + wrong.Meant
+	}
 	if f.Hint == "" && errors.As(err, &insecure) {
 		f.Hint = insecure.Fix
 	}

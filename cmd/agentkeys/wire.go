@@ -77,7 +77,23 @@ func (a *app) config() (owner.Config, error) {
 	if err != nil {
 		return owner.Config{}, err
 	}
-	return owner.Config{ID: id, BrokerURL: a.global.Broker, Slots: s, Dial: dial, Now: time.Now, Log: a.log, Reopened: a.reopened, Warn: a.warn}, nil
+	broker, err := a.broker()
+	if err != nil {
+		return owner.Config{}, err
+	}
+	return owner.Config{ID: id, BrokerURL: broker, Slots: s, Dial: dial, Now: time.Now, Log: a.log, Reopened: a.reopened, Warn: a.warn}, nil
+}
+
+// broker is the URL that was named, in its one form; empty: none was.
+func (a *app) broker() (string, error) {
+	if a.global.Broker == "" {
+		return "", nil
+	}
+	url, err := brokerclient.CanonicalURL(a.global.Broker)
+	if err != nil {
+		return "", fmt.Errorf("broker: %w", err)
+	}
+	return url, nil
 }
 
 // mayMake refuses to let root work in another user's home, which sudo has kept.
@@ -118,7 +134,7 @@ func (a *app) tryHome() error {
 func (a *app) deviceBroker(w wallet.Wallet) (string, error) {
 	src := settings.Source{
 		Wallet: w.String(), Dir: paths.ConfigDir(a.getenv), Getenv: a.getenv, Flags: map[string]string{},
-		ReadFile: settings.ReadFile, CheckURL: brokerclient.CheckURL,
+		ReadFile: settings.ReadFile, CanonicalURL: brokerclient.CanonicalURL,
 	}
 	if a.global.Broker != "" {
 		src.Flags["broker"] = a.global.Broker

@@ -4,16 +4,28 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 )
 
 // ErrURL says that a text is no URL of a broker; a usage error (exit 64). It never repeats
 // the text, which may be something else that a person pasted by mistake.
 var ErrURL = errors.New("not a broker's URL")
+
+// URLError is an ErrURL with the URL that was probably meant.
+type URLError struct{ What, Meant string }
+
+func (e *URLError) Error() string { return ErrURL.Error() + ": " + e.What }
+
+// Is makes errors.Is(err, ErrURL) true.
+func (e *URLError) Is(target error) bool { return target == ErrURL }
+
+// anyURL stands for what was meant where the text must not be repeated.
+const anyURL = "https://HOST:8420"
 
 const pinPrefix = "spki-sha256-"
 
@@ -30,15 +42,28 @@ type endpoint struct {
 	pins     []pin
 }
 
-// CheckURL returns ErrURL, with the reason, unless New accepts text.
-func CheckURL(text string) error {
-	_, err := parseURL(text)
-	return err
+// CanonicalURL is the URL text in the one form that is kept and compared: scheme and host in
+// lower case, no slash at the end. *URLError, unless New accepts text.
+func CanonicalURL(text string) (string, error) {
+	e, err := parseURL(text)
+	if err != nil {
+		return "", err
+	}
+	if e.socket != "" {
+		return "unix://" + e.socket, nil
+	}
+	if _, pins, pinned := strings.Cut(text, "#"); pinned {
+		return e.base + "#" + pins, nil
+	}
+	return e.base, nil
 }
 
 // parseURL accepts https://host[:port][/path][#spki-sha256-..,..], http:// to this
 // machine only, and unix:///path/of/the/socket.
 func parseURL(text string) (endpoint, error) {
+	if meant := withoutScheme(text); meant != "" {
+		return endpoint{}, &URLError{What: "the scheme is missing", Meant: meant}
+	}
 	u, err := url.Parse(escapeZone(text))
 	if err != nil {
 		return endpoint{}, bad("it has a port, escape or character that cannot be") // err repeats the text
@@ -85,7 +110,12 @@ func parseHTTP(u *url.URL) (endpoint, error) {
 	if e.plain && u.Fragment != "" {
 		return endpoint{}, bad("a key pin needs https://")
 	}
-	at := url.URL{Scheme: u.Scheme, Host: u.Host} // escapes a zone
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return endpoint{}, bad("its port is none")
+		}
+	}
+	at := url.URL{Scheme: u.Scheme, Host: lowerHost(u.Host)} // escapes a zone
 	e.base = at.String() + strings.TrimRight(u.EscapedPath(), "/")
 	var err error
 	e.pins, err = parsePins(u.Fragment)
@@ -116,4 +146,26 @@ func isLoopback(host string) bool {
 	return err == nil && addr.Unmap().IsLoopback()
 }
 
-func bad(why string) error { return fmt.Errorf("%w: %s", ErrURL, why) }
+func bad(why string) error { return &URLError{What: why, Meant: anyURL} }
+
+// hostPort matches a host with its port, as people type it: an address, localhost, or a name
+// with a dot. A name and a password have no such form.
+var hostPort = regexp.MustCompile(`(?i)\A(localhost|[a-z0-9-]+(\.[a-z0-9-]+)+|\[[0-9a-f:.]+\]):[0-9]{1,5}\z`)
+
+// withoutScheme is the URL that is meant by a host with its port; empty for any other text.
+func withoutScheme(text string) string {
+	if !hostPort.MatchString(text) {
+		return ""
+	}
+	host := text[:strings.LastIndex(text, ":")]
+	if isLoopback(strings.Trim(host, "[]")) {
+		return "http://" + text
+	}
+	return "https://" + text
+}
+
+// lowerHost leaves the name of a zone, which is an interface's, as it is.
+func lowerHost(host string) string {
+	name, zone, _ := strings.Cut(host, "%")
+	return strings.ToLower(name) + host[len(name):len(host)-len(zone)] + zone
+}

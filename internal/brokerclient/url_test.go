@@ -39,6 +39,8 @@ func TestURLs(t *testing.T) {
 		"a user":                     {"https://me:geheim@broker.example", false},
 		"a query":                    {"https://broker.example?token=geheim", false},
 		"a bad port":                 {"https://broker.example:geheim", false},
+		"a port that is too large":   {"https://broker.example:84200", false},
+		"port 0":                     {"https://broker.example:0", false},
 		"a foreign fragment":         {"https://broker.example#geheim", false},
 		"a short pin":                {"https://broker.example#" + aPin[:40], false},
 		"a padded pin":               {"https://broker.example#" + aPin + "=", false},
@@ -98,4 +100,42 @@ func FuzzURL(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// What names the same broker is one text, so that it is kept and compared once.
+func TestAURLHasOneForm(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"https://broker.example":                    "https://broker.example",
+		"HTTPS://Broker.Example:8420/":              "https://broker.example:8420",
+		"https://broker.example/AgentKeys//":        "https://broker.example/AgentKeys",
+		"http://LOCALHOST:8420/":                    "http://localhost:8420",
+		"https://Mini.local:8420/#" + aPin:          "https://mini.local:8420#" + aPin,
+		"https://[FE80::1%Eth0]:8420":               "https://[fe80::1%25Eth0]:8420",
+		"unix:///run//agentkeys-broker/./http.sock": "unix:///run/agentkeys-broker/http.sock",
+	} {
+		got, err := brokerclient.CanonicalURL(text)
+		if err != nil || got != want {
+			t.Errorf("%s: %s, %v; want %s", text, got, err, want)
+		}
+		if again, err := brokerclient.CanonicalURL(got); err != nil || again != got {
+			t.Errorf("%s is not kept: %s, %v", got, again, err)
+		}
+	}
+}
+
+// A host without a scheme is told with the scheme; any other text is not repeated.
+func TestWhatWasMeant(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"mini.local:8420": "https://mini.local:8420", "127.0.0.1:8420": "http://127.0.0.1:8420", "Localhost:8420": "http://Localhost:8420",
+		"192.168.1.2:8420": "https://192.168.1.2:8420", "[::1]:8420": "http://[::1]:8420", "[fe80::1]:8420": "https://[fe80::1]:8420",
+		"admin:12345": "https://HOST:8420", "mini.local": "https://HOST:8420", "sk-1.2": "https://HOST:8420", "http://192.0.2.1:1": "https://HOST:8420",
+	} {
+		_, err := brokerclient.CanonicalURL(text)
+		var wrong *brokerclient.URLError
+		if !errors.As(err, &wrong) || wrong.Meant != want || strings.Contains(err.Error(), text) {
+			t.Errorf("%s: %v, %+v", text, err, wrong)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"fmt"
 	"net"
 	"slices"
 	"strconv"
@@ -19,7 +20,7 @@ const (
 	maxKeychainTimeout = time.Minute
 )
 
-func (r *raw) parse(checkURL func(string) error) (Settings, []error) {
+func (r *raw) parse(canonicalURL func(string) (string, error)) (Settings, []error) {
 	s := Settings{
 		Broker: r.values["broker"], MetricsListen: r.values["metrics_listen"],
 		Credentials: map[string][]access.Rule{},
@@ -27,13 +28,14 @@ func (r *raw) parse(checkURL func(string) error) (Settings, []error) {
 	var problems []error
 	check := func(key string, err error) {
 		if err != nil {
-			problems = append(problems, problem(r.origins[key], "%s: %v", key, err))
+			problems = append(problems, fmt.Errorf("%w: %s: %s: %w", ErrSettings, r.origins[key], key, err))
 		}
 	}
-	if s.Broker != "" {
-		check("broker", checkURL(s.Broker))
-	}
 	var err error
+	if s.Broker != "" {
+		s.Broker, err = canonicalURL(s.Broker)
+		check("broker", err)
+	}
 	s.SessionStore, err = oneOf(r.values["session_store"], words.ModeAuto, words.ModeFile, words.ModeKeychain)
 	check("session_store", err)
 	s.LogLevel, err = oneOf(r.values["log_level"], "debug", "info", "warn", "error")

@@ -56,8 +56,9 @@ type Source struct {
 	Getenv   func(string) string
 	Flags    map[string]string
 	ReadFile func(path string) ([]byte, error) // ReadFile
-	// CheckURL says why a text is no URL of a broker, without repeating it (brokerclient.CheckURL).
-	CheckURL func(text string) error
+	// CanonicalURL is a broker's URL in its one form, or says why a text is none, without
+	// repeating it (brokerclient.CanonicalURL).
+	CanonicalURL func(text string) (string, error)
 }
 
 // Origins says for each key where its value came from: `default`, a path, a
@@ -99,7 +100,7 @@ func Load(src Source) (Settings, Origins, error) {
 	}
 	r.addEnv(src.Getenv)
 	problems = append(problems, r.addFlags(src.Flags)...)
-	s, bad := r.parse(src.CheckURL)
+	s, bad := r.parse(src.CanonicalURL)
 	slices.SortStableFunc(bad, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) }) // maps have no order
 	if err := errors.Join(append(problems, bad...)...); err != nil {
 		return Settings{}, nil, err

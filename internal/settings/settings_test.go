@@ -17,11 +17,11 @@ func source(files, env, flags map[string]string) settings.Source {
 	return settings.Source{
 		Wallet: wallet, Dir: "/etc/agentkeys", Flags: flags,
 		Getenv: func(k string) string { return env[k] },
-		CheckURL: func(text string) error {
+		CanonicalURL: func(text string) (string, error) {
 			if strings.HasPrefix(text, "https://") {
-				return nil
+				return strings.TrimRight(text, "/"), nil
 			}
-			return errors.New("no URL")
+			return "", errors.New("no URL")
 		},
 		ReadFile: func(path string) ([]byte, error) {
 			if text, ok := files[path]; ok {
@@ -108,7 +108,7 @@ func TestABrokerThatIsNoURLIsAProblemOfItsLayer(t *testing.T) {
 		}
 	}
 	// What a stronger layer replaces is never used.
-	s, origins, err := settings.Load(source(map[string]string{file: "broker = \"" + wrong + "\"\n"}, nil, map[string]string{"broker": "https://b"}))
+	s, origins, err := settings.Load(source(map[string]string{file: "broker = \"" + wrong + "\"\n"}, nil, map[string]string{"broker": "https://b/"}))
 	if err != nil || s.Broker != "https://b" || origins["broker"] != "--broker" {
 		t.Errorf("%+v %v %v", s, origins, err)
 	}

@@ -90,3 +90,29 @@ func TestDoctorOfAnOwnerAtAStranger(t *testing.T) {
 		t.Error("the slot is another one")
 	}
 }
+
+// Another way to write the URL is no other broker, and one without a scheme is told how it is
+// written.
+func TestABrokerHasOneURL(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	o := newOwner(t, b)
+	for _, url := range []string{b.url + "/", strings.Replace(b.url, "http:", "HTTP:", 1)} {
+		if r := o.must("init", "--broker", url); strings.Contains(r.stdout, "moved") || o.whoami().Broker != b.url {
+			t.Errorf("%s: %s, at %s", url, r.stdout, o.whoami().Broker)
+		}
+	}
+	pi := newMachine(t)
+	hint := "hint: write it " + b.url + "\n"
+	for _, args := range [][]string{{"agentkeys", "init"}, {"agentkeys", "agents"}, {"agentkeys-daemon", "pair"}} {
+		r := o.with("AGENTKEYS_BROKER", "").run("", args[0], append(args[1:], "--broker", b.addr)...)
+		if r.code != exitUsage || !strings.Contains(r.stderr, hint) {
+			t.Errorf("%v: exit %d, %s", args, r.code, r.stderr)
+		}
+	}
+	r := pi.pair(b.url+"/", "--alias", "bot")
+	o.must("approve", r.code, "--scope", "none", "--yes")
+	if got := text(t, payload(t, pi.slot(r.paired().Wallet))["broker"]); got != b.url {
+		t.Errorf("the slot remembers %s", got)
+	}
+}

@@ -25,7 +25,7 @@ type asked struct {
 func (m *machine) broker(ctx context.Context, f *doctor.Facts, p *opened) *doctor.Broker {
 	at := p.broker()
 	token := p.token()
-	if d := f.Socket.Kept(); ofMachine(at) && d.URL != "" && d.URL != at.URL && brokerclient.CheckURL(d.URL) == nil {
+	if d := f.Socket.Kept(); ofMachine(at) && d.URL != "" && d.URL != at.URL && isURL(d.URL) {
 		if filepath.IsAbs(at.From) {
 			f.Settings.Broker, _, _ = strings.Cut(at.URL, "#")
 			f.Settings.BrokerFrom = at.From
@@ -45,6 +45,11 @@ func (m *machine) broker(ctx context.Context, f *doctor.Facts, p *opened) *docto
 		b.Refusal = askSession(ctx, a.client, token)
 	}
 	return &b
+}
+
+func isURL(text string) bool {
+	_, err := brokerclient.CanonicalURL(text)
+	return err == nil
 }
 
 // ofMachine reports whether a daemon finds the broker's name too, that is, not from a flag or variable

@@ -141,7 +141,7 @@ func (m *machine) facts(ctx context.Context, id session.ID) doctor.Facts {
 func (m *machine) settings(f *doctor.Facts) (set settings.Settings, broker protocol.StatusBroker, problems bool) {
 	set, origins, err := settings.Load(settings.Source{
 		Wallet: f.Wallet, Dir: paths.ConfigDir(m.cfg.Getenv), Getenv: m.cfg.Getenv, Flags: m.cfg.Flags, ReadFile: settings.ReadFile,
-		CheckURL: brokerclient.CheckURL,
+		CanonicalURL: brokerclient.CanonicalURL,
 	})
 	if err != nil {
 		f.Settings.Problems = strings.Split(strings.ReplaceAll(err.Error(), settings.ErrSettings.Error()+": ", ""), "\n") // errors.Join puts each on a line
