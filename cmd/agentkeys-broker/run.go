@@ -39,7 +39,7 @@ func run(ctx context.Context, args, env []string, _ io.Reader, stdout, stderr io
 	if err == nil {
 		err = out.Err()
 	}
-	r := cli.Reporter{Program: name, Err: stderr, JSON: cli.WantsJSON(args)}
+	r := cli.Reporter{Program: name, Err: stderr, JSON: cli.WantsJSON(args), Typist: cli.TypistOf(lookup(env)("PATH"))}
 	return r.Report(err, func(err error) *cli.Failure { return failureOf(err, args) })
 }
 

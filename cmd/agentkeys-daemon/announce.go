@@ -98,11 +98,11 @@ func (a announcer) paired(out enroll.Paired, u *unit) {
 	switch {
 	case u != nil && u.start:
 	case a.runs(out) && u != nil && u.changed:
-		a.p.printf("Next:  sudo systemctl restart %s\n", unitName(out.Wallet))
+		a.p.printf("Next:  %s\n", a.p.typist().Hint("sudo systemctl restart "+unitName(out.Wallet)))
 	case a.runs(out):
 		a.p.printf("The daemon that runs takes it up by itself.\n")
 	case u != nil:
-		a.p.printf("Next:  sudo systemctl enable --now %s\n", unitName(out.Wallet))
+		a.p.printf("Next:  %s\n", a.p.typist().Hint("sudo systemctl enable --now "+unitName(out.Wallet)))
 	case a.userUnit():
 		a.p.printf("Next:  systemctl --user enable --now %s\n", unitName(out.Wallet))
 	default:
@@ -121,7 +121,7 @@ func (a announcer) unit(w wallet.Wallet, u *unit) {
 			a.p.printf("           lingering is on: the login session of %s begins at boot\n", user)
 		} else {
 			a.p.printf("           lingering is off: the login session of %s ends at logout; to keep it:\n", user)
-			a.p.printf("               sudo loginctl enable-linger %s\n", user)
+			a.p.printf("               %s\n", a.p.typist().Hint("sudo loginctl enable-linger "+user))
 		}
 	}
 }

@@ -22,7 +22,7 @@ func (c *doctorCommand) Run(ctx context.Context, p *program) error {
 		}
 		id = session.DaemonID(w)
 	}
-	reports, err := checkup.Reports(ctx, checkup.Config{Getenv: p.getenv, Flags: p.flags.given()}, id)
+	reports, err := checkup.Reports(ctx, checkup.Config{Getenv: p.getenv, Flags: p.flags.given(), NoSudo: p.typist().NoSudo}, id)
 	if err != nil {
 		return err
 	}

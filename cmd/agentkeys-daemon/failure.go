@@ -2,12 +2,14 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/agentkeys/agentkeys/internal/agent/enroll"
@@ -130,7 +132,7 @@ func rules() []cli.Rule {
 		cli.On(syscall.EROFS, words.ExitFault, string(condition.StateReadOnly), name+" doctor"),
 		cli.On(protocol.ErrUnpinned, words.ExitUnreachable, protocol.CodeCertificate, "give the whole URL that the broker printed: --broker https://HOST:8420#spki-sha256-..."),
 		cli.On(protocol.ErrCertificate, words.ExitUnreachable, protocol.CodeCertificate, "compare with the URL that agentkeys-broker prints when it starts; another key is another broker"),
-		cli.On(protocol.ErrUnreachable, words.ExitUnreachable, protocol.CodeUnreachable, "start the broker (agentkeys-broker serve) or give another --broker URL"),
+		cli.On(protocol.ErrUnreachable, words.ExitUnreachable, protocol.CodeUnreachable, "start the broker (agentkeys-broker serve) or give another one by --broker"),
 	}
 }
 
@@ -140,7 +142,40 @@ func (p *program) told(err error) *cli.Failure {
 	if f.Code == string(condition.StateReadOnly) || f.Code == string(condition.NoSpace) {
 		f.Hint = cmp.Or(p.diskHint(err), f.Hint)
 	}
+	f.Hint = p.filled(f.Hint)
 	return f
+}
+
+// filled is a hint with the agent that was named and the broker that is known.
+func (p *program) filled(hint string) string {
+	if !p.wallet.IsZero() {
+		hint = strings.ReplaceAll(hint, "WALLET", p.wallet.String())
+	}
+	if !strings.Contains(hint, "--broker URL") {
+		return hint
+	}
+	return condition.AtBroker(hint, p.knownBroker())
+}
+
+// knownBroker is the broker of the settings, or the one that the session of the agent that was
+// named remembers; empty: neither is known.
+func (p *program) knownBroker() string {
+	if p.wallet.IsZero() {
+		set, _, err := p.loadSettings("")
+		if err != nil {
+			return ""
+		}
+		return set.Broker
+	}
+	s, err := p.slots(p.wallet.String())
+	if err != nil {
+		return ""
+	}
+	at, err := p.brokerOf(context.Background(), s, p.wallet)
+	if err != nil {
+		return ""
+	}
+	return at.URL
 }
 
 // diskHint is the command for the disk that holds the path in err, else for the home's.

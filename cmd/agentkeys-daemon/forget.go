@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
+	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/paths"
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
@@ -23,7 +25,7 @@ type forgetCommand struct {
 	Yes bool `help:"Do not ask."`
 }
 
-var errNotConfirmed = errors.New("nothing was removed")
+var errNotConfirmed = errors.New("not confirmed: nothing was removed")
 
 // Run removes a slot. Only a person may do that.
 func (c *forgetCommand) Run(ctx context.Context, p *program) error {
@@ -50,13 +52,15 @@ func (c *forgetCommand) Run(ctx context.Context, p *program) error {
 		return p.busy(s.Store, w, fmt.Errorf("the daemon of %s is running", w))
 	case errors.Is(err, fs.ErrNotExist):
 		p.forgetUnit(ctx, w) // an interrupted pairing may have left a drop-in
-		return fmt.Errorf("wallet %s is not paired on this machine: %w", w, store.ErrNoSession)
+		return notPaired(s.Store, w)
 	case err != nil:
 		return err
 	}
 	defer release()
-	if !c.Yes && !p.confirmed("Remove the session of "+w.String()+" from this machine? Its owner must approve it again.") {
-		return errNotConfirmed
+	before := removedBefore(s.Store, id)
+	const question = "Remove the session of %s from this machine? It reads no credential here then, until its owner approves a recovery."
+	if !c.Yes && !before && !p.confirmed(fmt.Sprintf(question, w)) {
+		return &cli.Failure{Exit: words.ExitFault, Code: cli.CodeNotConfirmed, Hint: name + " forget --wallet " + w.String() + " --yes", Err: errNotConfirmed}
 	}
 	if err := p.forgetSlot(ctx, s, id, w); err != nil {
 		return err
@@ -65,8 +69,27 @@ func (c *forgetCommand) Run(ctx context.Context, p *program) error {
 	if p.flags.JSON {
 		return p.writeJSON(map[string]string{"forgotten": w.String()})
 	}
-	p.printf("The session of %s is gone from this machine. Its owner ends it everywhere with\n\n    agentkeys revoke %s\n", w.String(), w)
+	if before {
+		p.printf("The session of %s was removed from this machine before.\n", w)
+		return nil
+	}
+	p.printf("The session of %s is gone from this machine. At the broker it lives on until its owner ends it, on the owner's machine, with\n\n    agentkeys revoke %s\n", w, w)
 	return nil
+}
+
+// notPaired is the error of a wallet that has no session here.
+func notPaired(s *store.Store, w wallet.Wallet) error {
+	return &cli.Failure{
+		Exit: words.ExitNoSession, Code: string(words.ResultNoSession), Hint: name + " status   (the agents of this machine)",
+		Err: fmt.Errorf("wallet %s is not paired on this machine (%s), so there is nothing to forget", w, s.Home()),
+	}
+}
+
+// removedBefore reports whether the session of id was removed. It is removed again, since a
+// keychain may not have confirmed that.
+func removedBefore(s *store.Store, id session.ID) bool {
+	slots, err := s.List()
+	return err == nil && slices.ContainsFunc(slots, func(slot store.Slot) bool { return slot.ID == id && slot.Tombstone })
 }
 
 // forgetSlot removes session and ciphertext. Root cannot reach another user's keyring: an entry there
@@ -103,15 +126,15 @@ func (p *program) forgetUnit(ctx context.Context, w wallet.Wallet) {
 		p.reload(ctx, machine)
 	}
 	if machine.Enabled(w) {
-		p.notef("the unit is still enabled, and would end with 78 at each boot. Disable it: sudo systemctl disable %s", unitName(w))
+		p.notef("the unit is still enabled, and would end with 78 at each boot. Disable it: %s", p.typist().Hint("sudo systemctl disable "+unitName(w)))
 	}
 }
 
 func (p *program) confirmed(question string) bool {
 	_, _ = fmt.Fprintf(p.stderr, "%s [y/N] ", question)
 	line, err := bufio.NewReader(p.stdin).ReadString('\n')
-	if err != nil && line == "" {
-		return false
+	if err != nil { // the line of the question has not ended
+		_, _ = fmt.Fprintln(p.stderr)
 	}
 	answer := strings.ToLower(strings.TrimSpace(line))
 	return answer == "y" || answer == "yes"

@@ -12,6 +12,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/keychain"
 	"github.com/agentkeys/agentkeys/internal/supervise"
+	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
 // program is one run of the command line.
@@ -22,8 +23,9 @@ type program struct {
 	stdout   *stdio.Output
 	stderr   io.Writer
 	flags    globals
-	warnings []string // for the first event of a pairing in JSON
-	serves   bool     // a daemon runs, which does not depend on standard output
+	wallet   wallet.Wallet // the one that was named; zero: none
+	warnings []string      // for the first event of a pairing in JSON
+	serves   bool          // a daemon runs, which does not depend on standard output
 	hangups  *supervise.Hangups
 	// slotUser is the user for whom --run-as makes slots; nil: decided by the home.
 	slotUser *store.IDs
@@ -44,7 +46,7 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	if err == nil && !p.serves {
 		err = p.stdout.Err()
 	}
-	r := cli.Reporter{Program: name, Err: stderr, JSON: cli.WantsJSON(args)}
+	r := cli.Reporter{Program: name, Err: stderr, JSON: cli.WantsJSON(args), Typist: p.typist()}
 	return r.Report(err, p.told)
 }
 
@@ -59,6 +61,14 @@ func parseEnv(environ []string) map[string]string {
 }
 
 func (p *program) getenv(key string) string { return p.env[key] }
+
+// typist is who types the commands of hints. What a unit says is read by others than its user.
+func (p *program) typist() cli.Typist {
+	if p.underSystemd() {
+		return cli.Typist{}
+	}
+	return cli.TypistOf(p.getenv("PATH"))
+}
 
 // printf writes for people. stdout keeps a write error until the end.
 func (p *program) printf(format string, args ...any) { _, _ = fmt.Fprintf(p.stdout, format, args...) }

@@ -71,7 +71,7 @@ func TestSentences(t *testing.T) {
 // asked is the status of online below home: the text, the exit code, the JSON.
 func asked(t *testing.T, home string) string {
 	t.Helper()
-	environ := []string{"AGENTKEYS_HOME=" + home, "AGENTKEYS_CONFIG_DIR=" + home, "HOME=" + home}
+	environ := []string{"PATH=" + withSudo(t), "AGENTKEYS_HOME=" + home, "AGENTKEYS_CONFIG_DIR=" + home, "HOME=" + home}
 	var text, errs, jsons, jsonErrs bytes.Buffer
 	exit := run(t.Context(), []string{name, "status", "--wallet", online}, environ, strings.NewReader(""), &text, &errs)
 	if again := run(t.Context(), []string{name, "status", "--wallet", online, "--json"}, environ, strings.NewReader(""), &jsons, &jsonErrs); again != exit {
@@ -86,6 +86,16 @@ func asked(t *testing.T, home string) string {
 		home, "HOME", w.EIP55(), "0xW", online, "0xW", strconv.Itoa(os.Getpid()), "PID",
 		"user     "+user+": every program of "+user, "user     USER: every program of USER", `"user":"`+user+`"`, `"user":"USER"`,
 	).Replace(text.String() + errs.String() + "exit " + strconv.Itoa(exit) + "\n" + jsons.String() + jsonErrs.String())
+}
+
+// withSudo is a PATH of a machine that has a sudo, as its hints are for.
+func withSudo(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "sudo"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // daemonSays makes a daemon tell this status; the first condition has the detail.

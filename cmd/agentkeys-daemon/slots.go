@@ -24,10 +24,14 @@ func (p *program) underSystemd() bool {
 
 // parseWallet accepts any case, but in a unit's name only the canonical one.
 func (p *program) parseWallet(text string) (wallet.Wallet, error) {
+	if text == "" {
+		return wallet.Wallet{}, cli.Usage("--wallet is missing", name+" status   (the agents of this machine)")
+	}
 	w, err := wallet.Parse(text)
 	if err != nil {
-		return w, cli.UsageOf(err, "")
+		return w, cli.UsageOf(err, name+" status   (the agents of this machine)")
 	}
+	p.wallet = w
 	if p.underSystemd() && text != w.String() {
 		return w, cli.UsageOf(fmt.Errorf("wallet %s: %w", text, errNotCanonical), "sudo systemctl start agentkeys-daemon@"+w.String())
 	}

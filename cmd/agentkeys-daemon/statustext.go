@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/agentkeys/agentkeys/internal/brokerclient"
 	"github.com/agentkeys/agentkeys/internal/health/condition"
 	"github.com/agentkeys/agentkeys/internal/mounts"
 	"github.com/agentkeys/agentkeys/internal/paths"
@@ -25,7 +26,7 @@ type instanceStatus struct {
 // what was examined.
 func (p *program) printStatus(st protocol.Status, uid int) error {
 	name := userName(uid)
-	st.Conditions = shown(st.Conditions)
+	st.Conditions = p.typed(shown(st.Conditions), st.Broker)
 	if p.flags.JSON {
 		return p.writeJSON(instanceStatus{st, name})
 	}
@@ -129,6 +130,19 @@ func here(conditions []protocol.StatusCondition, dir string) []protocol.StatusCo
 		case string(condition.NoSpace):
 			conditions[i].Hint = condition.Room(dir)
 		}
+	}
+	return conditions
+}
+
+// typed gives the hints as they can be typed here: with the URL of the broker, if that is
+// the one for a recovery.
+func (p *program) typed(conditions []protocol.StatusCondition, at protocol.StatusBroker) []protocol.StatusCondition {
+	url, err := brokerclient.CanonicalURL(at.URL)
+	if err != nil || holds(conditions, condition.BrokerCertificateChanged) {
+		url = ""
+	}
+	for i, c := range conditions {
+		conditions[i].Hint = p.typist().Hint(condition.AtBroker(c.Hint, url))
 	}
 	return conditions
 }

@@ -144,7 +144,7 @@ func (p *program) afterwards(ctx context.Context, u *unit, w wallet.Wallet) erro
 		return nil
 	}
 	if !u.machine.Running() {
-		p.notef("systemd does not run here, so nothing was started. Where it does: sudo systemctl enable --now %s", unitName(w))
+		p.notef("systemd does not run here, so nothing was started. Where it does: %s", p.typist().Hint("sudo systemctl enable --now "+unitName(w)))
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTime)
@@ -175,7 +175,7 @@ func (p *program) reload(ctx context.Context, machine systemd.Machine) {
 		err = m.Reload(ctx)
 	}
 	if err != nil {
-		p.notef("%v; type: sudo systemctl daemon-reload", err)
+		p.notef("%v; type: %s", err, p.typist().Hint("sudo systemctl daemon-reload"))
 	}
 }
 

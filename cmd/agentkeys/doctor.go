@@ -19,7 +19,7 @@ func (doctorCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	cfg := checkup.Config{Getenv: a.getenv, Owner: true, Flags: map[string]string{}}
+	cfg := checkup.Config{Getenv: a.getenv, Owner: true, Flags: map[string]string{}, NoSudo: a.typist().NoSudo}
 	cfg.Journal = &checkup.Journal{
 		Name: words.FileManifests, Warn: owner.KnownWarn, Limit: owner.KnownLimit, FileLimit: owner.KnownFileLimit,
 		Check: owner.CheckKnown,

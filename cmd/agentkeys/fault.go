@@ -37,9 +37,6 @@ const (
 	hintCertificate = "compare with the URL that agentkeys-broker prints when it starts; another key is another broker"
 )
 
-// codeNotConfirmed: a person was asked for confirmation and did not give it.
-const codeNotConfirmed = "not_confirmed"
-
 var errOpenedElsewhere = errors.New("this account was opened elsewhere, and its session there replaced this one")
 
 // failureOf is the exit code, code and hint for an error.
@@ -70,6 +67,9 @@ func failureOf(err error) *cli.Failure {
 // told is failureOf with a hint that depends on this machine.
 func (a *app) told(err error) *cli.Failure {
 	f := failureOf(err)
+	if url, urlErr := a.broker(); urlErr == nil {
+		f.Hint = condition.AtBroker(f.Hint, url)
+	}
 	if f.Code != string(condition.StateReadOnly) && f.Code != string(condition.NoSpace) {
 		return f
 	}
@@ -93,8 +93,8 @@ func rules() []cli.Rule {
 		cli.On(owner.ErrAll, words.ExitUsage, cli.CodeUsage, "agentkeys scope IDENTITY --set a,b"),
 		cli.On(owner.ErrScope, words.ExitDenied, protocol.CodeDeniedScope, "agentkeys list"),
 		cli.On(owner.ErrAuditFile, words.ExitFault, "corrupt", "agentkeys usage --accept   (only if you damaged the file yourself)"),
-		cli.On(errNotApproved, words.ExitFault, codeNotConfirmed, ""),
-		cli.On(errKept, words.ExitFault, codeNotConfirmed, ""),
+		cli.On(errNotApproved, words.ExitFault, cli.CodeNotConfirmed, ""),
+		cli.On(errKept, words.ExitFault, cli.CodeNotConfirmed, ""),
 		cli.On(errInterrupted, words.ExitFault, "interrupted", ""),
 		cli.On(errProgram, words.ExitNoProgram, protocol.CodeNotFound, ""),
 		cli.On(errNotExecutable, words.ExitNotExecutable, "not_executable", ""),
@@ -124,7 +124,7 @@ func rules() []cli.Rule {
 		cli.On(seal.ErrRecoveryKey, words.ExitUsage, cli.CodeUsage, ""),
 		cli.On(paths.ErrHome, words.ExitUsage, cli.CodeUsage, "export AGENTKEYS_HOME=/absolute/path"),
 		cli.On(store.ErrConfig, words.ExitUsage, cli.CodeUsage, ""),
-		cli.On(protocol.ErrUnpinned, words.ExitUnreachable, protocol.CodeCertificate, "agentkeys --broker URL COMMAND   (the whole URL that the broker printed, with #spki-sha256-...)"),
+		cli.On(protocol.ErrUnpinned, words.ExitUnreachable, protocol.CodeCertificate, "agentkeys --broker https://HOST:8420#spki-sha256-... COMMAND   (the whole URL that the broker printed)"),
 		cli.On(protocol.ErrCertificate, words.ExitUnreachable, protocol.CodeCertificate, hintCertificate),
 		cli.On(protocol.ErrUnreachable, words.ExitUnreachable, protocol.CodeUnreachable, hintDoctor),
 	}, storeRules()...)

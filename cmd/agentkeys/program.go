@@ -51,7 +51,7 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	if err != nil && a.interrupted {
 		err = errInterrupted // instead of the error that the interruption caused
 	}
-	r := cli.Reporter{Program: name, Err: stderr, JSON: cli.WantsJSON(args) || a.global.JSON}
+	r := cli.Reporter{Program: name, Err: stderr, JSON: cli.WantsJSON(args) || a.global.JSON, Typist: a.typist()}
 	return r.Report(err, a.told)
 }
 
@@ -70,6 +70,8 @@ func (a *app) parseAndRun(args []string, hardenErr error) error {
 	}
 	return parsed.Run(a)
 }
+
+func (a *app) typist() cli.Typist { return cli.TypistOf(a.getenv("PATH")) }
 
 // getenv reads the environment that was passed to run; the last entry of a name counts.
 func (a *app) getenv(name string) string {

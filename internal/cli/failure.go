@@ -12,6 +12,9 @@ import (
 // CodeUsage is the code of every mistake in what was typed.
 const CodeUsage = "usage"
 
+// CodeNotConfirmed is the code where a person was asked and did not say yes.
+const CodeNotConfirmed = "not_confirmed"
+
 // CodeError is the code of a fault for which there is no rule.
 const CodeError = "error"
 
@@ -100,6 +103,7 @@ type Reporter struct {
 	Program string
 	Err     io.Writer
 	JSON    bool // as one JSON object
+	Typist  Typist
 }
 
 // Report reports err and returns the exit code. translate turns it into a Failure; nil: as Classify
@@ -116,6 +120,7 @@ func (r Reporter) Report(err error, translate func(error) *Failure) int {
 		translate = func(err error) *Failure { return Classify(err, nil) }
 	}
 	f := translate(err)
+	f.Hint = r.Typist.Hint(f.Hint)
 	if !r.JSON || !r.object(f) {
 		r.text(f)
 	}

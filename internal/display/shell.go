@@ -15,3 +15,9 @@ func Word(text string) string {
 	}
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
+
+var sudoPattern = regexp.MustCompile(`(^|[;(] ?|: |&& )sudo ([^-])`)
+
+// WithoutSudo is a hint for root on a machine that has no sudo. A `sudo -u`, which makes
+// another user of root, stays.
+func WithoutSudo(hint string) string { return sudoPattern.ReplaceAllString(hint, "$1$2") }

@@ -83,3 +83,32 @@ func TestTheDaemonsReasonIsTheBrokersLine(t *testing.T) {
 		})
 	}
 }
+
+// A hint has the broker's URL where that is known and may be the right one, and no sudo for
+// root where there is none.
+func TestAHintCanBeTypedAsItStands(t *testing.T) {
+	t.Parallel()
+	const pinned = "https://mini.local:8420#spki-sha256-x"
+	ended := func(f *doctor.Facts) { f.Session.Ended = "session_revoked" }
+	known := func(f *doctor.Facts) { f.Broker.Full = pinned }
+	for title, tt := range map[string]struct {
+		change func(*doctor.Facts)
+		hint   string
+	}{
+		"the URL is known":      {all(ended, known), "sudo agentkeys-daemon recover " + name + " --broker " + pinned},
+		"it is not":             {ended, renew},
+		"root without sudo":     {all(ended, known, func(f *doctor.Facts) { f.EUID, f.NoSudo = 0, true }), "agentkeys-daemon recover " + name + " --broker " + pinned},
+		"root of another's URL": {all(ended, func(f *doctor.Facts) { f.Broker.Full = "https://a;id" }), "sudo agentkeys-daemon recover " + name + " --broker 'https://a;id'"},
+	} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			f := healthy()
+			tt.change(&f)
+			for _, c := range doctor.Examine(f).Checks {
+				if c.Name == "session" && c.Hint != tt.hint {
+					t.Errorf("%q, want %q", c.Hint, tt.hint)
+				}
+			}
+		})
+	}
+}

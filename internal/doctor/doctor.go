@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/agentkeys/agentkeys/internal/display"
+	"github.com/agentkeys/agentkeys/internal/health/condition"
 )
 
 // Status is the verdict of one check.
@@ -58,12 +59,25 @@ func Examine(f Facts) Report {
 		f.settings(), f.memory(), f.clock(), f.keychain(), f.permissions(), f.slot(), f.disk(), f.powerCut(), f.fence(),
 		f.session(), f.journal(), f.sessionAtBoot(), f.startAtBoot(), f.runsAs(), f.readers(), f.socket(), f.daemon(), f.metrics(), f.broker(),
 	))
-	for _, c := range r.Checks {
+	for i, c := range r.Checks {
+		r.Checks[i].Hint = f.typed(c.Hint)
 		if c.Status.rank() > r.Worst.rank() {
 			r.Worst = c.Status
 		}
 	}
 	return r
+}
+
+// typed is a hint as it can be typed here: with the URL of the broker, if that is known, and
+// without a sudo that root does not have.
+func (f Facts) typed(hint string) string {
+	if f.Broker != nil {
+		hint = condition.AtBroker(hint, f.Broker.Full)
+	}
+	if f.NoSudo {
+		hint = display.WithoutSudo(hint)
+	}
+	return hint
 }
 
 // Print writes the report for people, one line for each check.

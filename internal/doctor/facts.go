@@ -16,6 +16,7 @@ type Facts struct {
 	SessionID string // empty: the machine
 	EUID      int    // effective user of this process
 	Home      string // where the slots were looked for
+	NoSudo    bool   // this process is root, and there is no sudo
 	OfMachine bool   // Home is the home of the package's units, which only root may change
 
 	Settings Settings
@@ -171,6 +172,7 @@ type Disk struct {
 type Broker struct {
 	URL         string // empty: not known
 	From        string // what names it: `session`, or a setting's file, variable or flag
+	Full        string // URL with its pins; empty: a recovery needs the URL of a different broker
 	Pinned      bool   // recognised by its key, not by a certificate authority
 	Bad         string // why URL is not valid
 	Away        string // why it did not answer

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/health/condition"
@@ -37,17 +38,30 @@ func (f Facts) slot() []finding {
 	case s.Removed:
 		return one(fail(name, f.renew(), "the session was removed from this machine, generation %d", s.Generation))
 	case !s.Saved && f.Socket.served() && f.Socket.UID < 0:
-		return one(warn(name, "sudo agentkeys-daemon doctor --wallet "+f.Wallet, "there is none in %s", s.Path).follows("socket"))
+		return one(warn(name, f.lookAs(), "there is none in %s", s.Path).follows("socket"))
 	case !s.Saved && f.Socket.served() && f.Socket.UID == f.EUID:
-		return one(warn(name, "sudo agentkeys-daemon doctor --wallet "+f.Wallet, "its daemon has it in another home than this one; that of the package's units is closed to their users"))
+		return one(warn(name, f.lookAs(), "its daemon has it in another home than this one; that of the package's units is closed to their users"))
 	case !s.Saved && f.Socket.served():
-		return one(warn(name, "sudo agentkeys-daemon doctor --wallet "+f.Wallet, "its daemon runs as another user, so the slot is not this user's to see").follows("socket"))
+		return one(warn(name, f.lookAs(), "its daemon runs as another user, so the slot is not this user's to see").follows("socket"))
 	case !s.Saved && f.owner():
 		return one(fail(name, "agentkeys init", "there is no session in %s", s.Path))
 	case !s.Saved:
 		return one(fail(name, f.renew(), "this wallet is not paired on this machine (%s)", s.Path))
 	}
 	return one(ok(name, "generation %d, in the %s, saved %s", s.Generation, s.Where, stamp(s.SavedAt)))
+}
+
+// lookAs is the command that sees a slot which this user does not: as root, or from root as
+// the user whose daemon has it. It is empty for root, of whose daemons none is in the way.
+func (f Facts) lookAs() string {
+	look := hintDoctor + f.Wallet
+	switch {
+	case f.EUID != 0:
+		return "sudo " + look
+	case f.Socket != nil && f.Socket.UID > 0:
+		return fmt.Sprintf("sudo -u '#%d' -H %s", f.Socket.UID, look)
+	}
+	return ""
 }
 
 // disk says what keeps the slot from being written. It was examined without a write.

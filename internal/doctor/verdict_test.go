@@ -92,6 +92,10 @@ func slotVerdicts() map[string]verdict {
 		"never paired":          {unread, "slot", doctor.Fail, "not paired", renew},
 		"another user's daemon": {func(f *doctor.Facts) { unread(f); f.Socket.State = doctor.SocketAnswers }, "slot", doctor.Warn, "another user", "sudo agentkeys-daemon doctor --wallet " + name},
 		"a daemon of --run-as":  {func(f *doctor.Facts) { unread(f); f.Socket.State, f.Socket.UID = doctor.SocketAnswers, f.EUID }, "slot", doctor.Warn, "the package's units", "sudo agentkeys-daemon doctor --wallet " + name},
+		"another's, as root": {func(f *doctor.Facts) {
+			unread(f)
+			f.EUID, f.Socket = 0, &doctor.Socket{State: doctor.SocketAnswers, UID: 1000}
+		}, "slot", doctor.Warn, "another user", "sudo -u '#1000' -H agentkeys-daemon doctor --wallet " + name},
 		"no account":            {func(f *doctor.Facts) { owner(f); unread(f) }, "slot", doctor.Fail, "no session", "agentkeys init"},
 		"nothing on machine":    {func(f *doctor.Facts) { *f = doctor.Facts{Now: now, Keychain: f.Keychain} }, "slot", doctor.Warn, "no session", "agentkeys-daemon pair --broker URL"},
 		"where and generation":  {func(*doctor.Facts) {}, "slot", doctor.OK, "generation 7, in the file", ""},

@@ -16,7 +16,7 @@ func TestRootPairsForThePackagesUnit(t *testing.T) {
 	b := newBoard(t)
 	r := b.pairs(o, "pair", "--alias", "bot").wait()
 	w := b.wallets()[0]
-	for _, want := range []string{"runs as  agentkeys", "Next:  sudo systemctl enable --now agentkeys-daemon@" + w, "in the file"} {
+	for _, want := range []string{"runs as  agentkeys", "Next:  " + b.hint("sudo systemctl enable --now agentkeys-daemon@"+w), "in the file"} {
 		if !strings.Contains(r.stdout, want) {
 			t.Errorf("%q is not in %s%s", want, r.stdout, r.stderr)
 		}
@@ -43,7 +43,7 @@ func TestRootPairsForADesktopUser(t *testing.T) {
 	r := b.pairs(o, "pair", "--alias", "bot", "--run-as", "pi", "--start").wait()
 	w := b.wallets()[0]
 	for _, want := range []string{
-		"runs as  pi", "every program of pi can read this wallet", "lingering is off", "sudo loginctl enable-linger pi",
+		"runs as  pi", "every program of pi can read this wallet", "lingering is off", b.hint("sudo loginctl enable-linger pi"),
 	} {
 		if !strings.Contains(r.stdout, want) {
 			t.Errorf("%q is not in %s%s", want, r.stdout, r.stderr)
@@ -65,7 +65,7 @@ func TestRootPairsForADesktopUser(t *testing.T) {
 	}
 	b.sh("touch /var/lib/systemd/linger/pi; mkdir -p /etc/systemd/system/multi-user.target.wants; ln -s x /etc/systemd/system/multi-user.target.wants/agentkeys-daemon@" + w + ".service")
 	forgot := b.inside("agentkeys-daemon", "forget", "--wallet", w, "--yes").wait()
-	if forgot.code != exitOK || !strings.Contains(forgot.stderr, "sudo systemctl disable agentkeys-daemon@"+w) {
+	if forgot.code != exitOK || !strings.Contains(forgot.stderr, b.hint("sudo systemctl disable agentkeys-daemon@"+w)) {
 		t.Errorf("forget: %+v", forgot)
 	}
 	expectText(t, b.sh("ls /etc/systemd/system"), "multi-user.target.wants")
@@ -81,7 +81,7 @@ func TestAPairedAgentIsStarted(t *testing.T) {
 		says, hint string
 	}{
 		"done":   {exitOK, "Started agentkeys-daemon@", ""},
-		"failed": {exitFault, "the agent is paired, but: start agentkeys-daemon@", "hint: sudo journalctl -u agentkeys-daemon@"},
+		"failed": {exitFault, "the agent is paired, but: start agentkeys-daemon@", "hint: " + o.hint("sudo journalctl -u agentkeys-daemon@")},
 	} {
 		s := systemdtest.Start(t, result, "online, 1 credential")
 		b := newBoard(t)
@@ -156,7 +156,7 @@ func TestASessionInAKeychainIsLostToTheUnitsUser(t *testing.T) {
 	w := b.wallets()[0]
 	head := `{"version":1,"id":"daemon-` + w + `","generation":3,"pending":0,"where":"keychain","tombstone":false,"sha256":"` + strings.Repeat("ab", 32) + `"}`
 	b.sh("echo '" + head + "' > " + unitsHome + "/daemon-" + w + "/session.json; mkdir -p /run/systemd/system")
-	want := "sudo agentkeys-daemon recover " + w + " --broker URL"
+	want := b.hint("sudo agentkeys-daemon recover " + w + " --broker URL")
 	for _, command := range []string{"status", "doctor"} {
 		if r := b.inside("agentkeys-daemon", command, "--wallet", w).wait(); !strings.Contains(r.stdout, want) || strings.Contains(r.stdout, "XDG_RUNTIME_DIR") {
 			t.Errorf("%s: %+v", command, r)

@@ -8,7 +8,11 @@ import (
 	"testing"
 
 	"github.com/agentkeys/agentkeys/internal/broker/brokertest"
+	"github.com/agentkeys/agentkeys/internal/cli"
 )
+
+// hint is a command as the programs of m print it for the user of the tests.
+func (m *machine) hint(text string) string { return cli.TypistOf(m.env["PATH"]).Hint(text) }
 
 // broker is a real broker with a data directory of its own.
 type broker struct {

@@ -79,7 +79,7 @@ func TestADiskThatIsReadOnlyOrFullIsNamed(t *testing.T) {
 	if err := os.Mkdir(disk, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	hints := map[string]string{"read only": "hint: sudo mount -o remount,rw " + disk, "full": "hint: df -h " + disk}
+	hints := map[string]string{"read only": "hint: " + m.hint("sudo mount -o remount,rw "+disk), "full": "hint: df -h " + disk}
 	for state, hint := range hints {
 		for _, where := range []string{filepath.Join(disk, "there"), filepath.Join(disk, "new")} {
 			home := m.with("AGENTKEYS_HOME", where, "AGENTKEYS_BROKER", "http://127.0.0.1:9")

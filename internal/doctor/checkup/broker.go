@@ -44,6 +44,9 @@ func (m *machine) broker(ctx context.Context, f *doctor.Facts, p *opened) *docto
 	if a.client != nil && !token.IsZero() {
 		b.Refusal = askSession(ctx, a.client, token)
 	}
+	if b.Certificate || b.Foreign || b.Bad != "" || b.Refusal != nil && b.Refusal.Code == protocol.CodeTokenUnknown {
+		b.Full = "" // it is not the broker for a recovery, or not at this URL
+	}
 	return &b
 }
 
@@ -63,7 +66,7 @@ func askBroker(ctx context.Context, url string, floor time.Time) *asked {
 		return &asked{}
 	}
 	shown, _, pinned := strings.Cut(url, "#") // without the pins, which a person cannot read
-	b := doctor.Broker{URL: shown, Pinned: pinned}
+	b := doctor.Broker{URL: shown, Full: url, Pinned: pinned}
 	client, err := brokerclient.New(brokerclient.Config{
 		URL: url, Version: buildinfo.Version(), Timeout: askTimeout, Floor: func() time.Time { return floor },
 	})

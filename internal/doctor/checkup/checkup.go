@@ -28,6 +28,7 @@ type Config struct {
 	Flags   map[string]string // settings given as flags, by settings key
 	Owner   bool              // examine the owner's slots too
 	Root    string            // where the system's own files are; empty = /
+	NoSudo  bool              // this process is root, and there is no sudo
 	Journal *Journal          // of the owner's slots; nil: do not examine it
 }
 
@@ -109,7 +110,10 @@ func (m *machine) slotUser() *store.IDs {
 
 // facts gathers everything about one slot, or about the machine with a zero id.
 func (m *machine) facts(ctx context.Context, id session.ID) doctor.Facts {
-	f := doctor.Facts{Now: time.Now(), SessionID: id.String(), EUID: m.euid, Memory: m.memory(), Home: m.home, OfMachine: paths.UnitsHome(m.home)}
+	f := doctor.Facts{
+		Now: time.Now(), SessionID: id.String(), EUID: m.euid, NoSudo: m.cfg.NoSudo,
+		Memory: m.memory(), Home: m.home, OfMachine: paths.UnitsHome(m.home),
+	}
 	w, agent := id.Wallet()
 	if agent {
 		f.Wallet = w.String()
