@@ -1,10 +1,11 @@
 package mounts
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/agentkeys/agentkeys/test/needs"
 )
 
 func TestThePathIsBelowItsMount(t *testing.T) {
@@ -29,18 +30,9 @@ func TestThePathIsBelowItsMount(t *testing.T) {
 
 func TestMemoryIsGoneAfterAReboot(t *testing.T) {
 	t.Parallel()
-	if _, err := os.Stat("/dev/shm"); err != nil {
-		t.Skip("no /dev/shm here")
-	}
-	m, err := Of("/dev/shm")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if m.Type != "tmpfs" {
-		t.Skip("/dev/shm is no tmpfs here:", m)
-	}
-	if m.Life != UntilReboot {
-		t.Errorf("%+v", m)
+	m, err := Of(needs.Memory(t))
+	if err != nil || m.Type != "tmpfs" || m.Life != UntilReboot {
+		t.Errorf("%+v, %v", m, err)
 	}
 }
 

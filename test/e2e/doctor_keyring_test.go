@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -77,9 +76,7 @@ func TestDoctorOfAKeyringWithoutAPassword(t *testing.T) {
 	d := m.doctor("agentkeys-daemon")[0]
 	d.has("keychain", "ok", "unlocked (gnome-keyring)")
 	d.has("session", "ok", "good until")
-	if _, err := os.Stat("/var/lib/systemd/linger/root"); err == nil {
-		t.Skip("this user lingers")
-	}
+	needs.Absent(t, "/var/lib/systemd/linger/root", "the user of the tests lingers")
 	if f := d.has("session_at_boot", "warn", "no password, but runs only while"); !strings.HasPrefix(f.Hint, m.hint("sudo loginctl enable-linger")) {
 		t.Errorf("%+v", f)
 	}

@@ -2,10 +2,11 @@ package e2e_test
 
 import (
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/agentkeys/agentkeys/test/needs"
 )
 
 // A daemon in a terminal is ended there; no unit knows of it.
@@ -34,15 +35,9 @@ func TestADaemonInATerminalIsNeverEndedBySystemctl(t *testing.T) {
 // and not its process: the refusal says so.
 func TestACallerOfAnotherPIDNamespaceIsToldWhy(t *testing.T) {
 	t.Parallel()
-	unshare, err := exec.LookPath("unshare")
-	if err == nil {
-		err = exec.Command(unshare, "--pid", "--fork", "--kill-child", "--mount-proc", "true").Run()
-	}
-	if err != nil {
-		t.Skip("PID namespaces cannot be made here (no CAP_SYS_ADMIN): run the tests as root outside the container")
-	}
+	needs.PIDNamespaces(t)
 	pi, w := withRuntimeDirectory(t)
-	pi.start("", unshare, "--pid", "--fork", "--kill-child", "--mount-proc", filepath.Join(bin, "agentkeys-daemon"), "run", "--wallet", w)
+	pi.start("", "/usr/bin/unshare", "--pid", "--fork", "--kill-child", "--mount-proc", filepath.Join(bin, "agentkeys-daemon"), "run", "--wallet", w)
 	eventually(t, patience, "a refusal", func() (string, bool) {
 		r := pi.run("", "agentkeys", "list", "--wallet", w)
 		return r.stderr, r.code == exitDenied

@@ -10,7 +10,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/agentkeys/agentkeys/internal/mounts"
 	"github.com/agentkeys/agentkeys/test/needs"
 )
 
@@ -21,9 +20,7 @@ const unfit = "/dev/pts/agentkeys"
 // account, and no request to an owner.
 func TestAHomeThatCannotKeepASessionIsRefusedFirst(t *testing.T) {
 	t.Parallel()
-	if _, err := os.Stat(filepath.Dir(unfit)); err != nil {
-		t.Skip("no /dev/pts here")
-	}
+	needs.Paths(t, filepath.Dir(unfit))
 	b := startBroker(t)
 	m := newMachine(t)
 	bad := m.with("AGENTKEYS_BROKER", b.url, "AGENTKEYS_HOME", unfit)
@@ -77,9 +74,7 @@ func TestRootLeavesNothingOfItsOwnInAUsersDirectory(t *testing.T) {
 func TestRootIsRefusedInAHomeThatSudoKept(t *testing.T) {
 	t.Parallel()
 	needs.Root(t)
-	if _, err := os.Stat("/var/lib/agentkeys"); err == nil {
-		t.Skip("with the package root has a home of its own")
-	}
+	needs.Absent(t, "/var/lib/agentkeys", "with the package root has a home of its own")
 	b := startBroker(t)
 	m := newMachine(t)
 	home := filepath.Join(m.dir, "pi")
@@ -223,13 +218,9 @@ func TestAHomeThatRootLeftBehindIsNamed(t *testing.T) {
 // What does not stay is used, and named: by pair, by init and by doctor.
 func TestAHomeInMemoryIsNamed(t *testing.T) {
 	t.Parallel()
-	const memory = "/dev/shm"
-	if at, err := mounts.Of(memory); err != nil || at.Life != mounts.UntilReboot {
-		t.Skip("no memory is mounted at " + memory)
-	}
-	dir, err := os.MkdirTemp(memory, "ak")
+	dir, err := os.MkdirTemp(needs.Memory(t), "ak")
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	b := startBroker(t)

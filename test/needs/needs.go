@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // RequireVariable lists kinds of needs, separated by commas, that this machine is known to
@@ -73,6 +75,37 @@ func Mounts(t testing.TB) {
 		missing(t, kindMounts, "file systems cannot be mounted here (no CAP_SYS_ADMIN, or a chroot): run the tests as root outside the container or chroot")
 	} else if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// PIDNamespaces requires permission to start a process in a PID namespace of its own.
+func PIDNamespaces(t testing.TB) {
+	t.Helper()
+	Programs(t, "unshare")
+	err := exec.CommandContext(t.Context(), "unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "true").Run()
+	if fault := (*exec.ExitError)(nil); errors.As(err, &fault) {
+		missing(t, kindMounts, "PID namespaces cannot be made here (no CAP_SYS_ADMIN): run the tests as root outside the container")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Memory requires a directory whose files are in memory, and returns it.
+func Memory(t testing.TB) string {
+	t.Helper()
+	const dir, tmpfs = "/dev/shm", 0x01021994 // statfs(2)
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil || int64(st.Type) != tmpfs { //nolint:unconvert // of another type on other systems
+		missing(t, kindSystem, dir+" is no tmpfs: mount -t tmpfs tmpfs "+dir)
+	}
+	return dir
+}
+
+// Absent requires that there is nothing at path; why is what would be there.
+func Absent(t testing.TB, path, why string) {
+	t.Helper()
+	if _, err := os.Lstat(path); err == nil {
+		missing(t, kindSystem, why+": there is "+path)
 	}
 }
 

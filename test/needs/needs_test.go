@@ -2,6 +2,7 @@ package needs_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"testing"
 
 	"github.com/agentkeys/agentkeys/test/needs"
@@ -42,6 +43,7 @@ func TestWhatIsThere(t *testing.T) {
 	w := &witness{TB: t}
 	needs.Programs(w, "sh")
 	needs.Paths(w, t.TempDir())
+	needs.Absent(w, filepath.Join(t.TempDir(), "x"), "something")
 	if w.skipped != "" || w.failed != "" {
 		t.Errorf("skipped %q, failed %q", w.skipped, w.failed)
 	}
