@@ -38,6 +38,7 @@ type link struct {
 	broker Broker
 
 	info     protocol.SessionInfo // of the next token's first use
+	accepted bool                 // the broker took the token in use, and there was no error since
 	unsure   bool                 // the slot's next token may be the current one by now
 	drop     bool                 // the slot's next token is of no use: make another
 	renewAt  time.Time            // when the next renewal is due
@@ -78,6 +79,7 @@ func (l *link) run(ctx context.Context) error {
 	defer late.Stop()
 	for attempt := 0; ctx.Err() == nil; {
 		err := l.step(ctx)
+		l.accepted = l.accepted && err == nil
 		switch {
 		case err == nil:
 			attempt = 0
@@ -97,7 +99,9 @@ func (l *link) run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// step is one turn: whatever is due, then one look for news.
+// step is one turn: whatever is due, then one look for news. A renewal is not due before
+// the broker took the token: it begins with a save, and a broker that does not know the
+// session changes nothing here.
 func (l *link) step(ctx context.Context) error {
 	s, _ := l.slot.snapshot()
 	if s.Ended != nil {
@@ -109,7 +113,7 @@ func (l *link) step(ctx context.Context) error {
 			return err
 		}
 	}
-	if !time.Now().Before(l.renewAt) && s.CanServe() {
+	if l.accepted && !time.Now().Before(l.renewAt) && s.CanServe() {
 		if err := l.renewal(ctx); err != nil {
 			return err
 		}

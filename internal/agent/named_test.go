@@ -147,6 +147,7 @@ func TestABrokerThatDoesNotKnowTheSessionChangesNothing(t *testing.T) {
 				}
 				d := w.start()
 				time.Sleep(time.Second)
+				generation := w.generation()
 				w.others, w.named = map[string]*fakeBroker{elsewhere: other}, elsewhere
 				d.reload()
 				time.Sleep(10 * time.Hour)
@@ -161,6 +162,9 @@ func TestABrokerThatDoesNotKnowTheSessionChangesNothing(t *testing.T) {
 				after := w.load()
 				if !after.Token.Equal(before.Token) || !after.DeviceKey.Equal(before.DeviceKey) || after.Ended != nil || after.Broker != before.Broker {
 					t.Fatal("the session is another one")
+				}
+				if name != "one that calls it lapsed" { // it says that it knows the session
+					expect(t, "saves of the slot", w.generation()-generation, 0)
 				}
 				w.named = ""
 				d.reload()

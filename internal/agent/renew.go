@@ -151,7 +151,7 @@ func (l *link) resolveNext(ctx context.Context) error {
 		l.unsure, l.renewAt = false, time.Now() // never registered: go on with the renewal
 		return nil
 	case protocol.HasCode(err, protocol.CodeTokenRetired), protocol.HasCode(err, protocol.CodeSessionExpired):
-		l.unsure, l.drop = false, true
+		l.unsure = false // kept all the same: where that is not true, it is the only one that is good
 		return nil
 	case protocol.HasCode(err, protocol.CodeCloneSuspected), protocol.HasCode(err, protocol.CodeSessionRevoked):
 		return l.refused(ctx, err)

@@ -216,7 +216,7 @@ func TestWaysBackForATokenThatIsNotAccepted(t *testing.T) {
 	}
 }
 
-// However long the owner takes, the board writes once and is back soon after.
+// However long the owner takes, the board writes nothing and is back soon after.
 func TestABrokerThatWasPutBackAndWaitsForItsOwner(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		d := w.start()
@@ -233,7 +233,7 @@ func TestABrokerThatWasPutBackAndWaitsForItsOwner(t *testing.T) {
 		time.Sleep(5 * time.Hour)
 		expect(t, "state", d.state(), "offline")
 		expect(t, "the cache goes on", d.value("openrouter"), "sk-1")
-		expect(t, "saves", w.generation()-before, 1)
+		expect(t, "saves", w.generation()-before, 0)
 		w.broker.set(func(b *fakeBroker) { b.override = nil })
 		time.Sleep(6 * time.Minute)
 		expect(t, "state", d.state(), "online")

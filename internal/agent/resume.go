@@ -67,8 +67,8 @@ func (l *link) tryNext(ctx context.Context) (done bool, err error) {
 }
 
 // mayResume lets the first resume happen at once and the next ones ever more rarely:
-// each costs three writes to the card, and a broker that takes every token back must not
-// wear it out.
+// one that succeeds costs two writes to the card, and a broker that takes every token back
+// must not wear it out.
 func (l *link) mayResume() bool {
 	now := time.Now()
 	if now.Before(l.resumeAt) {
@@ -85,27 +85,49 @@ func (l *link) mayResume() bool {
 // resumePause is the least time between two resumes; it doubles up to an hour.
 const resumePause = time.Minute
 
-// resume proves the device and comes back with a new token, which is stored before it is
-// registered (ADR 4).
+// resume proves the device and registers a token that the slot holds. A next token that is
+// there already is kept, since it may be the current one. Without one, a broker that does not
+// know the token in use is offered that very token, so that nothing is written for a broker
+// that does not know the device either; one that calls it old or over is offered a new one.
 func (l *link) resume(ctx context.Context, p *protocol.Problem) error {
 	s, _ := l.slot.snapshot()
 	if p.Challenge == "" || !s.CanServe() || !l.mayResume() {
 		return p
 	}
+	if p.Code == protocol.CodeTokenUnknown && s.Next.IsZero() {
+		return l.introduce(ctx, p.Challenge)
+	}
 	if err := l.makeNext(ctx); err != nil {
 		return err
 	}
 	s, _ = l.slot.snapshot()
-	hash := session.TokenHash(s.Next)
-	proof, err := session.Prove(s.DeviceSignKey, session.ResumeText(s.Wallet, hash, p.Challenge))
+	if err := l.register(ctx, session.TokenHash(s.Next), p.Challenge); err != nil {
+		l.drop = protocol.HasCode(err, protocol.CodeConflict)
+		return err
+	}
+	return l.useNext(ctx)
+}
+
+// introduce registers the token in use at a broker that was put back from a copy of
+// before it, and renews it at once: who has a copy of the token could use it until then.
+func (l *link) introduce(ctx context.Context, challenge string) error {
+	if err := l.register(ctx, session.TokenHash(l.slot.bearer()), challenge); err != nil {
+		return err
+	}
+	l.renewAt = time.Now()
+	return l.renew(ctx)
+}
+
+// register proves the device for the token of hash, which the slot holds.
+func (l *link) register(ctx context.Context, hash, challenge string) error {
+	s, _ := l.slot.snapshot()
+	proof, err := session.Prove(s.DeviceSignKey, session.ResumeText(s.Wallet, hash, challenge))
 	if err != nil {
 		return err
 	}
-	body := protocol.Resume{Wallet: s.Wallet, NextSHA256: hash, Challenge: p.Challenge, Proof: proof}
+	body := protocol.Resume{Wallet: s.Wallet, NextSHA256: hash, Challenge: challenge, Proof: proof}
 	_, err = l.broker.Resume(ctx, body)
 	switch {
-	case err == nil:
-		return l.useNext(ctx)
 	case protocol.HasCode(err, protocol.CodeCloneSuspected):
 		l.contact(true)
 		return errParked
@@ -116,8 +138,6 @@ func (l *link) resume(ctx context.Context, p *protocol.Problem) error {
 		l.conditions.Set(condition.SessionExpired, true, "")
 	case protocol.HasCode(err, protocol.CodeRestored):
 		l.resumeAt, l.resumed = time.Time{}, max(l.resumed-1, 0) // it only waits for the owner, and cost no write
-	case protocol.HasCode(err, protocol.CodeConflict):
-		l.drop = true
 	}
 	return err
 }

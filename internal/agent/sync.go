@@ -38,6 +38,7 @@ func (l *link) sync(ctx context.Context) error {
 	if err != nil {
 		return l.refused(ctx, err)
 	}
+	l.accepted = true
 	first := !l.view.now().lease.heard
 	if l.contact(false); first {
 		l.cache.save() // or a cut would leave the contact of an earlier run

@@ -42,15 +42,15 @@ func TestDoctorOfAnAgentAtAStranger(t *testing.T) {
 	show := "agentkeys-daemon run --print-config --wallet " + w
 	for url, says := range strangers(t) {
 		file := pi.names(url)
-		token := text(t, payload(t, pi.slot(w))["token"])
+		before := tree(t, pi.slot(w))["session.json"]
 		pi.doctor("agentkeys-daemon")[0].alone(url+" (from "+file+")", show)
 		pi.doctor("agentkeys-daemon")[0].alone(says, show)
 		d := pi.daemon(w)
 		d.reaches("offline")
-		pi.doctor("agentkeys-daemon")[0].alone(url+" (from "+file+")", show)
+		pi.doctor("agentkeys-daemon")[0].alone(says, show)
 		d.stop()
-		if text(t, payload(t, pi.slot(w))["token"]) != token {
-			t.Error("the token is another one")
+		if tree(t, pi.slot(w))["session.json"] != before {
+			t.Error("the slot is another one")
 		}
 		pi.names("")
 		d = pi.with("AGENTKEYS_BROKER", url).daemon(w) // which only its own environment names
