@@ -19,5 +19,10 @@ func Word(text string) string {
 var sudoPattern = regexp.MustCompile(`(^|[;(] ?|: |&& )sudo ([^-])`)
 
 // WithoutSudo is a hint for root on a machine that has no sudo. A `sudo -u`, which makes
-// another user of root, stays.
-func WithoutSudo(hint string) string { return sudoPattern.ReplaceAllString(hint, "$1$2") }
+// another user of root, stays, and so does a command for another machine.
+func WithoutSudo(hint string) string {
+	if strings.HasPrefix(hint, "on the broker's machine") {
+		return hint
+	}
+	return sudoPattern.ReplaceAllString(hint, "$1$2")
+}

@@ -22,11 +22,12 @@ func TestWord(t *testing.T) {
 func TestWithoutSudo(t *testing.T) {
 	t.Parallel()
 	for hint, want := range map[string]string{
-		"sudo systemctl stop x":                          "systemctl stop x",
-		"sudo sed -i x y && sudo reboot":                 "sed -i x y && reboot",
-		"mount it again: sudo umount -l DIR; sudo mount": "mount it again: umount -l DIR; mount",
-		"sudo -u pi agentkeys-daemon probe":              "sudo -u pi agentkeys-daemon probe",
-		"agentkeys init (visudo is no sudo)":             "agentkeys init (visudo is no sudo)",
+		"sudo systemctl stop x":                           "systemctl stop x",
+		"sudo sed -i x y && sudo reboot":                  "sed -i x y && reboot",
+		"mount it again: sudo umount -l DIR; sudo mount":  "mount it again: umount -l DIR; mount",
+		"sudo -u pi agentkeys-daemon probe":               "sudo -u pi agentkeys-daemon probe",
+		"on the broker's machine: df -h; sudo journalctl": "on the broker's machine: df -h; sudo journalctl",
+		"agentkeys init (visudo is no sudo)":              "agentkeys init (visudo is no sudo)",
 	} {
 		if got := display.WithoutSudo(hint); got != want {
 			t.Errorf("%s: %s", hint, got)
