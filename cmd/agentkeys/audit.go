@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/owner"
 	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/internal/wallet"
 )
 
 type usageCmd struct {
@@ -35,6 +37,7 @@ type usageEntry struct {
 	Interface    string `json:"interface"`
 	Caller       string `json:"caller"`
 	Unit         string `json:"unit"`
+	Reason       string `json:"reason,omitempty"` // of a denial
 	Count        int    `json:"count"`
 	ReportedTime int64  `json:"reported_time,omitempty"` // by the board's clock, of a late report
 	Detail       string `json:"detail"`
@@ -44,7 +47,7 @@ func entryOf(r protocol.AuditRow) usageEntry {
 	d := protocol.ParseAccessDetail(r.Detail)
 	e := usageEntry{
 		Time: r.Time, Service: r.Service, Action: r.Action, Result: r.Result, Where: r.Where, Detail: r.Detail,
-		Interface: d.Interface, Caller: d.Caller, Unit: d.Unit, Count: d.Count, ReportedTime: d.At,
+		Interface: d.Interface, Caller: d.Caller, Unit: d.Unit, Reason: d.Reason, Count: d.Count, ReportedTime: d.At,
 	}
 	if !r.Agent.IsZero() {
 		e.Agent = r.Agent.String()
@@ -77,7 +80,12 @@ func (c usageCmd) Run(a *app) error {
 			return err
 		}
 	}
-	out := usageOutput{app: a}
+	out := usageOutput{app: a, alias: func(w wallet.Wallet) string {
+		if w == o.Wallet() {
+			return "the owner"
+		}
+		return o.Alias(a.ctx, w)
+	}}
 	older, err := o.Usage(a.ctx, q, out.add)
 	if err != nil && !errors.Is(err, owner.ErrRewritten) {
 		return err
@@ -95,25 +103,60 @@ func (c usageCmd) Run(a *app) error {
 // the rows.
 type usageOutput struct {
 	app   *app
+	alias func(wallet.Wallet) string // empty: not known
 	begun bool
+}
+
+const whenWidth = 10 // of the first column at most, as `400d ago` with the gap after it
+
+func usageColumns() []cli.Column {
+	return []cli.Column{{Title: "WHEN"}, {Title: "WHAT", Min: 30}, {Title: "CALLER", Drop: 1}, {Title: "TIME", Drop: 2}, {Title: "WALLET", Drop: 3}}
+}
+
+// usageLine is a row for people. width is the terminal's; 0: of any length.
+func usageLine(r protocol.AuditRow, agent string, width int, now time.Time) []string {
+	when := ago(r.Time, now)
+	if width > 0 {
+		width = max(1, width-whenWidth)
+	}
+	d := protocol.ParseAccessDetail(r.Detail)
+	at := r.Time
+	if d.At != 0 {
+		at = d.At
+	}
+	return []string{when, sentence(r, names{agent, r.Service}, width), cmp.Or(d.Unit, d.Caller), clock(at), walletText(r.Agent)}
+}
+
+// name is what a person calls the agent of a row.
+func (u *usageOutput) name(w wallet.Wallet) string {
+	switch {
+	case w.IsZero():
+		return "the account"
+	case u.alias != nil && u.alias(w) != "":
+		return u.alias(w)
+	}
+	return w.String()
+}
+
+func (u *usageOutput) width() int {
+	if u.app.global.Wide {
+		return 0
+	}
+	return cli.WidthOf(u.app.stdout.Raw())
 }
 
 func (u *usageOutput) add(part []protocol.AuditRow) error {
 	if u.app.global.JSON {
 		return u.addJSON(part)
 	}
-	columns := []cli.Column{
-		{Title: "TIME"}, {Title: "AGENT"}, {Title: "SERVICE", Min: 12}, {Title: "ACTION"}, {Title: "RESULT"},
-		{Title: "WHERE", Drop: 1}, {Title: "DETAIL", Min: 12},
-	}
 	if u.begun && len(part) == 0 {
 		return nil
 	}
 	rows := [][]string{}
 	for _, r := range part {
-		rows = append(rows, []string{when(r.Time), walletText(r.Agent), r.Service, r.Action, r.Result, r.Where, r.Detail})
+		rows = append(rows, usageLine(r, u.name(r.Agent), u.width(), time.Now()))
 	}
-	t := cli.Table{Columns: columns, Bare: u.begun}
+	t := cli.Table{Columns: usageColumns(), Bare: u.begun}
 	u.begun = true
 	return u.app.columns(t, rows)
 }

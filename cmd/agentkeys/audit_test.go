@@ -76,7 +76,7 @@ func TestUsageInPartsIsOneArrayOrOneTable(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(name, diff)
 		}
-		if table := print(false); strings.Count(table, "\n") != len(want)+1 || !strings.HasPrefix(table, "TIME ") || strings.Count(table, "TIME") != 1 {
+		if table := print(false); strings.Count(table, "\n") != len(want)+1 || !strings.HasPrefix(table, "WHEN ") || strings.Count(table, "WHEN") != 1 {
 			t.Errorf("%s: %s", name, table)
 		}
 	}

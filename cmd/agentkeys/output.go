@@ -45,13 +45,8 @@ func (a *app) columns(t cli.Table, rows [][]string) error {
 	return err
 }
 
-// when is a time of the broker's clock for people.
-func when(unix int64) string {
-	if unix == 0 {
-		return "never"
-	}
-	return time.Unix(unix, 0).UTC().Format(time.RFC3339)
-}
+// clock is a time in full.
+func clock(unix int64) string { return time.Unix(unix, 0).UTC().Format(time.RFC3339) }
 
 // ago is roughly how long before now a time of the broker's clock was.
 func ago(unix int64, now time.Time) string {

@@ -9,7 +9,7 @@ const others = "uid=others"
 // hour are told, and the rest of its denials together; of so many callers.
 type naming struct {
 	callers, names int
-	of             map[Access]*named // by the access without its service
+	of             map[Access]*named // by the access without its service and reason
 }
 
 type named struct {
@@ -24,7 +24,7 @@ func newNaming(callers, names int) *naming {
 // name is the access as it is told.
 func (n *naming) name(a Access, now time.Time) Access {
 	who := a
-	who.Service = ""
+	who.Service, who.Reason = "", ""
 	c, ok := n.of[who]
 	if !ok || !now.Before(c.until) {
 		if !n.room(now) {

@@ -14,6 +14,7 @@ type Access struct {
 	Caller    string // "uid=1000"
 	Unit      string // systemd unit, or empty
 	Result    string // "ok" or "denied"
+	Reason    string // of a denial: one of protocol.Reason...
 	Stranger  bool   // no rule knows the caller
 }
 

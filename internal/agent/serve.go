@@ -48,7 +48,7 @@ func (d *Daemon) Credential(service string) (Credential, error) {
 	now := time.Now()
 	f := d.view.now()
 	if f.outOfScope(service) {
-		return Credential{}, denied("this service is not in the agent's scope")
+		return Credential{}, denied(protocol.DetailScope)
 	}
 	if err := d.servable(f, now); err != nil {
 		return Credential{}, err

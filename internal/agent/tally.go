@@ -109,7 +109,7 @@ func event(a Access, at int64, count int) protocol.Event {
 	_, _ = rand.Read(id[:])
 	return protocol.Event{
 		ID: hex.EncodeToString(id[:]), Time: at, Service: a.Service, Interface: a.Interface,
-		Caller: a.Caller, Unit: a.Unit, Result: a.Result, Count: min(count, protocol.MaxEventCount),
+		Caller: a.Caller, Unit: a.Unit, Result: a.Result, Reason: a.Reason, Count: min(count, protocol.MaxEventCount),
 	}
 }
 

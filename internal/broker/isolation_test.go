@@ -101,7 +101,7 @@ func TestAReportCountsOnce(t *testing.T) {
 	d := s.Agent(owner, scope.All())
 	event := protocol.Event{
 		ID: strings.Repeat("ab", 16), Time: s.Clock.Now().Unix() - 5, Service: "openrouter", Interface: "agent.sock",
-		Caller: "uid=1000", Unit: "hermes.service", Result: "denied", Count: 3,
+		Caller: "uid=1000", Unit: "hermes.service", Result: "denied", Reason: protocol.ReasonScope, Count: 3,
 	}
 	report := protocol.Report{Version: "v1", Host: "pi", StorageBackend: "file", KeychainState: "no_bus", State: "online", Events: []protocol.Event{event, event}}
 	for range 2 {
@@ -111,7 +111,7 @@ func TestAReportCountsOnce(t *testing.T) {
 	}
 	rows := brokertest.Must(s.Broker.Audit(ctx(t), owner.Credentials(), protocol.AuditQuery{Action: protocol.ActionAccessDenied, Service: "openrouter"}))(t).Rows
 	if len(rows) != 1 || rows[0].Where != "local" || rows[0].Time != s.Clock.Now().Unix() ||
-		rows[0].Detail != "interface=agent.sock caller=uid=1000 unit=hermes.service count=3" {
+		rows[0].Detail != "interface=agent.sock caller=uid=1000 unit=hermes.service reason=scope count=3" {
 		t.Errorf("%+v", rows)
 	}
 	agent := brokertest.Must(s.Broker.Agent(ctx(t), owner.Credentials(), d.Wallet))(t)
@@ -122,6 +122,8 @@ func TestAReportCountsOnce(t *testing.T) {
 		"an id":        func(e *protocol.Event) { e.ID = "x" },
 		"a service":    func(e *protocol.Event) { e.Service = "../x" },
 		"a result":     func(e *protocol.Event) { e.Result = "maybe" },
+		"a reason":     func(e *protocol.Event) { e.Reason = "mood" },
+		"no denial":    func(e *protocol.Event) { e.Result = "ok" },
 		"a count":      func(e *protocol.Event) { e.Count = 0 },
 		"an escape":    func(e *protocol.Event) { e.Caller = "\x1b[31m" },
 		"a bidi trick": func(e *protocol.Event) { e.Unit = "a\u202eb" },

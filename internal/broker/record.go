@@ -111,7 +111,7 @@ func (b *Broker) Record(ctx context.Context, c Credentials, w wallet.Wallet, ser
 				return err
 			}
 			if !m.Scope.Allows(service) {
-				return deny(p, refuse(http.StatusForbidden, protocol.CodeDeniedScope, "the service is not in this agent's scope"), service, "")
+				return deny(p, refuse(http.StatusForbidden, protocol.CodeDeniedScope, "the service is not in this agent's scope"), service, protocol.AccessDetail{Reason: protocol.ReasonScope}.String())
 			}
 		}
 		var err error

@@ -62,7 +62,7 @@ func (b *Broker) count(tx Tx, p principal, e protocol.Event) error {
 		return err
 	}
 	detail := protocol.AccessDetail{
-		Interface: e.Interface, Caller: e.Caller, Unit: e.Unit, Count: e.Count, At: happened(e.Time, now),
+		Interface: e.Interface, Caller: e.Caller, Unit: e.Unit, Reason: e.Reason, Count: e.Count, At: happened(e.Time, now),
 	}
 	return b.append(tx, p.Account, protocol.AuditRow{
 		Agent: p.Wallet, Service: e.Service, Action: eventAction(e), Result: e.Result, Where: whereLocal, Detail: detail.String(),
@@ -121,6 +121,8 @@ func checkReport(body protocol.Report) error {
 			return badRequest("an event's service is malformed")
 		case e.Result != resultOK && e.Result != resultDenied:
 			return badRequest("an event's result is not ok or denied")
+		case e.Reason != "" && (!protocol.IsReason(e.Reason) || e.Result != resultDenied || e.Lost):
+			return badRequest("an event's reason is unknown or not of a denial")
 		case e.Count < 1 || e.Count > protocol.MaxEventCount || e.Time < 1:
 			return badRequest("an event's count or time is out of range")
 		case !textOf(e.Interface, protocol.IsInterface, e.Lost) || !textOf(e.Caller, protocol.IsCaller, e.Lost) ||

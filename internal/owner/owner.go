@@ -50,6 +50,8 @@ type Owner struct {
 	opening bool // the account is being updated and opened
 	warned  bool // the owner was warned that manifests.json is nearly full
 
+	askedAliases bool // of the broker, for Alias
+
 	moveTo string // the broker that the next save of an open account remembers; empty: unchanged
 
 	signingKey string // public, of sess.SigningSeed

@@ -57,6 +57,7 @@ type AccessDetail struct {
 	Interface string
 	Caller    string
 	Unit      string
+	Reason    string // of a denial
 	Count     int
 	At        int64 // when it happened, by the board's clock, if the report came late; Unix seconds
 }
@@ -64,7 +65,7 @@ type AccessDetail struct {
 // String is the detail as a row has it: `interface=agent.sock caller=uid=1000 count=3`.
 func (d AccessDetail) String() string {
 	var parts []string
-	for _, p := range []struct{ key, value string }{{"interface", d.Interface}, {"caller", d.Caller}, {"unit", d.Unit}} {
+	for _, p := range []struct{ key, value string }{{"interface", d.Interface}, {"caller", d.Caller}, {"unit", d.Unit}, {"reason", d.Reason}} {
 		if p.value != "" {
 			parts = append(parts, p.key+"="+p.value)
 		}
@@ -91,6 +92,8 @@ func ParseAccessDetail(text string) AccessDetail {
 			d.Caller = value
 		case "unit":
 			d.Unit = value
+		case "reason":
+			d.Reason = value
 		case "count":
 			if n, err := strconv.Atoi(value); err == nil && n > 0 {
 				d.Count = n

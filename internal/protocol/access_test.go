@@ -16,6 +16,7 @@ func TestAnAccessDetailReadsBack(t *testing.T) {
 		"a read":      {Interface: "agent.sock", Caller: "uid=1000", Unit: "hermes.service", Count: 1},
 		"many, late":  {Interface: "agent.sock", Caller: "uid=1000", Count: 37, At: 1_700_000_000},
 		"only counts": {Count: 5},
+		"a denial":    {Interface: "agent.sock", Caller: "uid=1000", Reason: protocol.ReasonScope, Count: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -94,15 +94,30 @@ type Report struct {
 // Event is one access that the daemon granted or denied, or several of the same kind. The
 // broker counts an ID once.
 type Event struct {
-	ID        string `json:"id"`             // 32 hex digits
-	Time      int64  `json:"time"`           // of the first access, by the board's clock
-	Service   string `json:"service"`        // empty: denials for several services, or Lost
-	Interface string `json:"interface"`      // "agent.sock", "credentials.sock"
-	Caller    string `json:"caller"`         // "uid=1000"
-	Unit      string `json:"unit"`           // systemd unit, or empty
-	Result    string `json:"result"`         // "ok" or "denied"
-	Count     int    `json:"count"`          // 1 to MaxEventCount
-	Lost      bool   `json:"lost,omitempty"` // Count events of this result were dropped
+	ID        string `json:"id"`        // 32 hex digits
+	Time      int64  `json:"time"`      // of the first access, by the board's clock
+	Service   string `json:"service"`   // empty: denials for several services, or Lost
+	Interface string `json:"interface"` // "agent.sock", "credentials.sock"
+	Caller    string `json:"caller"`    // "uid=1000"
+	Unit      string `json:"unit"`      // systemd unit, or empty
+	Result    string `json:"result"`    // "ok" or "denied"
+	Count     int    `json:"count"`     // 1 to MaxEventCount
+	// Reason is why an access was denied, one of ReasonScope, ReasonRules and ReasonRevoked; empty: not
+	// known, or denials for several reasons.
+	Reason string `json:"reason,omitempty"`
+	Lost   bool   `json:"lost,omitempty"` // Count events of this result were dropped
+}
+
+// Reasons of a denial.
+const (
+	ReasonScope   = "scope"   // the service is not in the agent's scope
+	ReasonRules   = "rules"   // no rule in the daemon's settings matches the caller
+	ReasonRevoked = "revoked" // the owner ended the agent's session
+)
+
+// IsReason accepts the reasons of a denial.
+func IsReason(text string) bool {
+	return text == ReasonScope || text == ReasonRules || text == ReasonRevoked
 }
 
 // Audit actions (docs/spec/architecture.md#audit-trail).

@@ -6,8 +6,10 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-// Details of a 403 `denied` of agent.sock: the rules, or a caller that the daemon cannot see.
+// Details of a 403 `denied` of agent.sock: the scope, the rules, or a caller that the daemon cannot see.
 const (
+	// DetailScope: the owner did not put the service into the agent's scope.
+	DetailScope = "this service is not in the agent's scope"
 	// DetailRules: no rule in the settings matches the caller.
 	DetailRules = "the daemon's rules do not let this caller ask"
 	// DetailOtherPIDs: the kernel tells the caller's user but not its process.
@@ -19,6 +21,17 @@ const (
 // CallerUnseen reports whether agent.sock refused a caller that the daemon cannot see.
 func (p *Problem) CallerUnseen() bool {
 	return p.Detail == DetailOtherPIDs || p.Detail == DetailOtherUsers
+}
+
+// Reason is why agent.sock refused.
+func (p *Problem) Reason() string {
+	switch {
+	case p.Detail == DetailScope:
+		return ReasonScope
+	case p.Detail == DetailRules, p.CallerUnseen():
+		return ReasonRules
+	}
+	return ReasonRevoked
 }
 
 // The documents of agent.sock, as api/local.openapi.yaml describes them.

@@ -53,7 +53,7 @@ func (s *source) Credential(service string) (agent.Credential, error) {
 	case "missing":
 		return agent.Credential{}, &protocol.Problem{Status: 404, Code: protocol.CodeNotFound, Detail: "no such credential"}
 	}
-	return agent.Credential{}, &protocol.Problem{Status: 403, Code: protocol.CodeDenied, Detail: "not in scope"}
+	return agent.Credential{}, &protocol.Problem{Status: 403, Code: protocol.CodeDenied, Detail: protocol.DetailScope}
 }
 
 func (s *source) Session() (protocol.LocalSession, error) {
@@ -210,6 +210,13 @@ func TestRefusals(t *testing.T) {
 			seen := src.seen()
 			if stranger := c.rules == nil; len(seen) != 1 || seen[0].Result != "denied" || seen[0].Stranger != stranger {
 				t.Fatalf("audit: %+v", seen)
+			}
+			want := protocol.ReasonRules
+			if name == "out of scope" {
+				want = protocol.ReasonScope
+			}
+			if seen[0].Reason != want {
+				t.Fatalf("reason: %+v", seen)
 			}
 		})
 	}

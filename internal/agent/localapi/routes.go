@@ -81,8 +81,9 @@ func (s *Server) guarded(answer func(http.ResponseWriter) error) http.HandlerFun
 func (s *Server) listCredentials(w http.ResponseWriter, r *http.Request) {
 	peer, policy := peerOf(r), s.c.Policy()
 	if !policy.AllowsAny(peer) {
-		s.c.Source.Accessed(s.denial(peer, ""))
-		writeProblem(w, s.refused(peer))
+		refusal := s.refused(peer)
+		s.c.Source.Accessed(s.denial(peer, "", refusal))
+		writeProblem(w, refusal)
 		return
 	}
 	all, err := s.c.Source.Credentials()
@@ -110,7 +111,7 @@ func (s *Server) readCredential(w http.ResponseWriter, r *http.Request) {
 	case "ok":
 		s.c.Source.Accessed(accessOf(peer, service, result))
 	case "denied":
-		s.c.Source.Accessed(s.denial(peer, service))
+		s.c.Source.Accessed(s.denial(peer, service, err))
 	}
 	if err == nil {
 		err = writeCredential(w, r, c)
@@ -173,9 +174,12 @@ func accessOf(peer access.Peer, service, result string) agent.Access {
 	}
 }
 
-// denial also says whether any rule knows the peer.
-func (s *Server) denial(peer access.Peer, service string) agent.Access {
+// denial also says why, which err tells, and whether any rule knows the peer.
+func (s *Server) denial(peer access.Peer, service string, err error) agent.Access {
 	a := accessOf(peer, service, "denied")
+	if p := new(protocol.Problem); errors.As(err, &p) {
+		a.Reason = p.Reason()
+	}
 	a.Stranger = !s.c.Policy().AllowsAny(peer)
 	return a
 }
