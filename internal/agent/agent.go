@@ -87,4 +87,5 @@ type Observer interface {
 	BrokerUp(bool)
 	Synced(unix int64)
 	Credentials(n int)
+	Lease(used, allowed time.Duration)
 }

@@ -135,12 +135,21 @@ func (f *facts) drop(service string) {
 	delete(f.records, service)
 }
 
-// expired reports whether the owner's word about serving without the broker is over.
-// A session is parked only while the broker answers.
-func (f facts) expired(now time.Time, synchronised func() bool) bool {
-	if f.online || f.parked || f.manifest == nil {
-		return false
+// away is how long the daemon has been without its broker, 0 while the broker answers, and how
+// long the owner lets it serve so, 0 before the first manifest. A session is parked only while
+// the broker answers.
+func (f facts) away(now time.Time, synchronised func() bool) (used, allowed time.Duration) {
+	if f.manifest != nil {
+		allowed = time.Duration(f.manifest.OfflineTTL) * time.Second
 	}
-	limit := time.Duration(f.manifest.OfflineTTL) * time.Second
-	return f.lease.used(now, synchronised()) > limit
+	if !f.online && !f.parked {
+		used = f.lease.used(now, synchronised())
+	}
+	return used, allowed
+}
+
+// expired reports whether the owner's word about serving without the broker is over.
+func (f facts) expired(now time.Time, synchronised func() bool) bool {
+	used, allowed := f.away(now, synchronised)
+	return f.manifest != nil && used > allowed
 }

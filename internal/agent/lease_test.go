@@ -3,6 +3,7 @@ package agent_test
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -142,5 +143,36 @@ func TestAParkedDaemonWithoutItsBrokerStopsServing(t *testing.T) {
 		time.Sleep(time.Hour)
 		expect(t, "the broker is back", d.value("openrouter"), "sk-1")
 		expect(t, "state", d.state(), "parked")
+	})
+}
+
+// leases remembers the last lease that it was told of.
+type leases struct {
+	observer
+	used, allowed time.Duration
+}
+
+func (l *leases) Lease(used, allowed time.Duration) { l.used, l.allowed = used, allowed }
+
+func TestTheLeaseIsReportedWhileItIsUsed(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.owner.manifest.OfflineTTL = 3600
+		w.owner.publish(w.broker)
+		told := &leases{}
+		w.startWith(func(c *agent.Config) { c.Observer = told })
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		expect(t, "allowed", told.allowed, time.Hour)
+		expect(t, "used while the broker answers", told.used, 0)
+		w.broker.set(func(b *fakeBroker) { b.fault = func(string) error { return protocol.ErrUnreachable } })
+		time.Sleep(40 * time.Minute)
+		synctest.Wait()
+		if told.used < 38*time.Minute || told.used > 41*time.Minute {
+			t.Errorf("used after 40 minutes: %v", told.used)
+		}
+		w.broker.set(func(b *fakeBroker) { b.fault = nil })
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		expect(t, "used when the broker is back", told.used, 0)
 	})
 }

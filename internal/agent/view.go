@@ -66,9 +66,11 @@ func (v *view) tellStatus() {
 	v.notifier.Status(f.state(), f.statusLine())
 }
 
-// noteLease names a lease that is over.
+// noteLease reports the lease, and names one that is over.
 func (v *view) noteLease() {
-	over := v.now().expired(time.Now(), v.synced)
+	f, now := v.now(), time.Now()
+	over := f.expired(now, v.synced)
+	v.observer.Lease(f.away(now, v.synced))
 	v.change(func(f *facts) { f.over = over })
 	v.conditions.Set(condition.OfflineTooLong, over, "")
 }

@@ -169,6 +169,7 @@ func (observer) Renewal(string)               {}
 func (observer) BrokerUp(bool)                {}
 func (observer) Synced(int64)                 {}
 func (observer) Credentials(int)              {}
+func (observer) Lease(_, _ time.Duration)     {}
 
 type quiet struct{}
 

@@ -16,6 +16,7 @@ type Metrics struct {
 	labels   labels
 
 	probe         *prometheus.HistogramVec
+	probeTimeouts prometheus.Counter
 	keychainState oneOf
 	backend       oneOf
 	operations    *prometheus.CounterVec
@@ -29,6 +30,8 @@ type Metrics struct {
 	brokerUp      prometheus.Gauge
 	lastSync      prometheus.Gauge
 	clockOffset   prometheus.Gauge
+	lease         prometheus.Gauge
+	leaseUsed     prometheus.Gauge
 	requests      *prometheus.CounterVec
 	requestTime   prometheus.Histogram
 	credentials   prometheus.Gauge
@@ -50,6 +53,7 @@ func NewMetrics(wallet, version string, c *Conditions) *Metrics {
 
 func (m *Metrics) addStore(b builder) {
 	m.probe = b.histogramVec("agentkeys_keychain_probe_duration_seconds", "Time that a probe of the keychain took.", "provider", "result")
+	m.probeTimeouts = b.counter("agentkeys_keychain_probe_timeouts_total", "Probes that the keychain did not answer in time.")
 	m.keychainState = newOneOf(b.gaugeVec("agentkeys_keychain_state", "1 for the state that the keychain is in, 0 for the others.", "state"), m.labels.state)
 	m.backend = newOneOf(b.gaugeVec("agentkeys_storage_backend", "1 for the place where the session is stored, 0 for the others.", "backend"), m.labels.backend)
 	m.operations = b.counterVec("agentkeys_store_operations_total", "Operations of the session store.", "operation", "backend", "result")
@@ -65,6 +69,8 @@ func (m *Metrics) addBroker(b builder) {
 	m.broker = b.histogramVec("agentkeys_broker_request_duration_seconds", "Time until the broker's answer was read; long polls include their wait.", "operation", "code")
 	m.brokerUp = b.gauge("agentkeys_broker_up", "1 if the last request reached the broker, else 0.")
 	m.lastSync = b.gauge("agentkeys_last_sync_timestamp_seconds", "When the broker last answered; 0 for never.")
+	m.lease = b.gauge("agentkeys_lease_seconds", "How long the owner lets the instance serve without the broker.")
+	m.leaseUsed = b.gauge("agentkeys_lease_used_seconds", "How long the instance has been without the broker, as it counts that; 0 while the broker answers.")
 	m.clockOffset = b.gauge("agentkeys_clock_offset_seconds", "The broker's clock minus this machine's.")
 }
 

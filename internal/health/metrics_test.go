@@ -46,6 +46,7 @@ func used() *health.Metrics {
 	m.CredentialRequest("agent.sock", "ok", 90*time.Microsecond)
 	m.Credentials(2)
 	m.ClockOffset(-1.5)
+	m.Lease(90*time.Second, 72*time.Hour)
 	return m
 }
 
@@ -122,6 +123,20 @@ func TestTheStatesAreTheStores(t *testing.T) {
 		if !strings.Contains(text, one) || strings.Count(text, "agentkeys_keychain_state{") != len(words.KeychainStates()) {
 			t.Errorf("%s:\n%s", s, text)
 		}
+	}
+}
+
+func TestProbesThatEndByTheirTimeOutAreCountedApart(t *testing.T) {
+	t.Parallel()
+	m := used()
+	line := fmt.Sprintf("agentkeys_keychain_probe_timeouts_total{wallet=%q} ", wallet)
+	if text := scrape(t, m); !strings.Contains(text, line+"0\n") {
+		t.Error(text)
+	}
+	m.Probe("gnome-keyring", words.KeychainHung, 2)
+	m.Probe("gnome-keyring", words.KeychainUnlocked, 1.9)
+	if text := scrape(t, m); !strings.Contains(text, line+"1\n") {
+		t.Error(text)
 	}
 }
 

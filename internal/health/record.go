@@ -9,6 +9,9 @@ import (
 // Probe counts one probe of the keychain, which took so many seconds and found that state.
 func (m *Metrics) Probe(provider string, found words.KeychainState, seconds float64) {
 	m.probe.WithLabelValues(m.labels.provider.fit(provider), m.labels.state.fit(string(found))).Observe(seconds)
+	if found == words.KeychainHung {
+		m.probeTimeouts.Inc()
+	}
 }
 
 // KeychainState says which state the keychain is in.
@@ -64,6 +67,12 @@ func (m *Metrics) ClockOffset(seconds float64) { m.clockOffset.Set(seconds) }
 func (m *Metrics) CredentialRequest(iface, result string, d time.Duration) {
 	m.requests.WithLabelValues(m.labels.iface.fit(iface), m.labels.requestResult.fit(result)).Inc()
 	m.requestTime.Observe(d.Seconds())
+}
+
+// Lease is how long the instance has been without its broker, and how long it may serve so.
+func (m *Metrics) Lease(used, allowed time.Duration) {
+	m.leaseUsed.Set(used.Seconds())
+	m.lease.Set(allowed.Seconds())
 }
 
 // Credentials is how many credentials can be served now.
