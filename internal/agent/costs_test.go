@@ -107,6 +107,8 @@ func (u unadopted) Load(ctx context.Context, id session.ID) (session.Session, st
 
 func (unadopted) List() ([]store.Slot, error) { return nil, nil }
 
+func (unadopted) Inspect(session.ID, store.Probe) (store.Facts, error) { return store.Facts{}, nil }
+
 func TestARevocationOfASessionThatCannotBeStoredIsKeptInMemory(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.wrap = func(s agent.Store) agent.Store { return unadopted{s} }

@@ -77,15 +77,11 @@ func (s *slot) noteInfo(info store.Info) {
 }
 
 // notePermissions names what is wrong with the slot's directory and files by now: a daemon may
-// not touch them for hours, in which each reader of them has the session. It reads the
-// directory and writes nothing. A load that was refused has named its own.
-func (s *slot) notePermissions() {
-	if s.unread {
-		return
-	}
-	found, err := s.store.Inspect(s.id, store.Probe{})
+// not touch them for hours, in which each reader of them has the session. A load that was
+// refused has named its own.
+func (s *slot) notePermissions(found store.Facts) {
 	switch {
-	case err != nil || found.Err != nil && len(found.Insecure) == 0:
+	case s.unread, found.Err != nil && len(found.Insecure) == 0:
 		return // a slot that cannot be examined now says nothing
 	case len(found.Insecure) > 0:
 		first := found.Insecure[0]

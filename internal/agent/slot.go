@@ -179,17 +179,27 @@ func (s *slot) entry() (store.Slot, bool) {
 }
 
 // replaced reports whether another program saved the slot since it was loaded, and looks at
-// the slot's permissions. A save of our own that is under way is none.
+// the slot's permissions. It reads the directory and writes nothing. A save of our own that
+// is under way is none.
 func (s *slot) replaced() bool {
 	if !s.turn.tryTake() {
 		return false
 	}
 	defer s.turn.give()
-	s.notePermissions()
-	e, ok := s.entry()
+	found, err := s.store.Inspect(s.id, store.Probe{})
+	if err != nil {
+		return false
+	}
+	s.notePermissions(found)
+	generation, ok := found.Generation, found.Saved
+	if found.Err != nil { // possibly of another file than the head
+		var e store.Slot
+		e, ok = s.entry()
+		generation = e.Generation
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return ok && e.Generation != s.head
+	return ok && generation != s.head
 }
 
 // needsReconcile reports whether the keychain still has a step to take for this slot.

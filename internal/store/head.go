@@ -78,14 +78,21 @@ func decodeHead(data []byte) (head, error) {
 	if len(bytes.Trim(data, "\x00 \t\r\n")) == 0 {
 		return head{}, errHeadEmpty
 	}
-	var probe struct {
-		Version int `json:"version"`
-	}
-	if json.Unmarshal(data, &probe) == nil && probe.Version > headVersion {
-		return head{}, fmt.Errorf("head version %d, this program knows %d: %w", probe.Version, headVersion, ErrNewer)
-	}
 	var h head
-	if strictjson.Decode(data, &h) != nil { // the text of its error may quote the file
+	err := strictjson.Decode(data, &h)
+	version := h.Version
+	if err != nil {
+		var probe struct {
+			Version int `json:"version"`
+		}
+		if json.Unmarshal(data, &probe) == nil {
+			version = probe.Version
+		}
+	}
+	switch {
+	case version > headVersion:
+		return head{}, fmt.Errorf("head version %d, this program knows %d: %w", version, headVersion, ErrNewer)
+	case err != nil: // its text may quote the file
 		return head{}, errHeadJSON
 	}
 	return h, nil
