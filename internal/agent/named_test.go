@@ -150,7 +150,7 @@ func TestABrokerThatDoesNotKnowTheSessionChangesNothing(t *testing.T) {
 				generation := w.generation()
 				w.others, w.named = map[string]*fakeBroker{elsewhere: other}, elsewhere
 				d.reload()
-				time.Sleep(10 * time.Hour)
+				time.Sleep(3 * time.Hour)
 				expect(t, "state", d.state(), "offline")
 				expect(t, "still served", d.value("openrouter"), "sk-1")
 				if told := fmt.Sprint(d.Status().Conditions); !strings.Contains(told, elsewhere+", named by /etc/agentkeys/daemon.toml: ") {
@@ -168,7 +168,7 @@ func TestABrokerThatDoesNotKnowTheSessionChangesNothing(t *testing.T) {
 				}
 				w.named = ""
 				d.reload()
-				time.Sleep(25 * time.Hour) // a renewal later
+				time.Sleep(22 * time.Hour) // a renewal later
 				expect(t, "back at its own", d.state(), "online")
 				w.broker.get(func(b *fakeBroker) { expect(t, "the session there", b.state, "") })
 			})
