@@ -5,6 +5,9 @@ SHELL := bash
 MAKEFLAGS += --no-builtin-rules
 # The end-to-end tests drive the programs that `make build` made.
 export AGENTKEYS_BIN ?= $(CURDIR)/bin
+# Every target compiles in the same way, so that none compiles again what another did.
+export CGO_ENABLED := 0
+export GOFLAGS := $(filter-out -trimpath,$(GOFLAGS)) -trimpath
 
 MODULE   := github.com/agentkeys/agentkeys
 PROGRAMS := $(patsubst cmd/%/main.go,%,$(wildcard cmd/*/main.go))
@@ -23,13 +26,16 @@ LINT     := $(TOOLS)/golangci-lint
 RELEASER := $(TOOLS)/goreleaser
 BOM      := $(TOOLS)/cyclonedx-gomod
 TESTSUM  := $(TOOLS)/gotestsum
+# The race detector makes SQLite, which is translated from C, and scrypt ten times slower.
+# It does not look into these two packages, which only compute and start no goroutines.
+RACE     := -race -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=golang.org/x/crypto/scrypt=-race=false
 TESTRUN  = env AGENTKEYS_GOTESTSUM='$(TESTSUM)' $(GO) run ./test/testrun -gotestsum '$(TESTSUM)'
 
 # A checkout records its commit in the programs; a source archive has none, and asking would fail.
 HAVE_GIT := $(shell git rev-parse --verify HEAD >/dev/null 2>&1 && echo true || echo false)
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS  := -s -w -X $(MODULE)/internal/buildinfo.version=$(VERSION)
-BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=$(HAVE_GIT) -ldflags '$(LDFLAGS)'
+BUILD    := $(GO) build -buildvcs=$(HAVE_GIT) -ldflags '$(LDFLAGS)'
 
 # Debian must be able to order the versions of packages: a tag, or what comes before the
 # next one by the time of its commit.
@@ -38,7 +44,7 @@ PACKAGE_VERSION ?= $(shell (git describe --exact-match --match 'v[0-9]*' 2>/dev/
 
 CROSS := linux-amd64 linux-arm64 linux-armv7 linux-armv6 darwin-arm64
 
-.PHONY: help build demo docs test test-setup test-dropped test-model test-keyrings test-kills check cover fuzz bench cross clean \
+.PHONY: help build demo docs test test-short test-setup test-dropped test-model test-keyrings test-kills check cover fuzz bench cross clean \
 	deb deb-old lintian piuparts bench-amd64 bench-arm64 bench-armhf bench-arm64-gui bench-armv6 bench-operate bench-all test-powercut release release-check
 
 help: ## list the targets
@@ -57,8 +63,14 @@ docs: ## man pages and completions from the command definitions
 	@$(GO) test -count=1 -run 'TestManPage|TestCompletions|TestSettingsManPage' ./cmd/... -update
 	@$(GO) test -count=1 -run 'TestManPage' ./test/manual -update
 
-test: build $(TESTSUM) ## every test, under the race detector, in random order
-	@$(TESTRUN) -- -race -shuffle=on -trimpath -timeout 60m
+# What waits for other programs most comes first, so that the rest computes meanwhile.
+test: build $(TESTSUM) ## every test, under the race detector (test/needs says which ones are not), in random order
+	@$(TESTRUN) -race '$(RACE)' -packages './test/e2e ./internal/store/keychain ./cmd/agentkeys ./...' -- -p=3 -shuffle=on -vet=off -timeout 60m
+
+# Without the built programs, real keyrings and the demonstration.
+SHORT = $(GO) list ./... | grep -vE '/(test/(e2e|demo|testrun)|internal/store/keychain)$$'
+test-short: ## the inner loop, within a minute once it is compiled: without the race detector, the built programs and real keyrings
+	@$(GO) test -vet=off $$($(SHORT))
 
 test-setup: ## install what the tests look for on a Debian machine, by apt
 	scripts/ci-setup
@@ -72,8 +84,8 @@ test-model: ## the store's state machine: HISTORIES (100000) of 40 steps, and CH
 	$(GO) test -count=1 -timeout 60m -run '^TestRandomHistories$$' ./internal/store -rapid.checks='$(CHECKS)' -rapid.steps=40
 
 test-keyrings: build $(TESTSUM) ## real gnome-keyring, KeePassXC and KDE Wallet in every state; a missing one is a failure
-	@AGENTKEYS_REQUIRE=programs AGENTKEYS_KILLS=200 $(TESTRUN) -packages ./internal/store/keychain/... -- -count=1 -trimpath -timeout 60m
-	@AGENTKEYS_REQUIRE=programs AGENTKEYS_KILLS=100 $(TESTRUN) -packages ./test/e2e -- -count=1 -trimpath -timeout 60m \
+	@AGENTKEYS_REQUIRE=programs AGENTKEYS_KILLS=200 $(TESTRUN) -packages ./internal/store/keychain/... -- -count=1 -vet=off -timeout 60m
+	@AGENTKEYS_REQUIRE=programs AGENTKEYS_KILLS=100 $(TESTRUN) -packages ./test/e2e -- -count=1 -vet=off -timeout 60m \
 		-run '^TestTheProgramsUnderKills$$|^TestDoctorOf'
 
 test-kills: build ## a real keyring and KILLS (1000) times kill -9: of two processes of the store, and of the built programs
@@ -86,7 +98,7 @@ test-kills: build ## a real keyring and KILLS (1000) times kill -9: of two proce
 check: $(LINT) ## gofmt, vet, staticcheck and the rest of .golangci.yml; floors; scripts; markdown links
 	@mkdir -p .cache/lint
 	GOLANGCI_LINT_CACHE='$(CURDIR)/.cache/lint' $(LINT) run ./...
-	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./...
+	GOOS=darwin GOARCH=arm64 $(GO) vet ./...
 	$(GO) test ./test/arch
 	shellcheck .ci/run $(shell git ls-files scripts packaging/deb | xargs grep -lE '^\#!/(bin/sh|usr/bin/env bash)$$') scripts/qemu/guest/*
 	scripts/check-units
@@ -179,4 +191,4 @@ tools: $(LINT) $(RELEASER) $(BOM) $(TESTSUM)
 $(LINT) $(RELEASER) $(BOM) $(TESTSUM):
 	@mkdir -p $(@D)
 	@echo 'compiling $(@F) from tools/go.mod, once for this machine; the linter and goreleaser take some minutes each'
-	@CGO_ENABLED=0 $(GO) build -C tools -trimpath -o "$@.new.$$$$" $(package) && mv "$@.new.$$$$" '$@'
+	@$(GO) build -C tools -o "$@.new.$$$$" $(package) && mv "$@.new.$$$$" '$@'

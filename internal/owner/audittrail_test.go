@@ -9,6 +9,7 @@ import (
 
 	"github.com/agentkeys/agentkeys/internal/owner"
 	"github.com/agentkeys/agentkeys/internal/protocol"
+	"github.com/agentkeys/agentkeys/test/needs"
 )
 
 // trail is what a broker answers from, honest or not. Row n has the time n.
@@ -83,6 +84,7 @@ func TestUsageShowsTheNewestRows(t *testing.T) {
 }
 
 func TestUsageFiltersTheNewestTenThousandRows(t *testing.T) {
+	needs.Sequential(t)
 	t.Parallel()
 	h, tr, _ := withTrail(t, 1)
 	for n, found := range map[int]int{9_999: 1, 10_000: 1, 10_001: 0} {
@@ -120,6 +122,7 @@ func TestUsageOfAllOrSinceATimeComesInParts(t *testing.T) {
 
 // An owner with years of rows is not locked out, and pays for what is new and shown alone.
 func TestUsageCostsTheSameHoweverLongTheTrailIs(t *testing.T) {
+	needs.Sequential(t)
 	t.Parallel()
 	h, tr, _ := withTrail(t, 1)
 	for _, q := range []owner.UsageQuery{{}, {Service: "x"}, {Since: 1 << 40}} {
@@ -140,6 +143,7 @@ func TestUsageCostsTheSameHoweverLongTheTrailIs(t *testing.T) {
 }
 
 func TestATrailOfManyMegabytesIsShown(t *testing.T) {
+	needs.Sequential(t)
 	t.Parallel()
 	h, tr, _ := withTrail(t, 1)
 	tr.grow(1030, "x", strings.Repeat("z", 64<<10)) // over 64 MiB

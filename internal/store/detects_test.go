@@ -11,6 +11,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/store/storetest"
 	"github.com/agentkeys/agentkeys/internal/words"
+	"github.com/agentkeys/agentkeys/test/needs"
 )
 
 // violation stops a history and keeps the words of the first one.
@@ -26,6 +27,7 @@ func (keepFirst) Fatalf(format string, args ...any) {
 // find that it loses sessions, returns old ones and brings deleted ones back. A machine that
 // finds nothing there would prove nothing of the real store.
 func TestModelDetectsANaiveStore(t *testing.T) {
+	needs.Sequential(t)
 	t.Parallel()
 	for name, mixture := range map[string][]string{"with pairings": allSteps(), "without": slotSteps()} {
 		t.Run(name, func(t *testing.T) {
@@ -47,6 +49,7 @@ func TestModelDetectsANaiveStore(t *testing.T) {
 
 // TestModelDetectsABadPromote leaves the store as it is but for its Promote.
 func TestModelDetectsABadPromote(t *testing.T) {
+	needs.Sequential(t)
 	t.Parallel()
 	for name, promote := range map[string]promotion{
 		"that saves again when it is repeated":               saveAlways,

@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/agentkeys/agentkeys/internal/words"
+	"github.com/agentkeys/agentkeys/test/needs"
 )
 
 // modes are run one by one by every random test.
@@ -17,6 +18,7 @@ func modes() []words.Mode { return []words.Mode{words.ModeAuto, words.ModeFile, 
 // length, and makes a short one of what it finds, which rapid keeps in testdata and
 // tries first from then on.
 func TestRandomHistories(t *testing.T) {
+	needs.Sequential(t)
 	t.Parallel()
 	for _, mode := range modes() {
 		t.Run(string(mode), func(t *testing.T) {
@@ -36,6 +38,7 @@ func TestRandomHistories(t *testing.T) {
 // They are the same in every run; their number is what fits into a short test.
 func histories(t *testing.T, mixture []string) {
 	t.Helper()
+	needs.Sequential(t)
 	for _, mode := range modes() {
 		t.Run(string(mode), func(t *testing.T) {
 			t.Parallel()

@@ -15,6 +15,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/store/storetest"
 	"github.com/agentkeys/agentkeys/internal/wallet"
 	"github.com/agentkeys/agentkeys/internal/words"
+	"github.com/agentkeys/agentkeys/test/needs"
 )
 
 func TestInvariant01AcknowledgedSaveIsNeverLost(t *testing.T) {
@@ -78,6 +79,7 @@ func TestInvariant09ACrashAnywhereKeepsTheRest(t *testing.T) {
 // TestInvariant09EveryCrashPoint kills the process at each operation of a save and
 // of a delete in turn, with and without loss of power.
 func TestInvariant09EveryCrashPoint(t *testing.T) {
+	needs.Sequential(t)
 	t.Parallel()
 	for _, mode := range modes() {
 		for _, fault := range append(storetest.Faults(), storetest.FaultNone) {

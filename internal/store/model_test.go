@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/words"
+	"github.com/agentkeys/agentkeys/test/needs"
 )
 
 const (
@@ -30,6 +31,7 @@ const (
 // ones in each run: `make test-model` runs 100,000. A history is its seed; one that
 // fails belongs into testdata/failed-histories.
 func TestModel(t *testing.T) {
+	needs.Sequential(t)
 	t.Parallel()
 	for mode, seed := range seedsOf(t) {
 		mode, slotOnly := strings.CutPrefix(mode, slotPrefix)

@@ -9,9 +9,11 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/store"
 	"github.com/agentkeys/agentkeys/internal/words"
+	"github.com/agentkeys/agentkeys/test/needs"
 )
 
 func TestInvariant13PromoteMayStopAnywhereAndBeRepeated(t *testing.T) {
+	needs.Sequential(t)
 	t.Parallel()
 	for _, mode := range modes() {
 		for _, power := range []bool{false, true} {

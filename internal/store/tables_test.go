@@ -15,6 +15,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/session"
 	"github.com/agentkeys/agentkeys/internal/wallet"
 	"github.com/agentkeys/agentkeys/internal/words"
+	"github.com/agentkeys/agentkeys/test/needs"
 )
 
 // table is one table of the package comment: for each state its cells, by column.
@@ -152,6 +153,7 @@ func columnsOf(t *testing.T, text string) (head, pending, note string) {
 // TestEveryHeadIsInTheTable runs random histories: no call leaves a head that the table of
 // states does not have.
 func TestEveryHeadIsInTheTable(t *testing.T) {
+	needs.Sequential(t)
 	t.Parallel()
 	states, _ := readTables(t)
 	seen := map[string]bool{}

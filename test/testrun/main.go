@@ -4,18 +4,18 @@
 //
 // A data race, a panic, a leaked goroutine and a time-out are faults of the program. They
 // fail the run whatever the second attempt says.
+//
+// With -race the tests run under the race detector, and those that needs.Sequential left
+// out run after them without it. Each is counted once.
 package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 )
@@ -28,13 +28,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	gotestsum := flags.String("gotestsum", "gotestsum", "the program gotestsum")
 	packages := flags.String("packages", "./...", "packages to test, separated by blanks")
+	race := flags.String("race", "", "flags of go test for a first pass under the race detector, separated by blanks")
 	if err := flags.Parse(args[1:]); err != nil {
 		return 64
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	fmt.Fprintln(stdout, "compiling the tests; the first result takes a few minutes where nothing was compiled before")
-	ok, err := tested(ctx, *gotestsum, *packages, flags.Args(), stdout, stderr)
+	p := passes{gotestsum: *gotestsum, packages: *packages, args: flags.Args(), stdout: stdout, stderr: stderr, all: newRuns()}
+	ok, err := p.run(ctx, strings.Fields(*race))
 	if err != nil {
 		fmt.Fprintln(stderr, "testrun: error:", err)
 	}
@@ -42,38 +44,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	return 0
-}
-
-// tested runs the tests and reports; false if the run failed.
-func tested(ctx context.Context, gotestsum, packages string, args []string, stdout, stderr io.Writer) (bool, error) {
-	dir, err := os.MkdirTemp("", "testrun")
-	if err != nil {
-		return false, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	events := filepath.Join(dir, "events.json")
-	cmd := exec.CommandContext(ctx, gotestsum, append([]string{
-		"--format=pkgname", "--hide-summary=skipped", "--jsonfile=" + events,
-		"--rerun-fails=1", "--rerun-fails-max-failures=5", "--rerun-fails-abort-on-data-race", "--packages=" + packages, "--",
-	}, args...)...)
-	cmd.Stdout, cmd.Stderr = stdout, stderr
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	failed := cmd.Run()
-	if exit := (*exec.ExitError)(nil); failed != nil && !errors.As(failed, &exit) {
-		return false, fmt.Errorf("run %s: %w", gotestsum, failed)
-	}
-	file, err := os.Open(events)
-	if err != nil {
-		return false, err
-	}
-	defer func() { _ = file.Close() }()
-	r, err := read(file)
-	if err != nil {
-		return false, err
-	}
-	r.incomplete = failed != nil
-	r.print(stdout)
-	return r.good(), nil
 }
 
 // print writes the summary of the run. The last line has the counts.

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/agentkeys/agentkeys/test/needs"
 )
 
 // event is one line of `go test -json`; see `go doc test2json`.
@@ -65,21 +67,6 @@ func neverAgain(output string) string {
 	return ""
 }
 
-// read reads the events of all attempts, in their order.
-func read(r io.Reader) (result, error) {
-	all := newRuns()
-	decoder := json.NewDecoder(r)
-	for {
-		var e event
-		if err := decoder.Decode(&e); errors.Is(err, io.EOF) {
-			return all.result(), nil
-		} else if err != nil {
-			return result{}, fmt.Errorf("read events of go test: %w", err)
-		}
-		all.add(e)
-	}
-}
-
 // runs collects events. A package is a test without a name.
 type runs struct {
 	tests  map[[2]string]*test
@@ -88,6 +75,33 @@ type runs struct {
 }
 
 func newRuns() *runs { return &runs{tests: map[[2]string]*test{}, failed: map[string]bool{}} }
+
+// read adds the events of one pass, in their order.
+func (a *runs) read(r io.Reader) error {
+	decoder := json.NewDecoder(r)
+	for {
+		var e event
+		if err := decoder.Decode(&e); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("read events of go test: %w", err)
+		}
+		a.add(e)
+	}
+}
+
+// sequential returns the tests that needs.Sequential skipped, and their packages.
+func (a *runs) sequential() (packages, names []string) {
+	for _, t := range a.tests {
+		if t.last == "skip" && reason(t.output.String()) == needs.SequentialReason {
+			name, _, _ := strings.Cut(t.name, "/")
+			packages, names = append(packages, t.pkg), append(names, name)
+		}
+	}
+	slices.Sort(packages)
+	slices.Sort(names)
+	return slices.Compact(packages), slices.Compact(names)
+}
 
 func (a *runs) add(e event) {
 	if e.Package == "" {
@@ -141,6 +155,8 @@ func (a *runs) result() result {
 		case t.name == "":
 		case t.last == "fail":
 			r.failed++
+		case t.last == "skip" && reason(t.output.String()) == needs.SequentialReason:
+			r.failed++ // no pass ran it
 		case t.last == "skip":
 			reasons[reason(t.output.String())]++
 		case t.last == "pass":

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/agentkeys/agentkeys/test/needs"
 )
 
 // stream writes events as `go test -json` does: each line is ACTION TEST [OUTPUT], with -
@@ -18,6 +20,12 @@ func stream(lines ...string) string {
 		fmt.Fprintf(&out, "{\"Action\":%q,\"Package\":\"example.org/agentkeys/agentkeys/internal/p\",\"Test\":%q,\"Output\":%q}\n", parts[0], name, parts[2])
 	}
 	return out.String()
+}
+
+func resultOf(stream string) (result, error) {
+	all := newRuns()
+	err := all.read(strings.NewReader(stream))
+	return all.result(), err
 }
 
 func TestWhatARunComesTo(t *testing.T) {
@@ -78,10 +86,18 @@ func TestWhatARunComesTo(t *testing.T) {
 			},
 			want: "skipped 2: root is needed\nskipped 1: no reason given\nskipped 1: zsh is not installed\n0 passed, 0 failed, 4 skipped\n", good: true,
 		},
+		"a sequential test that a second pass ran": {
+			lines: []string{"output A     a_test.go:1: " + needs.SequentialReason + "\n", "skip A", "pass -", "pass A", "pass -"},
+			want:  "1 passed, 0 failed, 0 skipped\n", good: true,
+		},
+		"a sequential test that no pass ran": {
+			lines: []string{"output A     a_test.go:1: " + needs.SequentialReason + "\n", "skip A", "pass B", "pass -"},
+			want:  "1 passed, 1 failed, 0 skipped\n",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r, err := read(strings.NewReader(stream(c.lines...)))
+			r, err := resultOf(stream(c.lines...))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -99,7 +115,7 @@ func TestWhatARunComesTo(t *testing.T) {
 
 func TestARunThatDidNotCompileIsAFailure(t *testing.T) {
 	t.Parallel()
-	r, err := read(strings.NewReader(""))
+	r, err := resultOf("")
 	if err != nil {
 		t.Fatal(err)
 	}
