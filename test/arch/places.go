@@ -109,6 +109,7 @@ func testPackages() []string {
 		"test/e2e",
 		"test/manual",
 		"test/manual/manualtest",
+		"test/monitoring",
 		"test/needs",
 		"store/keychain/keyringtest",
 		"store/storetest",
