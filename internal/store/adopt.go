@@ -27,7 +27,7 @@ type earlier struct {
 
 // loadHeadless is Load for a slot that was never saved: it adopts what another program or
 // an earlier version left. ErrNoSession: there is nothing. ErrUnavailable: the keychain may
-// have something, and cannot be read.
+// have something, and is locked or does not answer.
 func (s *Store) loadHeadless(ctx context.Context, id session.ID) ([]byte, Info, error) {
 	found, err := s.findEarlier(ctx, id)
 	none := err == nil && len(found) == 0
@@ -143,8 +143,8 @@ func (sl *slot) verifyHead(info Info) error {
 
 // findEarlier looks for the file of an earlier version, for its keychain entry, and for an
 // entry under the slot's own account that another program wrote. Where the file was found,
-// an error of the keychain is ignored. ErrUnavailable: the keychain, which may have an entry
-// of this wallet, cannot be read. ErrInconsistent: there is an entry, but it is no session of
+// an error of the keychain is ignored. ErrUnavailable: the keychain is locked or does not
+// answer, and may have an entry of this wallet. ErrInconsistent: there is an entry, but it is no session of
 // another program.
 func (s *Store) findEarlier(ctx context.Context, id session.ID) ([]earlier, error) {
 	found, err := s.findEarlierFile(id)
@@ -152,12 +152,20 @@ func (s *Store) findEarlier(ctx context.Context, id session.ID) ([]earlier, erro
 		return found, err
 	}
 	entries, err := s.findEarlierEntries(ctx, id)
-	if _, daemon := id.Wallet(); len(found) > 0 || !daemon && errors.Is(err, ErrUnavailable) {
-		// Who names the slot of a wallet has had a session for it. For any other slot a keychain
-		// that cannot be read must not look like a session that waits there.
+	if len(found) > 0 || errors.Is(err, ErrUnavailable) && !mayHold(id, err) {
 		err = nil
 	}
 	return append(found, entries...), err
+}
+
+// mayHold reports whether the keychain that could not be read, for the reason err, may have an entry
+// of id. A wallet's entry can be in a keychain that is locked or does not answer. In any other state,
+// such as a machine without a session bus, a wallet that was mistyped must not look like an agent that
+// waits for its keychain; and any other slot would have had a head.
+func mayHold(id session.ID, err error) bool {
+	_, daemon := id.Wallet()
+	var u *UnavailableError
+	return daemon && errors.As(err, &u) && (u.State == words.KeychainLocked || u.State == words.KeychainHung)
 }
 
 func (s *Store) findEarlierEntries(ctx context.Context, id session.ID) ([]earlier, error) {

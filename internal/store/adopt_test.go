@@ -120,6 +120,18 @@ func TestEarlierCopiesThatAreNotNothing(t *testing.T) {
 		"locked keychain, another slot": {func(_ *testing.T, _ string, ring *storetest.Keyring) {
 			ring.SetState(words.KeychainLocked)
 		}, session.Master(), store.ErrNoSession},
+		"no session bus, a wallet that was never here": {func(_ *testing.T, _ string, ring *storetest.Keyring) {
+			ring.SetState(words.KeychainNoBus)
+		}, daemon, store.ErrNoSession},
+		"no keychain runs, a wallet that was never here": {func(_ *testing.T, _ string, ring *storetest.Keyring) {
+			ring.SetState(words.KeychainNoOwner)
+		}, daemon, store.ErrNoSession},
+		"a keychain without a collection": {func(_ *testing.T, _ string, ring *storetest.Keyring) {
+			ring.SetState(words.KeychainNoCollection)
+		}, daemon, store.ErrNoSession},
+		"a keychain that refuses this program": {func(_ *testing.T, _ string, ring *storetest.Keyring) {
+			ring.SetState(words.KeychainDenied)
+		}, daemon, store.ErrNoSession},
 		"a keychain that hangs": {func(_ *testing.T, _ string, ring *storetest.Keyring) {
 			ring.SetFault(func(storetest.Operation) storetest.Fault { return storetest.FaultHang })
 		}, daemon, store.ErrUnavailable},

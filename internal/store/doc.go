@@ -68,8 +68,9 @@
 //
 // In the state first the announced value is the session once the keychain shows it; in
 // keychain-new Load accepts the old value and the announced one. In the state absent a
-// session of an earlier version, or of another program, is adopted where there is one; for
-// a slot that is not a wallet's, a locked keychain is ErrNoSession there.
+// session of an earlier version, or of another program, is adopted where there is one. There
+// ErrUnavailable is for a wallet's slot, and for a keychain that is locked or does not answer;
+// in any other state that cannot be read, and for any other slot, Load answers ErrNoSession.
 //
 // A save in auto mode: the keychain is healthy; it is locked; it does not answer the put; or
 // the process ends at the put. A dot is a state that does not change.
