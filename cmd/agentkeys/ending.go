@@ -30,6 +30,11 @@ func (c revokeCmd) Run(a *app) error {
 	if identity != "" && c.WipeKeys {
 		return cli.Usage("--wipe-keys is for your own session", "agentkeys revoke --help")
 	}
+	if identity != "" {
+		if err := a.canAsk(c.Yes, "agentkeys revoke "+identity+" --yes"); err != nil {
+			return err
+		}
+	}
 	o, err := a.owner()
 	if err != nil {
 		return err
@@ -41,8 +46,7 @@ func (c revokeCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	_, person := a.terminal()
-	if err := a.sure(c.Yes || !person, "End the session of "+subject(identity, w)+"? Its board is then recovered or paired anew."); err != nil {
+	if err := a.sure(c.Yes, "End the session of "+subject(identity, w)+"? Its board is then recovered or paired anew."); err != nil {
 		return err
 	}
 	w, err = o.Revoke(a.ctx, w.String())
@@ -69,6 +73,15 @@ func subject(identity string, w wallet.Wallet) string {
 		return w.String()
 	}
 	return identity + " (" + w.String() + ")"
+}
+
+// canAsk refuses a command that has to ask where there is no terminal to ask at. hint is the command
+// that does not ask.
+func (a *app) canAsk(yes bool, hint string) error {
+	if _, person := a.terminal(); yes || person {
+		return nil
+	}
+	return cli.Usage("there is no terminal to ask at, so --yes is required", hint)
 }
 
 // sure asks for confirmation, unless yes is set.

@@ -61,7 +61,7 @@ func TestBackupAndRestore(t *testing.T) {
 	if got := b.operator("restore", file, "--data", b.data); got.code != exitFault || !strings.Contains(got.stderr, "another agentkeys-broker runs") {
 		t.Fatalf("restore under a broker that serves: exit %d, %s", got.code, got.stderr)
 	}
-	o.must("revoke", "revoked")
+	o.must("revoke", "revoked", "--yes")
 	added := o.adopt(pi, "added", "openrouter")
 	o.put("added", "openrouter", keyOpenRouter)
 	n := pi.daemon(added)
@@ -160,7 +160,7 @@ func TestADatabaseThatWasCopiedBackByHand(t *testing.T) {
 	b.stop()
 	old := contents(t, filepath.Join(b.data, "broker.db"))
 	b.start()
-	o.must("revoke", "bot")
+	o.must("revoke", "bot", "--yes")
 	b.stop()
 	replace(t, filepath.Join(b.data, "broker.db"), old)
 	b.start()
