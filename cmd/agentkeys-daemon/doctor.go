@@ -10,7 +10,12 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-type doctorCommand struct{ walletsFlag }
+type doctorCommand struct {
+	walletsFlag
+	cli.Colour
+
+	Verbose bool `help:"Show every check, not only what is wrong."`
+}
 
 // Run reports what is wrong and the commands that correct it. It exits with 1 if a check fails.
 func (c *doctorCommand) Run(ctx context.Context, p *program) error {
@@ -31,9 +36,18 @@ func (c *doctorCommand) Run(ctx context.Context, p *program) error {
 		if r.Worst == doctor.Fail {
 			exit = words.ExitFault
 		}
-		if !p.flags.JSON {
-			r.Print(p.stdout)
-		} else if err := p.writeJSON(r); err != nil {
+		if p.flags.JSON {
+			if err := p.writeJSON(r); err != nil {
+				return err
+			}
+		}
+	}
+	if !p.flags.JSON {
+		v := doctor.View{
+			Verbose: c.Verbose, Width: cli.WidthOf(p.stdout.Raw()), More: name + " doctor --verbose",
+			Paint: c.PaintFor(p.stdout.Raw(), p.getenv),
+		}
+		if err := v.Print(p.stdout, reports); err != nil {
 			return err
 		}
 	}

@@ -37,6 +37,8 @@ func walletText(w wallet.Wallet) string {
 }
 
 type agentsCmd struct {
+	cli.Colour
+
 	Action     string  `arg:"" optional:"" help:"set changes an agent; without it the agents are listed."`
 	Identity   string  `arg:"" optional:"" help:"The agent that is changed."`
 	OfflineTTL *string `help:"How long it may serve without the broker, as 36h or 7d; 0: never." placeholder:"DURATION" name:"offline-ttl"`
@@ -98,7 +100,7 @@ func offlineTTL(text string) (time.Duration, error) {
 }
 
 // list shows the agents. Alias and scope are from the manifests that the owner signed.
-func (agentsCmd) list(a *app) error {
+func (c agentsCmd) list(a *app) error {
 	o, err := a.owner()
 	if err != nil {
 		return err
@@ -118,12 +120,21 @@ func (agentsCmd) list(a *app) error {
 			OfflineTTL: g.Manifest.OfflineTTL,
 		})
 	}
-	return a.table(list, agentColumns(), agentRows(agents, time.Now()))
+	return a.table(list, agentColumns(c.PaintFor(a.stdout.Raw(), a.getenv)), agentRows(agents, time.Now()))
 }
 
-func agentColumns() []cli.Column {
+func agentColumns(paint cli.Paint) []cli.Column {
+	state := func(cell string) string {
+		switch cell {
+		case protocol.AgentOnline:
+			return paint.Good(cell)
+		case protocol.AgentParked, protocol.AgentLapsed, protocol.AgentRevoked:
+			return paint.Bad(cell)
+		}
+		return paint.Warn(cell)
+	}
 	return []cli.Column{
-		{Title: "ALIAS", Min: 12}, {Title: "STATE"}, {Title: "SEEN"}, {Title: "SCOPE", Min: 12}, {Title: "HOST", Min: 8},
+		{Title: "ALIAS", Min: 12}, {Title: "STATE", Paint: state}, {Title: "SEEN"}, {Title: "SCOPE", Min: 12}, {Title: "HOST", Min: 8},
 		{Title: "STORED IN", Drop: 1}, {Title: "VERSION", Drop: 2}, {Title: "WALLET", Drop: 3},
 	}
 }

@@ -54,7 +54,7 @@ hermes                                      online   12s ago  anthropic, openrou
 `,
 	} {
 		var out bytes.Buffer
-		if _, err := (cli.Table{Columns: agentColumns(), Width: width}).Write(&out, agentRows(agents, time.Unix(now, 0))); err != nil {
+		if _, err := (cli.Table{Columns: agentColumns(cli.Paint{}), Width: width}).Write(&out, agentRows(agents, time.Unix(now, 0))); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(golden, "\n"+out.String()); diff != "" {

@@ -38,7 +38,7 @@ type global struct {
 	SessionID *string `name:"session-id" help:"Slot to work with, master by default; daemon-<wallet> acts as that agent ($$AGENTKEYS_SESSION_ID)." placeholder:"ID"`
 	Wallet    string  `help:"Ask the daemon of this wallet: read, list, run ($$AGENTKEYS_WALLET)." placeholder:"WALLET"`
 	JSON      bool    `name:"json" help:"Print JSON, errors too."`
-	Verbose   bool    `help:"Say on standard error what happens."`
+	Verbose   bool    `help:"Say on standard error what happens; doctor then shows every check."`
 	Wide      bool    `help:"Show every column of a table, however narrow the terminal is."`
 
 	walletFlag bool // Wallet was typed, not in the environment

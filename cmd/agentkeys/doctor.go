@@ -10,10 +10,10 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-type doctorCmd struct{}
+type doctorCmd struct{ cli.Colour }
 
 // Run examines every slot of this machine, or the one that is named.
-func (doctorCmd) Run(a *app) error {
+func (c doctorCmd) Run(a *app) error {
 	defer a.interruptible()()
 	id, err := a.namedSlot()
 	if err != nil {
@@ -36,9 +36,18 @@ func (doctorCmd) Run(a *app) error {
 		if r.Worst == doctor.Fail {
 			worst = words.ExitFault
 		}
-		if !a.global.JSON {
-			r.Print(a.stdout)
-		} else if err := a.printJSON(r); err != nil {
+		if a.global.JSON {
+			if err := a.printJSON(r); err != nil {
+				return err
+			}
+		}
+	}
+	if !a.global.JSON {
+		v := doctor.View{
+			Verbose: a.global.Verbose, Width: cli.WidthOf(a.stdout.Raw()), More: name + " doctor --verbose",
+			Paint: c.PaintFor(a.stdout.Raw(), a.getenv),
+		}
+		if err := v.Print(a.stdout, reports); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/agentkeys/agentkeys/internal/display"
 )
 
 const (
@@ -25,7 +27,7 @@ func (p Program) writeHelp(w io.Writer, ctx *kong.Context) error {
 
 func writeProgram(w io.Writer, app *kong.Application) error {
 	var page strings.Builder
-	fmt.Fprintf(&page, "Usage: %s COMMAND [flags]\n\n%s\n\nCommands:\n", app.Name, wrap(app.Help, pageWidth, ""))
+	fmt.Fprintf(&page, "Usage: %s COMMAND [flags]\n\n%s\n\nCommands:\n", app.Name, display.Wrap(app.Help, pageWidth, ""))
 	for _, c := range app.Children {
 		if !c.Hidden {
 			entry(&page, c.Name, c.Help)
@@ -42,7 +44,7 @@ func writeProgram(w io.Writer, app *kong.Application) error {
 
 func (p Program) writeCommand(w io.Writer, app *kong.Application, node *kong.Node) error {
 	var page strings.Builder
-	fmt.Fprintf(&page, "Usage: %s\n\n%s\n", usageLine(app, node), wrap(node.Help, pageWidth, ""))
+	fmt.Fprintf(&page, "Usage: %s\n\n%s\n", usageLine(app, node), display.Wrap(node.Help, pageWidth, ""))
 	if len(node.Positional) > 0 {
 		page.WriteString("\nArguments:\n")
 		for _, o := range node.Positional {
@@ -129,25 +131,10 @@ func flagEntry(page *strings.Builder, f *kong.Flag) {
 // entry writes a name and its description, on the same line if both fit.
 func entry(page *strings.Builder, left, help string) {
 	indent := strings.Repeat(" ", leftIndent+leftWidth)
-	text := wrap(help, pageWidth-len(indent), indent)
+	text := display.Wrap(help, pageWidth-len(indent), indent)
 	if len(left) >= leftWidth {
 		fmt.Fprintf(page, "  %s\n%s%s\n", left, indent, text)
 		return
 	}
 	fmt.Fprintf(page, "  %-*s%s\n", leftWidth, left, text)
-}
-
-// wrap breaks text at spaces into lines of at most width runes; indent is put before each line but the
-// first.
-func wrap(text string, width int, indent string) string {
-	var lines []string
-	line := ""
-	for _, word := range strings.Fields(text) {
-		if line != "" && len([]rune(line))+1+len([]rune(word)) > width {
-			lines = append(lines, line)
-			line = ""
-		}
-		line = strings.TrimPrefix(line+" "+word, " ")
-	}
-	return strings.Join(append(lines, line), "\n"+indent)
 }

@@ -5,7 +5,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -18,14 +17,16 @@ type Column struct {
 	// Drop is the order in which columns are left out if the terminal is too narrow: the highest
 	// first. 0: the column is always shown.
 	Drop int
-	// Min is the width in runes to which cells may be cut; 0: they are never cut.
+	// Min is the width to which cells may be cut; 0: they are never cut.
 	Min int
+	// Paint colours a cell, but not the title; nil: it is not coloured.
+	Paint func(cell string) string
 }
 
 // Table writes rows as aligned columns.
 type Table struct {
 	Columns []Column
-	Width   int  // in runes; 0: as wide as the cells need
+	Width   int  // in columns of the terminal; 0: as wide as the cells need
 	Bare    bool // without the header
 }
 
@@ -49,7 +50,7 @@ func (table Table) Write(w io.Writer, rows [][]string) (dropped []string, err er
 	var page strings.Builder
 	for i, row := range cells {
 		if i > 0 || !table.Bare {
-			page.WriteString(line(row, widths))
+			page.WriteString(line(row, widths, table.columns(i)))
 		}
 	}
 	for i, width := range widths {
@@ -61,12 +62,20 @@ func (table Table) Write(w io.Writer, rows [][]string) (dropped []string, err er
 	return dropped, err
 }
 
+// columns are the columns of row i, of which the first is the header and has no colours.
+func (table Table) columns(i int) []Column {
+	if i == 0 {
+		return make([]Column, len(table.Columns))
+	}
+	return table.Columns
+}
+
 // fit are the widths of the columns; 0: the column is left out.
 func (table Table) fit(cells [][]string) []int {
 	widths := make([]int, len(table.Columns))
 	for _, row := range cells {
 		for i, cell := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+			widths[i] = max(widths[i], display.Width(cell))
 		}
 	}
 	for table.Width > 0 && total(widths) > table.Width {
@@ -115,16 +124,19 @@ func total(widths []int) int {
 	return sum
 }
 
-func line(row []string, widths []int) string {
+// line is a row of cells as wide as the columns.
+func line(row []string, widths []int, columns []Column) string {
 	var out strings.Builder
 	for i, cell := range row {
 		if widths[i] == 0 {
 			continue
 		}
-		if utf8.RuneCountInString(cell) > widths[i] {
-			cell = string([]rune(cell)[:max(widths[i]-3, 0)]) + "..."
+		cell = display.Fit(cell, widths[i])
+		gap := strings.Repeat(" ", widths[i]-display.Width(cell)+columnGap)
+		if paint := columns[i].Paint; paint != nil {
+			cell = paint(cell)
 		}
-		out.WriteString(cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+columnGap))
+		out.WriteString(cell + gap)
 	}
 	return strings.TrimRight(out.String(), " ") + "\n"
 }

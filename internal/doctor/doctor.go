@@ -4,10 +4,7 @@
 package doctor
 
 import (
-	"fmt"
-	"io"
 	"slices"
-	"strings"
 
 	"github.com/agentkeys/agentkeys/internal/display"
 	"github.com/agentkeys/agentkeys/internal/health/condition"
@@ -46,6 +43,7 @@ type Check struct {
 // Report is all checks of one slot, or of the machine.
 type Report struct {
 	Wallet    string  `json:"wallet,omitempty"`     // of an agent's slot
+	Alias     string  `json:"alias,omitempty"`      // of that agent, as its daemon tells it; empty: it has none, or none answers
 	SessionID string  `json:"session_id,omitempty"` // empty: the machine
 	Checks    []Check `json:"checks"`
 	Worst     Status  `json:"worst"`
@@ -54,17 +52,15 @@ type Report struct {
 // Examine turns facts into verdicts. A check without its facts is left out, and so is a check that
 // only follows from another.
 func Examine(f Facts) Report {
-	r := Report{Wallet: f.Wallet, SessionID: f.SessionID, Worst: OK}
+	r := Report{Wallet: f.Wallet, SessionID: f.SessionID}
 	r.Checks = fold(slices.Concat(
 		f.settings(), f.memory(), f.clock(), f.keychain(), f.permissions(), f.slot(), f.disk(), f.powerCut(), f.fence(),
 		f.session(), f.journal(), f.sessionAtBoot(), f.startAtBoot(), f.runsAs(), f.readers(), f.socket(), f.daemon(), f.metrics(), f.broker(),
 	))
 	for i, c := range r.Checks {
 		r.Checks[i].Hint = f.typed(c.Hint)
-		if c.Status.rank() > r.Worst.rank() {
-			r.Worst = c.Status
-		}
 	}
+	r.Worst = worst(r.Checks)
 	return r
 }
 
@@ -80,21 +76,12 @@ func (f Facts) typed(hint string) string {
 	return hint
 }
 
-// Print writes the report for people, one line for each check.
-func (r Report) Print(w io.Writer) {
-	title := "this machine"
-	if r.SessionID != "" {
-		title = r.SessionID
-	}
-	_, _ = fmt.Fprintf(w, "%s: %s\n", title, r.Worst)
-	for _, c := range r.Checks {
-		line := fmt.Sprintf("  %-4s  %-15s  %s", c.Status, c.Name, shown(c.Message))
-		if c.Hint != "" {
-			line += "  try: " + shown(c.Hint)
+func worst(checks []Check) Status {
+	w := OK
+	for _, c := range checks {
+		if c.Status.rank() > w.rank() {
+			w = c.Status
 		}
-		_, _ = fmt.Fprintln(w, line)
 	}
+	return w
 }
-
-// shown is text that may come from a broker, a daemon or a file name, on one line.
-func shown(text string) string { return display.Line(strings.ReplaceAll(text, "\n", "; ")) }

@@ -1,9 +1,7 @@
 package doctor_test
 
 import (
-	"bytes"
 	"encoding/json"
-	"strings"
 	"testing"
 	"time"
 
@@ -55,26 +53,6 @@ func TestNothingToMend(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, names); diff != "" || r.Worst != doctor.OK {
 		t.Errorf("worst %s, checks (-want +got):\n%s", r.Worst, diff)
-	}
-}
-
-func TestPrintIsOneLineForACheck(t *testing.T) {
-	t.Parallel()
-	f := healthy()
-	f.Clock.Synced = false
-	f.Broker.Away = "dial tcp: refused\n\x1b[2Jgone"
-	r := doctor.Examine(f)
-	var out bytes.Buffer
-	r.Print(&out)
-	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
-	if len(lines) != 1+len(r.Checks) || strings.ContainsRune(out.String(), '\x1b') {
-		t.Errorf("%d lines for %d checks:\n%q", len(lines), len(r.Checks), out.String())
-	}
-	if lines[0] != "daemon-"+name+": warn" {
-		t.Errorf("title %q", lines[0])
-	}
-	if want := "  warn  clock            2026-05-04T03:02:01Z: it is not synchronised  try: sudo timedatectl set-ntp true"; lines[3] != want {
-		t.Errorf("got  %q\nwant %q", lines[3], want)
 	}
 }
 

@@ -40,7 +40,9 @@ func TestSentences(t *testing.T) {
 		s.change(&f)
 		out.WriteString("## " + s.title + "\n")
 		var report bytes.Buffer
-		doctor.Examine(f).Print(&report)
+		if err := (doctor.View{Verbose: true}).Print(&report, []doctor.Report{doctor.Examine(f)}); err != nil {
+			t.Fatal(err)
+		}
 		for line := range strings.Lines(strings.ReplaceAll(report.String(), name, "0xW")) {
 			if !slices.Contains(usual, line) { // that stands above already
 				out.WriteString(line)

@@ -104,6 +104,10 @@ _agentkeys_daemon() {
         # Nothing to offer.
         return
         ;;
+    doctor:--color)
+        COMPREPLY=($(compgen -W $'auto\nalways\nnever' -- "$cur"))
+        return
+        ;;
     forget:--wallet)
         # Nothing to offer.
         return
@@ -119,7 +123,7 @@ _agentkeys_daemon() {
         status) words=$'--wallet\n--help\n--json\n--print-config\n--broker\n--session-store\n--keychain-timeout\n--allow\n--allow-root\n--metrics-listen\n--log-level\n--log-format' ;;
         wait) words=$'--wallet\n--timeout\n--help\n--json\n--print-config\n--broker\n--session-store\n--keychain-timeout\n--allow\n--allow-root\n--metrics-listen\n--log-level\n--log-format' ;;
         probe) words=$'--help\n--json\n--print-config\n--broker\n--session-store\n--keychain-timeout\n--allow\n--allow-root\n--metrics-listen\n--log-level\n--log-format' ;;
-        doctor) words=$'--wallet\n--help\n--json\n--print-config\n--broker\n--session-store\n--keychain-timeout\n--allow\n--allow-root\n--metrics-listen\n--log-level\n--log-format' ;;
+        doctor) words=$'--wallet\n--color\n--verbose\n--help\n--json\n--print-config\n--broker\n--session-store\n--keychain-timeout\n--allow\n--allow-root\n--metrics-listen\n--log-level\n--log-format' ;;
         forget) words=$'--wallet\n--yes\n--help\n--json\n--print-config\n--broker\n--session-store\n--keychain-timeout\n--allow\n--allow-root\n--metrics-listen\n--log-level\n--log-format' ;;
         version) words=$'--help\n--json\n--print-config\n--broker\n--session-store\n--keychain-timeout\n--allow\n--allow-root\n--metrics-listen\n--log-level\n--log-format' ;;
         esac

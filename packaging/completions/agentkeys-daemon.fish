@@ -66,6 +66,8 @@ complete -c agentkeys-daemon -n 'not __agentkeys_daemon_command >/dev/null' -a p
 
 complete -c agentkeys-daemon -n 'not __agentkeys_daemon_command >/dev/null' -a doctor -d 'Say what is wrong on this machine, and the command that mends it'
 complete -c agentkeys-daemon -n '__agentkeys_daemon_in doctor' -l wallet -x -d 'The agent; all of this machine where none is named'
+complete -c agentkeys-daemon -n '__agentkeys_daemon_in doctor' -l color -x -a 'auto always never' -d 'Colours: auto is on a terminal only; or always, never ($NO_COLOR)'
+complete -c agentkeys-daemon -n '__agentkeys_daemon_in doctor' -l verbose -d 'Show every check, not only what is wrong'
 
 complete -c agentkeys-daemon -n 'not __agentkeys_daemon_command >/dev/null' -a forget -d 'Remove an agent\'s session from this machine'
 complete -c agentkeys-daemon -n '__agentkeys_daemon_in forget' -l wallet -x -d 'The agent'

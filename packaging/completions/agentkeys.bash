@@ -69,6 +69,10 @@ _agentkeys() {
         # Nothing to offer.
         return
         ;;
+    agents:--color)
+        COMPREPLY=($(compgen -W $'auto\nalways\nnever' -- "$cur"))
+        return
+        ;;
     agents:--offline-ttl)
         # Nothing to offer.
         return
@@ -158,6 +162,10 @@ _agentkeys() {
         # Nothing to offer.
         return
         ;;
+    doctor:--color)
+        COMPREPLY=($(compgen -W $'auto\nalways\nnever' -- "$cur"))
+        return
+        ;;
     esac
 
     if [[ $cur == -* ]]; then
@@ -168,7 +176,7 @@ _agentkeys() {
         approve) words=$'--alias\n--scope\n--agent\n--yes\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
         deny) words=$'--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
         pairings) words=$'--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
-        agents) words=$'--offline-ttl\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
+        agents) words=$'--color\n--offline-ttl\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
         store) words=$'--agent\n--from-file\n--exact\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
         remove) words=$'--agent\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
         read) words=$'--agent\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
@@ -180,7 +188,7 @@ _agentkeys() {
         teardown) words=$'--agent\n--yes\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
         reopen) words=$'--agent\n--all\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
         usage) words=$'--agent\n--service\n--action\n--since\n--all\n--accept\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
-        doctor) words=$'--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
+        doctor) words=$'--color\n--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
         version) words=$'--help\n--broker\n--session-id\n--wallet\n--json\n--verbose\n--wide' ;;
         esac
         COMPREPLY=($(compgen -W "$words" -- "$cur"))

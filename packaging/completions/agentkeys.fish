@@ -40,7 +40,7 @@ complete -c agentkeys -l broker -x -d 'Address of the broker, instead of the one
 complete -c agentkeys -l session-id -x -d 'Slot to work with, master by default; daemon-<wallet> acts as that agent ($AGENTKEYS_SESSION_ID)'
 complete -c agentkeys -l wallet -x -d 'Ask the daemon of this wallet: read, list, run ($AGENTKEYS_WALLET)'
 complete -c agentkeys -l json -d 'Print JSON, errors too'
-complete -c agentkeys -l verbose -d 'Say on standard error what happens'
+complete -c agentkeys -l verbose -d 'Say on standard error what happens; doctor then shows every check'
 complete -c agentkeys -l wide -d 'Show every column of a table, however narrow the terminal is'
 
 complete -c agentkeys -n 'not __agentkeys_command >/dev/null' -a init -d 'Make an account, bring it back with the recovery key, move it to another broker, or say who you are'
@@ -60,6 +60,7 @@ complete -c agentkeys -n 'not __agentkeys_command >/dev/null' -a deny -d 'Deny t
 complete -c agentkeys -n 'not __agentkeys_command >/dev/null' -a pairings -d 'List what was approved and denied'
 
 complete -c agentkeys -n 'not __agentkeys_command >/dev/null' -a agents -d 'List the agents'
+complete -c agentkeys -n '__agentkeys_in agents' -l color -x -a 'auto always never' -d 'Colours: auto is on a terminal only; or always, never ($NO_COLOR)'
 complete -c agentkeys -n '__agentkeys_in agents' -l offline-ttl -x -d 'How long it may serve without the broker, as 36h or 7d; 0: never'
 
 complete -c agentkeys -n 'not __agentkeys_command >/dev/null' -a store -d 'Store a credential; its value comes from standard input, a prompt or a file'
@@ -115,5 +116,6 @@ complete -c agentkeys -n '__agentkeys_in usage' -l all -d 'All rows, and the cha
 complete -c agentkeys -n '__agentkeys_in usage' -l accept -d 'Take the trail as it is now, after you restored the broker'
 
 complete -c agentkeys -n 'not __agentkeys_command >/dev/null' -a doctor -d 'Say what is wrong on this machine, and the command that mends it'
+complete -c agentkeys -n '__agentkeys_in doctor' -l color -x -a 'auto always never' -d 'Colours: auto is on a terminal only; or always, never ($NO_COLOR)'
 
 complete -c agentkeys -n 'not __agentkeys_command >/dev/null' -a version -d 'Say which build this is'

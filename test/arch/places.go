@@ -111,6 +111,7 @@ func testPackages() []string {
 		"test/manual/manualtest",
 		"test/monitoring",
 		"test/needs",
+		"test/pty",
 		"store/keychain/keyringtest",
 		"store/storetest",
 		"systemd/systemdtest",

@@ -90,7 +90,7 @@ func TestTheFirstStartAsADesktopUserMovesTheSessionIntoTheKeyring(t *testing.T) 
 	if status.code != exitOK || !strings.Contains(status.stdout, "user     pi: every program of pi can read this wallet") {
 		t.Errorf("status as root: %+v", status)
 	}
-	report := b.inside("agentkeys-daemon", "doctor", "--wallet", w).wait()
+	report := b.inside("agentkeys-daemon", "doctor", "--verbose", "--wallet", w).wait()
 	if !strings.Contains(report.stdout, "unlocked, says the daemon of uid 55002") || !strings.Contains(report.stdout, "every program of pi can read this wallet") {
 		t.Errorf("doctor as root: %+v", report)
 	}

@@ -38,7 +38,7 @@ func TestDoctorOfAHealthyMachine(t *testing.T) {
 	if own := o.doctor("agentkeys")[0]; own.SessionID != "master" || own.Wallet != "" || own.Worst == "fail" {
 		t.Errorf("%+v", own)
 	}
-	if r := pi.run("", "agentkeys-daemon", "doctor"); r.code != exitOK || !strings.Contains(r.stdout, fmt.Sprintf("\n  %-4s  session_at_boot  %s", status, says)) {
+	if r := pi.run("", "agentkeys-daemon", "doctor", "--verbose"); r.code != exitOK || !strings.Contains(r.stdout, fmt.Sprintf("\n  %-4s  session_at_boot  %s", status, says)) {
 		t.Errorf("exit %d: %s", r.code, r.stdout)
 	}
 }

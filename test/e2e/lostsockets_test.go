@@ -50,7 +50,7 @@ func TestADaemonThatLostItsSocketsMakesThemAgain(t *testing.T) {
 			if c.slot {
 				where = filepath.Join(m.slot(w), "agent.sock")
 			}
-			if r := m.run("", "agentkeys-daemon", "doctor", "--wallet", w); !strings.Contains(r.stdout, where+" answers") ||
+			if r := m.run("", "agentkeys-daemon", "doctor", "--verbose", "--wallet", w); !strings.Contains(r.stdout, where+" answers") ||
 				c.slot != strings.Contains(r.stdout, "the runtime directory "+run+" is not there") {
 				t.Errorf("doctor: %+v", r)
 			}

@@ -84,7 +84,7 @@ func TestDoctorLooksAtTheAddressOfMetrics(t *testing.T) {
 	}
 	d.signal(syscall.SIGHUP)
 	listens(t, address, w)
-	if r := m.run("", "agentkeys-daemon", "doctor"); !strings.Contains(r.stdout, address+" serves this instance's metrics") {
+	if r := m.run("", "agentkeys-daemon", "doctor", "--verbose"); !strings.Contains(r.stdout, address+" serves this instance's metrics") {
 		t.Errorf("afterwards: %+v", r)
 	}
 }

@@ -116,7 +116,7 @@ func TestABrokerMovesToAnotherURL(t *testing.T) {
 	if read.code != exitOK || read.stdout != "new of a" {
 		t.Errorf("as the agent: exit %d, %s", read.code, read.stderr)
 	}
-	if got := s.pi.run("", "agentkeys-daemon", "doctor", "--wallet", s.a); !strings.Contains(got.stdout, b.url+" (from "+file+") answers") {
+	if got := s.pi.run("", "agentkeys-daemon", "doctor", "--verbose", "--wallet", s.a); !strings.Contains(got.stdout, b.url+" (from "+file+") answers") {
 		t.Errorf("doctor: %s", got.stdout)
 	}
 }

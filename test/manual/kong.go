@@ -1,6 +1,7 @@
 package manual
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -38,6 +39,7 @@ func flagsOf(node *kong.Node) []Flag {
 			m = Help()
 		} else if !f.IsBool() {
 			m.Value = f.PlaceHolder
+			m.Choices = slices.DeleteFunc(strings.Split(f.Enum, ","), func(choice string) bool { return choice == "" })
 		}
 		if !f.Hidden {
 			list = append(list, m)
