@@ -19,7 +19,17 @@ import (
 	"github.com/agentkeys/agentkeys/internal/words"
 )
 
-type statusCommand struct{ walletsFlag }
+type statusCommand struct {
+	walletsFlag
+	cli.Colour
+}
+
+// lookedAt is the status of one wallet, whose slot or socket belongs to uid; -1: that is not known.
+type lookedAt struct {
+	status protocol.Status
+	uid    int
+	exit   int // of `status` for this wallet alone
+}
 
 // Run prints the status of each wallet, as a line of JSON or for people.
 func (c *statusCommand) Run(ctx context.Context, p *program) error {
@@ -36,16 +46,21 @@ func (c *statusCommand) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	exit := words.ExitOK
+	var all []lookedAt
 	for _, w := range wallets {
-		code, err := p.status(ctx, s, w)
+		i, err := p.status(ctx, s, w)
 		if err != nil && len(wallets) > 1 && ctx.Err() == nil {
 			f := failureOf(err) // the others are printed nevertheless
-			code, err = f.Exit, p.printStatus(failed(w, words.StateNotRunning, f), -1)
+			i, err = lookedAt{failed(w, words.StateNotRunning, f), -1, f.Exit}, nil
 		}
 		if err != nil {
 			return err
 		}
-		exit = max(exit, code)
+		i.status.Conditions = p.typed(shown(i.status.Conditions), i.status.Broker)
+		all, exit = append(all, i), max(exit, i.exit)
+	}
+	if err := p.printStatuses(all, c.PaintFor(p.stdout.Raw(), p.getenv)); err != nil {
+		return err
 	}
 	return cli.Exit(exit)
 }
@@ -94,10 +109,10 @@ func (c *statusCommand) wallets(p *program, s *store.Store) ([]wallet.Wallet, er
 	return all, nil
 }
 
-// status prints the status of one daemon and returns the exit code.
-func (p *program) status(ctx context.Context, s *store.Store, w wallet.Wallet) (int, error) {
+// status is the status of one daemon.
+func (p *program) status(ctx context.Context, s *store.Store, w wallet.Wallet) (lookedAt, error) {
 	if _, _, err := p.loadSettings(w.String()); err != nil {
-		return 0, err
+		return lookedAt{}, err
 	}
 	path, running := paths.FindSocket(p.getenv, s.Home(), w)
 	if !running {
@@ -106,7 +121,7 @@ func (p *program) status(ctx context.Context, s *store.Store, w wallet.Wallet) (
 	st, ready, err := ask(ctx, path, w)
 	if err != nil {
 		exit, st := silent(path, w, err)
-		return exit, p.printStatus(st, paths.Owner(path))
+		return lookedAt{st, paths.Owner(path), exit}, nil
 	}
 	st.Conditions = here(st.Conditions, s.Dir(session.DaemonID(w)))
 	exit := words.ExitFault
@@ -116,14 +131,14 @@ func (p *program) status(ctx context.Context, s *store.Store, w wallet.Wallet) (
 	case ready:
 		exit = words.ExitOK
 	}
-	return exit, p.printStatus(st, paths.Owner(path))
+	return lookedAt{st, paths.Owner(path), exit}, nil
 }
 
 // slotStatus describes a wallet whose daemon does not run.
-func (p *program) slotStatus(ctx context.Context, s *store.Store, w wallet.Wallet) (int, error) {
+func (p *program) slotStatus(ctx context.Context, s *store.Store, w wallet.Wallet) (lookedAt, error) {
 	slots, err := s.List()
 	if err != nil {
-		return 0, err
+		return lookedAt{}, err
 	}
 	for _, slot := range slots {
 		if slot.ID != session.DaemonID(w) || slot.Tombstone {
@@ -146,13 +161,13 @@ func (p *program) slotStatus(ctx context.Context, s *store.Store, w wallet.Walle
 			exit = words.ExitDenied
 			revoke(&st, ended, s.Home())
 		}
-		return exit, p.printStatus(st, paths.Owner(slot.Dir))
+		return lookedAt{st, paths.Owner(slot.Dir), exit}, nil
 	}
 	if path := closedSocket(paths.SocketDirs(p.getenv, s.Home(), w)); path != "" {
 		f := &cli.Failure{Code: protocol.CodeDenied, Hint: "sudo " + name + " status --wallet " + w.String(), Err: errors.New(path + " is closed to this user")}
-		return words.ExitDenied, p.printStatus(failed(w, words.StateNoAnswer, f), -1)
+		return lookedAt{failed(w, words.StateNoAnswer, f), -1, words.ExitDenied}, nil
 	}
-	return 0, &cli.Failure{
+	return lookedAt{}, &cli.Failure{
 		Exit: words.ExitNoSession, Code: string(words.ResultNoSession), Hint: name + " recover " + w.String() + " --broker URL",
 		Err: errors.New("wallet " + w.String() + " is not paired on this machine (" + s.Home() + ")"),
 	}

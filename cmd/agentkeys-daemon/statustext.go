@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"github.com/agentkeys/agentkeys/internal/brokerclient"
+	"github.com/agentkeys/agentkeys/internal/cli"
+	"github.com/agentkeys/agentkeys/internal/display"
 	"github.com/agentkeys/agentkeys/internal/health/condition"
 	"github.com/agentkeys/agentkeys/internal/mounts"
 	"github.com/agentkeys/agentkeys/internal/paths"
@@ -22,46 +25,108 @@ type instanceStatus struct {
 	User string `json:"user"` // the user as whom the daemon runs; empty: not known
 }
 
-// printStatus describes one instance, whose slot or socket belongs to uid. It has a sentence only for
-// what was examined.
-func (p *program) printStatus(st protocol.Status, uid int) error {
-	name := userName(uid)
-	st.Conditions = p.typed(shown(st.Conditions), st.Broker)
+// printStatuses prints a line of JSON for each wallet, or for people the worst first.
+func (p *program) printStatuses(all []lookedAt, paint cli.Paint) error {
 	if p.flags.JSON {
-		return p.writeJSON(instanceStatus{st, name})
+		for _, i := range all {
+			if err := p.writeJSON(instanceStatus{i.status, userName(i.uid)}); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	p.printf("%s\n  state    %s\n", st.Wallet.String(), st.State)
+	slices.SortStableFunc(all, func(a, b lookedAt) int {
+		return cmp.Or(cli.Worst(string(a.status.State), string(b.status.State),
+			string(words.StateBlocked), string(words.StateRevoked), string(words.StateNoAnswer), string(words.StateUnknown),
+			string(words.StateParked), string(words.StateNotRunning), string(words.StateWaitingForKeychain), string(words.StateOffline),
+			string(words.StateStarting), string(words.StateOnline)), severity(b.status)-severity(a.status))
+	})
+	page := statusPage{width: cli.WidthOf(p.stdout.Raw()), paint: paint}
+	for _, i := range all {
+		page.add(i)
+	}
+	p.printf("%s", page.text.String())
+	return nil
+}
+
+// severity is 2 if a condition is an error, 1 if there is any other condition, else 0.
+func severity(st protocol.Status) int {
+	worst := 0
+	for _, c := range st.Conditions {
+		worst = max(worst, 1)
+		if c.Severity == string(condition.Error) {
+			worst = 2
+		}
+	}
+	return worst
+}
+
+// statusPage is the text for people. It has a sentence only for what was examined.
+type statusPage struct {
+	text  strings.Builder
+	width int // of the terminal; 0: lines are not wrapped
+	paint cli.Paint
+}
+
+const statusIndent = "           " // before the value of a line
+
+// line is a name and its value.
+func (s *statusPage) line(label, format string, args ...any) {
+	fmt.Fprintf(&s.text, "  %-8s %s\n", label, display.Hang(fmt.Sprintf(format, args...), s.width, statusIndent))
+}
+
+func (s *statusPage) add(i lookedAt) {
+	st, user := i.status, userName(i.uid)
+	fmt.Fprintf(&s.text, "%s\n  state    %s\n", st.Wallet.String(), s.state(st.State))
 	if st.Session != nil {
-		p.printf("  scope    %s\n", st.Session.Scope)
+		s.line("scope", "%s", st.Session.Scope)
 		if !holds(st.Conditions, condition.SessionRevoked) {
-			p.printf("  expires  %s\n", stamp(st.Session.ExpiresAt))
+			s.line("expires", "%s", stamp(st.Session.ExpiresAt))
 		}
 	}
 	if st.Broker.URL != "" {
 		base, _, _ := strings.Cut(st.Broker.URL, "#") // without the pins, which a person cannot read
-		p.printf("  broker   %s (from %s)\n", base, st.Broker.From)
+		s.line("broker", "%s (from %s)", base, st.Broker.From)
 	}
 	if where := whereSession(st); where != "" {
-		p.printf("  session  %s\n", where)
+		s.line("session", "%s", where)
 	}
 	// The package's user has no other programs than daemons, and a slot that root left in a
 	// user's home is used by no daemon.
-	if left := uid == 0 && os.Geteuid() != 0; name != "" && name != paths.PackageUser && !left {
-		p.printf("  user     %s: every program of %s can read this wallet\n", name, name)
+	if left := i.uid == 0 && os.Geteuid() != 0; user != "" && user != paths.PackageUser && !left {
+		s.line("user", "%s: every program of %s can read this wallet", user, user)
 	}
 	switch {
 	case st.Sync.AgeSeconds >= 0:
-		p.printf("  synced   %s ago\n", time.Duration(st.Sync.AgeSeconds)*time.Second)
+		s.line("synced", "%s ago", time.Duration(st.Sync.AgeSeconds)*time.Second)
 	case st.Sync.Last > 0:
-		p.printf("  synced   %s, before the daemon was started\n", stamp(st.Sync.Last))
+		s.line("synced", "%s, before the daemon was started", stamp(st.Sync.Last))
 	}
 	for _, c := range st.Conditions {
-		p.printf("  %s  %s: %s\n", c.Severity, c.Code, c.Message)
-		if c.Hint != "" {
-			p.printf("           try: %s\n", c.Hint)
-		}
+		s.condition(c)
 	}
-	return nil
+}
+
+// condition is a line and its command, which is never wrapped, so that it can be copied.
+func (s *statusPage) condition(c protocol.StatusCondition) {
+	severity := s.paint.Warn(c.Severity)
+	if c.Severity == string(condition.Error) {
+		severity = s.paint.Bad(c.Severity)
+	}
+	fmt.Fprintf(&s.text, "  %s  %s\n", severity, display.Hang(c.Code+": "+c.Message, s.width, statusIndent))
+	if c.Hint != "" {
+		fmt.Fprintf(&s.text, statusIndent+"try: %s\n", c.Hint)
+	}
+}
+
+func (s *statusPage) state(state words.State) string {
+	switch state {
+	case words.StateOnline:
+		return s.paint.Good(string(state))
+	case words.StateBlocked, words.StateRevoked, words.StateNoAnswer:
+		return s.paint.Bad(string(state))
+	}
+	return s.paint.Warn(string(state))
 }
 
 func holds(all []protocol.StatusCondition, code condition.Code) bool {

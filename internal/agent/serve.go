@@ -109,10 +109,14 @@ func (d *Daemon) Status() protocol.Status {
 	now := time.Now()
 	conditions := d.conditions.Active()
 	f := d.view.now()
+	sync := protocol.StatusSync{Last: f.lease.contact, AgeSeconds: f.lease.age(now), Online: f.online}
+	if sync.Last == 0 && sync.AgeSeconds >= 0 { // the clock is not to be believed for the lease
+		sync.Last = now.Unix() - sync.AgeSeconds
+	}
 	out := protocol.Status{
 		Wallet: d.wallet, State: f.state(), Broker: f.broker,
 		Storage:    protocol.StatusStorage{Backend: f.backend(), KeychainState: d.keychainState()},
-		Sync:       protocol.StatusSync{Last: f.lease.contact, AgeSeconds: f.lease.age(now), Online: f.online},
+		Sync:       sync,
 		Conditions: []protocol.StatusCondition{},
 	}
 	if f.loaded {

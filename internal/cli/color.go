@@ -22,7 +22,7 @@ func (c Colour) PaintFor(w io.Writer, getenv func(string) string) Paint {
 	return Paint{IsTerminal(w) && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"}
 }
 
-// Good, Warn and Bad colour a word by how much attention it needs.
+// Good is for what works.
 func (p Paint) Good(text string) string { return p.paint("32", text) }
 
 // Warn is for what works and should be looked at.

@@ -5,22 +5,19 @@ import (
 	"unicode"
 )
 
-// wide are the characters that take two columns of a terminal: the ideographs, syllables and
+// wide reports whether a character takes two columns of a terminal: the ideographs, syllables and
 // full-width forms of East Asian scripts, and pictures (Unicode Standard Annex 11, W and F).
-var wide = &unicode.RangeTable{
-	R16: []unicode.Range16{
-		{Lo: 0x1100, Hi: 0x115f, Stride: 1}, {Lo: 0x231a, Hi: 0x231b, Stride: 1}, {Lo: 0x23e9, Hi: 0x23ec, Stride: 1},
-		{Lo: 0x2614, Hi: 0x2615, Stride: 1}, {Lo: 0x2648, Hi: 0x2653, Stride: 1}, {Lo: 0x26a1, Hi: 0x26a1, Stride: 1},
-		{Lo: 0x2705, Hi: 0x2705, Stride: 1}, {Lo: 0x2728, Hi: 0x2728, Stride: 1}, {Lo: 0x274c, Hi: 0x274c, Stride: 1},
-		{Lo: 0x2e80, Hi: 0x303e, Stride: 1}, {Lo: 0x3041, Hi: 0x33ff, Stride: 1}, {Lo: 0x3400, Hi: 0x4dbf, Stride: 1},
-		{Lo: 0x4e00, Hi: 0x9fff, Stride: 1}, {Lo: 0xa000, Hi: 0xa4cf, Stride: 1}, {Lo: 0xa960, Hi: 0xa97f, Stride: 1},
-		{Lo: 0xac00, Hi: 0xd7a3, Stride: 1}, {Lo: 0xf900, Hi: 0xfaff, Stride: 1}, {Lo: 0xfe30, Hi: 0xfe6f, Stride: 1},
-		{Lo: 0xff00, Hi: 0xff60, Stride: 1}, {Lo: 0xffe0, Hi: 0xffe6, Stride: 1},
-	},
-	R32: []unicode.Range32{
-		{Lo: 0x1f300, Hi: 0x1f64f, Stride: 1}, {Lo: 0x1f680, Hi: 0x1f6ff, Stride: 1}, {Lo: 0x1f900, Hi: 0x1f9ff, Stride: 1},
-		{Lo: 0x20000, Hi: 0x3fffd, Stride: 1},
-	},
+func wide(r rune) bool {
+	in := func(low, high rune) bool { return low <= r && r <= high }
+	switch {
+	case in(0x1100, 0x115f), in(0x2e80, 0x303e), in(0x3041, 0x4dbf), in(0x4e00, 0xa4cf), in(0xa960, 0xa97f),
+		in(0xac00, 0xd7a3), in(0xf900, 0xfaff), in(0xfe30, 0xfe6f), in(0xff00, 0xff60), in(0xffe0, 0xffe6), in(0x20000, 0x3fffd):
+		return true
+	case in(0x231a, 0x231b), in(0x23e9, 0x23ec), in(0x2614, 0x2615), in(0x2648, 0x2653), r == 0x26a1, r == 0x2705, r == 0x2728,
+		r == 0x274c, in(0x1f300, 0x1f64f), in(0x1f680, 0x1f6ff), in(0x1f900, 0x1f9ff):
+		return true
+	}
+	return false
 }
 
 // Width is how many columns of a terminal text takes: a wide character takes two, and a mark that
@@ -39,7 +36,7 @@ func columns(r rune) int {
 		return 1
 	case unicode.In(r, unicode.Mn, unicode.Me):
 		return 0
-	case unicode.Is(wide, r):
+	case wide(r):
 		return 2
 	}
 	return 1
@@ -77,4 +74,15 @@ func Wrap(text string, width int, indent string) string {
 		line = strings.TrimPrefix(line+" "+word, " ")
 	}
 	return strings.Join(append(lines, line), "\n"+indent)
+}
+
+const leastWrap = 30 // columns
+
+// Hang wraps a text that begins below a label, after indent, for a terminal of so many columns; 0, or
+// a terminal that leaves too few for words: text as it is.
+func Hang(text string, terminal int, indent string) string {
+	if width := terminal - len(indent); width >= leastWrap {
+		return Wrap(text, width, indent)
+	}
+	return text
 }

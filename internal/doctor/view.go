@@ -29,7 +29,6 @@ const (
 	hintIndent  = "        "
 	leastAlias  = 12
 	besideAlias = 64 // columns of a title besides the alias
-	leastWrap   = 30 // columns of a message; a narrower terminal wraps by itself
 )
 
 // Print writes the machine once and then each slot, the worst first.
@@ -134,12 +133,8 @@ func (v View) block(page *strings.Builder, b block) (hidden bool) {
 }
 
 func (v View) check(page *strings.Builder, c Check) {
-	width := v.Width - len(checkIndent)
-	if width < leastWrap {
-		width = 0
-	}
 	gap := strings.Repeat(" ", len(Warn)-len(c.Status))
-	fmt.Fprintf(page, "  %s%s  %-15s  %s\n", v.paint(c.Status), gap, c.Name, display.Wrap(shown(c.Message), width, checkIndent))
+	fmt.Fprintf(page, "  %s%s  %-15s  %s\n", v.paint(c.Status), gap, c.Name, display.Hang(shown(c.Message), v.Width, checkIndent))
 	if c.Hint != "" {
 		fmt.Fprintf(page, "%stry: %s\n", hintIndent, shown(c.Hint))
 	}

@@ -92,6 +92,10 @@ _agentkeys_daemon() {
         # Nothing to offer.
         return
         ;;
+    status:--color)
+        COMPREPLY=($(compgen -W $'auto\nalways\nnever' -- "$cur"))
+        return
+        ;;
     wait:--wallet)
         # Nothing to offer.
         return
@@ -120,7 +124,7 @@ _agentkeys_daemon() {
         run) words=$'--wallet\n--alias\n--scope\n--pair\n--recover\n--help\n--json\n--print-config\n--broker\n--session-store\n--keychain-timeout\n--allow\n--allow-root\n--metrics-listen\n--log-level\n--log-format' ;;
         pair) words=$'--alias\n--scope\n--run-as\n--start\n--help\n--json\n--print-config\n--broker\n--session-store\n--keychain-timeout\n--allow\n--allow-root\n--metrics-listen\n--log-level\n--log-format' ;;
         recover) words=$'--run-as\n--start\n--help\n--json\n--print-config\n--broker\n--session-store\n--keychain-timeout\n--allow\n--allow-root\n--metrics-listen\n--log-level\n--log-format' ;;
-        status) words=$'--wallet\n--help\n--json\n--print-config\n--broker\n--session-store\n--keychain-timeout\n--allow\n--allow-root\n--metrics-listen\n--log-level\n--log-format' ;;
+        status) words=$'--wallet\n--color\n--help\n--json\n--print-config\n--broker\n--session-store\n--keychain-timeout\n--allow\n--allow-root\n--metrics-listen\n--log-level\n--log-format' ;;
         wait) words=$'--wallet\n--timeout\n--help\n--json\n--print-config\n--broker\n--session-store\n--keychain-timeout\n--allow\n--allow-root\n--metrics-listen\n--log-level\n--log-format' ;;
         probe) words=$'--help\n--json\n--print-config\n--broker\n--session-store\n--keychain-timeout\n--allow\n--allow-root\n--metrics-listen\n--log-level\n--log-format' ;;
         doctor) words=$'--wallet\n--color\n--verbose\n--help\n--json\n--print-config\n--broker\n--session-store\n--keychain-timeout\n--allow\n--allow-root\n--metrics-listen\n--log-level\n--log-format' ;;

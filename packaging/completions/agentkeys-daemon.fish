@@ -57,6 +57,7 @@ complete -c agentkeys-daemon -n '__agentkeys_daemon_in recover' -l start -d 'Ena
 
 complete -c agentkeys-daemon -n 'not __agentkeys_daemon_command >/dev/null' -a status -d 'Say how the daemons of this machine are'
 complete -c agentkeys-daemon -n '__agentkeys_daemon_in status' -l wallet -x -d 'The agent; all of this machine where none is named'
+complete -c agentkeys-daemon -n '__agentkeys_daemon_in status' -l color -x -a 'auto always never' -d 'Colours: auto is on a terminal only; or always, never ($NO_COLOR)'
 
 complete -c agentkeys-daemon -n 'not __agentkeys_daemon_command >/dev/null' -a wait -d 'Wait until a daemon can serve'
 complete -c agentkeys-daemon -n '__agentkeys_daemon_in wait' -l wallet -x -d 'The agent'
