@@ -107,6 +107,7 @@ func TestTheCommandsOfTheKeySecurityPage(t *testing.T) {
 		if rest, ok := strings.CutPrefix(line, "secret-tool clear "); ok { // there is nothing by now: leave something
 			m.typed("secret-tool store --label=left "+rest, w)
 		}
+		line = strings.Replace(line, "revoke IDENTITY", "revoke IDENTITY --yes", 1) // there is no terminal to ask at
 		if r := m.typed(line, w); r.code != exitOK {
 			t.Errorf("%s: exit %d: %s%s", line, r.code, r.stdout, r.stderr)
 		}
