@@ -7,6 +7,7 @@ import (
 	"net/url"
 
 	"github.com/agentkeys/agentkeys/internal/broker/datadir"
+	"github.com/agentkeys/agentkeys/internal/unixsocket"
 )
 
 // identity is how clients recognise the listener. The zero value is plain HTTP.
@@ -25,7 +26,7 @@ func loadIdentity(o options, dir datadir.Dir, log *slog.Logger) (identity, error
 		return identity{}, nil
 	}
 	var id identity
-	if _, socket := socketPath(o.listen); !socket {
+	if _, socket := unixsocket.Path(o.listen); !socket {
 		var err error
 		if id.host, id.guessed, err = urlHost(o.urlHost, o.listen); err != nil {
 			return identity{}, err

@@ -4,21 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
-	"strings"
-	"syscall"
-	"time"
 
 	"github.com/agentkeys/agentkeys/internal/cli"
+	"github.com/agentkeys/agentkeys/internal/unixsocket"
 )
 
 // listen opens an address: host:port, or unix:///path.
 func listen(ctx context.Context, address string) (net.Listener, error) {
-	if path, ok := socketPath(address); ok {
+	if path, ok := unixsocket.Path(address); ok {
 		return listenUnix(ctx, path)
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
@@ -28,54 +24,18 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	return l, nil
 }
 
-func socketPath(address string) (string, bool) {
-	path, ok := strings.CutPrefix(address, "unix:")
-	return strings.TrimPrefix(path, "//"), ok
-}
-
-// listenUnix replaces a socket on which no process listens. Every user of the host may connect, as to
-// a port on loopback: access is decided by tokens.
+// listenUnix lets every user of the host connect, as to a port on loopback: access is decided by tokens.
 func listenUnix(ctx context.Context, path string) (net.Listener, error) {
-	if err := removeStale(ctx, path); err != nil {
-		return nil, fmt.Errorf("listen: %w", err)
+	l, err := unixsocket.Listen(ctx, path)
+	if errors.Is(err, unixsocket.ErrNotSocket) {
+		return nil, cli.UsageOf(err, "--listen unix:///run/agentkeys-broker/http.sock")
 	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "unix", path)
-	if err != nil {
-		return nil, fmt.Errorf("listen: %w", err)
-	}
-	if err := os.Chmod(path, 0o666); err != nil { //nolint:gosec // as a port on loopback: every user may connect, tokens decide
-		return nil, errors.Join(fmt.Errorf("listen: %w", err), l.Close())
-	}
-	return l, nil
-}
-
-// removeStale removes a socket whose program has ended, and nothing else, since the path may be
-// mistyped.
-func removeStale(ctx context.Context, path string) error {
-	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if info.Mode().Type() != fs.ModeSocket {
-		return cli.Usage(fmt.Sprintf("%s is there and is no socket; it was left as it is", path), "--listen unix:///run/agentkeys-broker/http.sock")
-	}
-	d := net.Dialer{Timeout: time.Second}
-	c, err := d.DialContext(ctx, "unix", path)
-	if err == nil {
-		return errors.Join(fmt.Errorf("another program answers on %s", path), c.Close())
-	}
-	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return err // with a full queue, for example, the program is still there
-	}
-	return os.Remove(path)
+	return l, err
 }
 
 // checkAddress refuses an address over which tokens would be sent unencrypted.
 func checkAddress(address string, tls, insecure bool) error {
-	if path, ok := socketPath(address); ok {
+	if path, ok := unixsocket.Path(address); ok {
 		if !filepath.IsAbs(path) {
 			return cli.Usage("the path of a unix socket must be absolute", "--listen unix:///run/agentkeys-broker/http.sock")
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/agentkeys/agentkeys/internal/cli"
 	"github.com/agentkeys/agentkeys/internal/stdio"
 	"github.com/agentkeys/agentkeys/internal/systemd/notify"
+	"github.com/agentkeys/agentkeys/internal/unixsocket"
 )
 
 // Time limits of the listener. A long poll takes 50 s at most; a client that reads its answer slowly
@@ -53,7 +54,7 @@ func forMetrics(err error) error {
 }
 
 func (o options) checkTLS() error {
-	_, socket := socketPath(o.listen)
+	_, socket := unixsocket.Path(o.listen)
 	switch {
 	case (o.cert == "") != (o.key == ""):
 		return cli.Usage("--tls-cert and --tls-key go together", "agentkeys-broker serve --tls-cert FILE --tls-key FILE --data DIR")

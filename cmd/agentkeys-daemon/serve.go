@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/agentkeys/agentkeys/internal/access"
 	"github.com/agentkeys/agentkeys/internal/agent"
 	"github.com/agentkeys/agentkeys/internal/agent/localapi"
@@ -95,6 +97,7 @@ func (p *program) newInstance(ctx context.Context, w wallet.Wallet) (*instance, 
 	i.notify = notify.New(p.getenv, os.Getpid())
 	i.health = health.NewConditions(time.Now, i.log, w.String())
 	i.metrics = health.NewMetrics(w.String(), buildinfo.Version(), i.health)
+	i.metrics.Process(prometheus.NewProcessCollector(prometheus.ProcessCollectorOpts{})) //nolint:staticcheck // its successor links database/sql
 	if i.storage, err = p.openStore(set, i.log, i.metrics); err != nil {
 		return nil, err
 	}

@@ -20,24 +20,30 @@ const (
 func (p Program) writeHelp(w io.Writer, ctx *kong.Context) error {
 	node := ctx.Selected()
 	if node == nil || node.Type == kong.ApplicationNode {
-		return writeProgram(w, ctx.Model)
+		return p.writeProgram(w, ctx.Model)
 	}
 	return p.writeCommand(w, ctx.Model, node)
 }
 
-func writeProgram(w io.Writer, app *kong.Application) error {
+func (p Program) writeProgram(w io.Writer, app *kong.Application) error {
+	usage, flags := "COMMAND [flags]", "Flags of every command:"
+	end := app.Name + " COMMAND --help says more of one command."
+	if app.DefaultCmd != nil {
+		usage, flags = "[flags]", "Flags:"
+		end = "Example:\n  " + p.Examples[""]
+	}
 	var page strings.Builder
-	fmt.Fprintf(&page, "Usage: %s COMMAND [flags]\n\n%s\n\nCommands:\n", app.Name, display.Wrap(app.Help, pageWidth, ""))
+	fmt.Fprintf(&page, "Usage: %s %s\n\n%s\n\nCommands:\n", app.Name, usage, display.Wrap(app.Help, pageWidth, ""))
 	for _, c := range app.Children {
 		if !c.Hidden {
 			entry(&page, c.Name, c.Help)
 		}
 	}
-	page.WriteString("\nFlags of every command:\n")
+	page.WriteString("\n" + flags + "\n")
 	for _, f := range app.Flags {
 		flagEntry(&page, f)
 	}
-	fmt.Fprintf(&page, "\n%s COMMAND --help says more of one command.\n", app.Name)
+	page.WriteString("\n" + end + "\n")
 	_, err := io.WriteString(w, page.String())
 	return err
 }

@@ -19,11 +19,11 @@ var (
 	missingFlags   = regexp.MustCompile(`\Amissing flags: (.+)\z`)
 	missingOperand = regexp.MustCompile(`\Aexpected "<([\w-]+)>(?: \.\.\.)?`)
 	missingCommand = regexp.MustCompile(`\Aexpected (?:one of )?"`)
-	withoutValue   = regexp.MustCompile(`\A(--[\w-]+): expected \S+ value but got "(?:EOL|-)`)
-	notOneOf       = regexp.MustCompile(`\A(--[\w-]+) must be one of (.+) but got (".*")\z`)
-	notBool        = regexp.MustCompile(`\A(--[\w-]+): bool value must be .* but got (".*")\z`)
-	notDuration    = regexp.MustCompile(`\A(--[\w-]+): expected duration but got (".*"): `)
-	notNumber      = regexp.MustCompile(`\A(--[\w-]+): expected a valid \d+ bit u?int but got (".*")\z`)
+	withoutValue   = regexp.MustCompile(`\A(--[\w.-]+): expected \S+ value but got "(?:EOL|-)`)
+	notOneOf       = regexp.MustCompile(`\A(--[\w.-]+) must be one of (.+) but got (".*")\z`)
+	notBool        = regexp.MustCompile(`\A(--[\w.-]+): bool value must be .* but got (".*")\z`)
+	notDuration    = regexp.MustCompile(`\A(--[\w.-]+): expected duration but got (".*"): `)
+	notNumber      = regexp.MustCompile(`\A(--[\w.-]+): expected a valid \d+ bit u?int but got (".*")\z`)
 )
 
 // mistake describes in this project's terms what kong did not accept.

@@ -14,7 +14,8 @@ import (
 type Program struct {
 	Name    string
 	Summary string // one sentence, for the top of its help page
-	// Examples has, for each command by its name, one line that can be typed.
+	// Examples has, for each command by its name, one line that can be typed. A program that works without
+	// a command has one under the empty name.
 	Examples map[string]string
 }
 
@@ -46,7 +47,7 @@ func (p Program) Parse(grammar any, args []string, out, errOut io.Writer) (*kong
 	if err != nil {
 		return nil, err
 	}
-	bare := len(args) == 0
+	bare := len(args) == 0 && parser.Model.DefaultCmd == nil
 	if bare {
 		page, args = errOut, []string{"--help"}
 	}
@@ -66,6 +67,9 @@ func (p Program) Parse(grammar any, args []string, out, errOut io.Writer) (*kong
 
 // spoken replaces the words that people type instead of flags, and the flag that is a command.
 func spoken(args []string) []string {
+	if len(args) == 0 {
+		return args
+	}
 	switch args[0] {
 	case "help":
 		return append(append([]string{}, args[1:]...), "--help")

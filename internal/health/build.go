@@ -11,43 +11,44 @@ import (
 
 // builder makes metrics and registers them. A name that is used twice is a programming error
 // and panics at the start.
-type builder struct{ to prometheus.Registerer }
-
-func (b builder) register(c prometheus.Collector) { b.to.MustRegister(c) }
+type builder struct {
+	to   prometheus.Registerer
+	seen func(Family) // each family that was registered
+}
 
 func (b builder) gauge(name, help string) prometheus.Gauge {
 	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
-	b.register(g)
+	b.register(Family{name, help, Gauge}, g)
 	return g
 }
 
 func (b builder) gaugeVec(name, help string, labels ...string) *prometheus.GaugeVec {
 	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
-	b.register(g)
+	b.register(Family{name, help, Gauge}, g)
 	return g
 }
 
 func (b builder) counter(name, help string) prometheus.Counter {
 	c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
-	b.register(c)
+	b.register(Family{name, help, Counter}, c)
 	return c
 }
 
 func (b builder) counterVec(name, help string, labels ...string) *prometheus.CounterVec {
 	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
-	b.register(c)
+	b.register(Family{name, help, Counter}, c)
 	return c
 }
 
 func (b builder) histogram(name, help string) prometheus.Histogram {
 	h := prometheus.NewHistogram(histogramOpts(name, help))
-	b.register(h)
+	b.register(Family{name, help, Histogram}, h)
 	return h
 }
 
 func (b builder) histogramVec(name, help string, labels ...string) *prometheus.HistogramVec {
 	h := prometheus.NewHistogramVec(histogramOpts(name, help), labels)
-	b.register(h)
+	b.register(Family{name, help, Histogram}, h)
 	return h
 }
 
@@ -101,5 +102,13 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	for _, d := range condition.Declared() {
 		holds := number(c.conditions.Has(d.Code))
 		ch <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, holds, string(d.Code))
+	}
+}
+
+// startAtZero makes the series of each value, so that the first event is an increase for Prometheus,
+// which does not see one where a series begins.
+func startAtZero(vec *prometheus.CounterVec, values set) {
+	for _, v := range values {
+		vec.WithLabelValues(v)
 	}
 }

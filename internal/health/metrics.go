@@ -7,11 +7,14 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/agentkeys/agentkeys/internal/words"
 )
 
 // Metrics is the registry of one instance. Every series has its wallet. The values of labels
 // are bounded sets (labels.go); any other value is counted as "other".
 type Metrics struct {
+	wallet   string
 	registry *prometheus.Registry
 	labels   labels
 
@@ -39,13 +42,20 @@ type Metrics struct {
 
 // NewMetrics makes the metrics of the instance of wallet. c is read at each scrape.
 func NewMetrics(wallet, version string, c *Conditions) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), labels: newLabels()}
-	b := builder{prometheus.WrapRegistererWith(prometheus.Labels{"wallet": wallet}, m.registry)}
+	return newMetrics(wallet, version, c, func(Family) {})
+}
+
+func newMetrics(wallet, version string, c *Conditions, seen func(Family)) *Metrics {
+	m := &Metrics{wallet: wallet, registry: prometheus.NewRegistry(), labels: newLabels()}
+	b := builder{prometheus.WrapRegistererWith(prometheus.Labels{"wallet": wallet}, m.registry), seen}
 	m.addStore(b)
 	m.addBroker(b)
 	m.addCredentials(b)
-	b.register(collector{c, prometheus.NewDesc("agentkeys_condition",
-		"1 while the condition holds, else 0.", []string{"code"}, nil)})
+	conditions := Family{"agentkeys_condition", "1 while the condition holds, else 0.", Gauge}
+	b.register(conditions, collector{c, prometheus.NewDesc(conditions.Name, conditions.Help, []string{"code"}, nil)})
+	for _, f := range processFamilies() {
+		seen(f)
+	}
 	b.gaugeVec("agentkeys_build_info", "Always 1; the labels say which build runs.", "version", "goversion").
 		WithLabelValues(version, runtime.Version()).Set(1)
 	return m
@@ -58,11 +68,13 @@ func (m *Metrics) addStore(b builder) {
 	m.backend = newOneOf(b.gaugeVec("agentkeys_storage_backend", "1 for the place where the session is stored, 0 for the others.", "backend"), m.labels.backend)
 	m.operations = b.counterVec("agentkeys_store_operations_total", "Operations of the session store.", "operation", "backend", "result")
 	m.fallbacks = b.counterVec("agentkeys_store_fallbacks_total", "Saves that went to the file because the keychain did not take them.", "reason")
+	startAtZero(m.fallbacks, set{string(words.KeychainLocked), string(words.KeychainHung), "put", "read_back", "not_seen"})
 	m.inDoubt = b.gauge("agentkeys_store_in_doubt", "1 while a change of the keychain is not confirmed.")
 	m.stateWrites = b.counter("agentkeys_state_writes_total", "Durable writes to the state directory.")
 	m.generation = b.gauge("agentkeys_session_generation", "How often the session was saved.")
 	m.expiry = b.gauge("agentkeys_session_expiry_timestamp_seconds", "When the session ends unless it is renewed; 0 without a session.")
 	m.renewals = b.counterVec("agentkeys_session_renewals_total", "Renewals of the session.", "result")
+	startAtZero(m.renewals, set{"ok", "error"})
 }
 
 func (m *Metrics) addBroker(b builder) {
@@ -76,6 +88,7 @@ func (m *Metrics) addBroker(b builder) {
 
 func (m *Metrics) addCredentials(b builder) {
 	m.requests = b.counterVec("agentkeys_credential_requests_total", "Requests of local programs for a credential.", "interface", "result")
+	startAtZero(m.requests.MustCurryWith(prometheus.Labels{"interface": words.AgentSocket}), m.labels.requestResult)
 	m.requestTime = b.histogram("agentkeys_credential_request_duration_seconds", "Time that a local request for a credential took.")
 	m.credentials = b.gauge("agentkeys_credentials", "Credentials that can be served now.")
 }

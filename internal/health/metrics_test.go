@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 	"pgregory.net/rapid"
 
 	"github.com/agentkeys/agentkeys/internal/health"
@@ -177,5 +178,21 @@ func TestLabelsAreBounded(t *testing.T) {
 		if n := len(f.GetMetric()); n > len(condition.Declared()) {
 			t.Errorf("%s has %d series", f.GetName(), n)
 		}
+	}
+}
+
+// Every family that an instance exposes is declared, with its text and kind.
+func TestFamiliesAreTheExposition(t *testing.T) {
+	t.Parallel()
+	m := used()
+	m.Process(prometheus.NewProcessCollector(prometheus.ProcessCollectorOpts{})) //nolint:staticcheck // its successor links database/sql
+	text := scrape(t, m)
+	for _, f := range health.Families() {
+		if want := "# HELP " + f.Name + " " + f.Help + "\n# TYPE " + f.Name + " " + string(f.Kind) + "\n"; !strings.Contains(text, want) {
+			t.Errorf("not exposed: %s", want)
+		}
+	}
+	if got, want := strings.Count(text, "# TYPE "), len(health.Families()); got != want {
+		t.Errorf("%d families are exposed and %d are declared", got, want)
 	}
 }

@@ -248,3 +248,32 @@ func TestSlotUserIsForRootInThePackagesHomeOnly(t *testing.T) {
 		}
 	}
 }
+
+func TestMetricsSocketsOfEachPlace(t *testing.T) {
+	t.Parallel()
+	root := shortDir(t)
+	env := map[string]string{"XDG_RUNTIME_DIR": filepath.Join(root, "run")}
+	home := filepath.Join(root, "home")
+	one, two := "0x00000000000000000000000000000000000000aa", "0x00000000000000000000000000000000000000bb"
+	inRun, inHome := filepath.Join(root, "run", "agentkeys", one), filepath.Join(home, "daemon-"+two)
+	for _, dir := range []string{inRun, inHome, filepath.Join(home, "daemon-"+one), filepath.Join(root, "run", "agentkeys", "x")} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		l, err := net.Listen("unix", filepath.Join(dir, "metrics.sock"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = l.Close() })
+	}
+	got := map[string]string{}
+	for w, path := range paths.MetricsSockets(func(key string) string { return env[key] }, home) {
+		got[w.String()] = path
+	}
+	want := map[string]string{one: filepath.Join(inRun, "metrics.sock"), two: filepath.Join(inHome, "metrics.sock")}
+	for w, path := range want {
+		if got[w] != path {
+			t.Errorf("%s: %q, want %q", w, got[w], path)
+		}
+	}
+}

@@ -78,13 +78,32 @@ func ExpectedDaemons(getenv func(string) string, home string) []wallet.Wallet {
 	return sorted(found)
 }
 
+// MetricsSockets lists the metrics.sock files on this machine by wallet, whether a daemon listens there
+// or not. Of several for one wallet it is the first in the order in which clients look.
+func MetricsSockets(getenv func(string) string, home string) map[wallet.Wallet]string {
+	found := map[wallet.Wallet]string{}
+	for _, p := range places(getenv, home, systemRun) {
+		path := func(w wallet.Wallet) string { return filepath.Join(p.dir, p.prefix+w.String(), words.MetricsSocket) }
+		for _, w := range p.wallets(func(w wallet.Wallet) bool { return isSocket(path(w)) }) {
+			if found[w] == "" {
+				found[w] = path(w)
+			}
+		}
+	}
+	return found
+}
+
+func isSocket(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode().Type() == os.ModeSocket
+}
+
 func (p place) expects(w wallet.Wallet) bool {
 	dir := filepath.Join(p.dir, p.prefix+w.String())
 	if p.prefix == "" {
 		return isDir(dir)
 	}
-	info, err := os.Lstat(filepath.Join(dir, words.AgentSocket))
-	return err == nil && info.Mode().Type() == os.ModeSocket
+	return isSocket(filepath.Join(dir, words.AgentSocket))
 }
 
 // live lists the wallets in one place whose daemon listens.

@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write the golden files")
 // decision: run the test with -update and say why in the commit.
 func TestModulesOfEachProgram(t *testing.T) {
 	t.Parallel()
-	for _, program := range []string{"agentkeys", "agentkeys-broker", "agentkeys-daemon"} {
+	for _, program := range []string{"agentkeys", "agentkeys-broker", "agentkeys-daemon", "agentkeys-exporter"} {
 		t.Run(program, func(t *testing.T) {
 			t.Parallel()
 			got := listDeps(t, program, "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}")
@@ -42,7 +42,7 @@ func TestModulesOfEachProgram(t *testing.T) {
 
 func TestNoDatabaseOutsideTheBroker(t *testing.T) {
 	t.Parallel()
-	for _, program := range []string{"agentkeys", "agentkeys-daemon"} {
+	for _, program := range []string{"agentkeys", "agentkeys-daemon", "agentkeys-exporter"} {
 		for _, dep := range listDeps(t, program, "{{.ImportPath}}") {
 			if dep == "database/sql" || strings.Contains(dep, "sqlite") || strings.HasPrefix(dep, module+"/internal/broker/") {
 				t.Errorf("%s depends on %s", program, dep)

@@ -61,14 +61,12 @@ func productPlaces() map[string]place {
 		"session":          {floor: decisions},
 
 		"agent/longpoll": {floor: decisions},
+		"agent":          {floor: useCases, also: []string{"store"}},
+		"agent/enroll":   {floor: useCases, also: []string{"store"}},
+		"owner":          {floor: useCases, also: []string{"store"}},
+		"store":          {floor: useCases, also: []string{"atomicfile", "store/slotdir"}},
 
-		"agent":        {floor: useCases, also: []string{"store"}},
-		"agent/enroll": {floor: useCases, also: []string{"store"}},
-		"owner":        {floor: useCases, also: []string{"store"}},
-		"store":        {floor: useCases, also: []string{"atomicfile", "store/slotdir"}},
-
-		"store/slotdir": {floor: useCases, also: []string{"atomicfile"}},
-
+		"store/slotdir":  {floor: useCases, also: []string{"atomicfile"}},
 		"atomicfile":     {floor: adapters, shared: true},
 		"mounts":         {floor: adapters, shared: true},
 		"brokerclient":   {floor: adapters},
@@ -80,12 +78,13 @@ func productPlaces() map[string]place {
 		"settings":       {floor: adapters},
 		"store/keychain": {floor: adapters},
 		"systemd":        {floor: adapters},
+		"exporter":       {floor: adapters},
+		"unixsocket":     {floor: adapters, shared: true},
 
 		"systemd/manager": {floor: adapters},
-
-		"cli":            {floor: running, shared: true},
-		"doctor/checkup": {floor: running}, // looks through every adapter once
-		"supervise":      {floor: running, shared: true},
+		"cli":             {floor: running, shared: true},
+		"doctor/checkup":  {floor: running}, // looks through every adapter once
+		"supervise":       {floor: running, shared: true},
 
 		"broker":         {floor: brokerRules},
 		"broker/datadir": {floor: brokerAdapters},
@@ -93,9 +92,10 @@ func productPlaces() map[string]place {
 		"broker/metrics": {floor: brokerAdapters},
 		"broker/sqlite":  {floor: brokerAdapters},
 
-		"cmd/agentkeys":        {floor: programs},
-		"cmd/agentkeys-broker": {floor: programs},
-		"cmd/agentkeys-daemon": {floor: programs},
+		"cmd/agentkeys":          {floor: programs},
+		"cmd/agentkeys-broker":   {floor: programs},
+		"cmd/agentkeys-daemon":   {floor: programs},
+		"cmd/agentkeys-exporter": {floor: programs},
 	}
 }
 

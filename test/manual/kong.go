@@ -9,7 +9,7 @@ import (
 
 // FromKong describes a program from its kong grammar.
 func FromKong(app *kong.Application) Program {
-	p := Program{Name: app.Name, Flags: flagsOf(app.Node)}
+	p := Program{Name: app.Name, Flags: flagsOf(app.Node), Alone: app.DefaultCmd != nil}
 	for _, node := range app.Children {
 		if !node.Hidden {
 			p.Commands = append(p.Commands, commandOf(node))

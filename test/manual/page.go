@@ -24,6 +24,9 @@ func Page(p Program, t Text) (string, error) {
 	sections = append(sections, rest[0], commands)
 	if len(p.Flags) > 0 {
 		all := Block{Text: "Every command takes these, and they may stand before it as well."}
+		if p.Alone {
+			all.Text = "Without a command it works with these."
+		}
 		sections = append(sections, Section{Title: "OPTIONS", Blocks: append([]Block{all}, items(p.Flags)...)})
 	}
 	for _, s := range rest[1:] {
@@ -38,6 +41,9 @@ func (p Program) synopsis() Section {
 	flags := ""
 	if len(p.Flags) > 0 {
 		flags = " [<FLAGS>]"
+	}
+	if p.Alone {
+		return Section{Title: "SYNOPSIS", Blocks: []Block{{Text: "`" + p.Name + "`" + flags}, {Text: "`" + p.Name + "` <COMMAND>"}}}
 	}
 	return Section{Title: "SYNOPSIS", Blocks: []Block{
 		{Text: "`" + p.Name + "`" + flags + " <COMMAND> [<FLAGS>] [<OPERANDS>]"},

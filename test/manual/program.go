@@ -13,6 +13,7 @@ type Program struct {
 	Name     string
 	Flags    []Flag // of every command; they may also stand before the command
 	Commands []Command
+	Alone    bool // it works without a command
 }
 
 // Command is one word of a program.

@@ -63,3 +63,12 @@ func TestAJobThatNeverEndsIsWaitedForOnlySoLong(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestServicesAreListedWithTheirUser(t *testing.T) {
+	m, s := connect(t, "done")
+	s.Load("agentkeys", unit, "ssh.service")
+	got, err := m.Services(t.Context(), "agentkeys-daemon@*.service")
+	if diff := cmp.Diff([]manager.Unit{{Name: unit, User: "agentkeys"}}, got); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
+	}
+}

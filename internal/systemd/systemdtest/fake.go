@@ -3,6 +3,7 @@
 package systemdtest
 
 import (
+	"path"
 	"slices"
 	"sync"
 	"testing"
@@ -26,6 +27,8 @@ type Systemd struct {
 	conn  *dbus.Conn
 	mu    sync.Mutex
 	calls []string
+	units []string
+	user  string
 }
 
 // Start connects a fake to a bus. It ends with the test.
@@ -57,6 +60,19 @@ func (s *Systemd) Calls() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.calls)
+}
+
+// Load says which units are loaded, sorted, and as which user all units run.
+func (s *Systemd) Load(user string, units ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.units, s.user = units, user
+}
+
+func (s *Systemd) loaded() (user string, units []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.user, s.units
 }
 
 func (s *Systemd) note(call string) {
@@ -94,11 +110,32 @@ func (m *methods) RestartUnit(name, mode string) (dbus.ObjectPath, *dbus.Error) 
 
 func (m *methods) job(verb, unit, mode string) dbus.ObjectPath {
 	(*Systemd)(m).note(verb + " " + unit + " " + mode)
-	path := managerPath + "/job/1"
+	job := managerPath + "/job/1"
 	if m.Result != "" {
-		_ = m.conn.Emit(managerPath, managerName+".Manager.JobRemoved", uint32(1), path, unit, m.Result) // the test alone is on this bus
+		_ = m.conn.Emit(managerPath, managerName+".Manager.JobRemoved", uint32(1), job, unit, m.Result) // the test alone is on this bus
 	}
-	return path
+	return job
+}
+
+// unit is a unit as systemd lists it.
+type unit struct {
+	Name, Description, LoadState, ActiveState, SubState, Followed string
+	Path                                                          dbus.ObjectPath
+	JobID                                                         uint32
+	JobType                                                       string
+	JobPath                                                       dbus.ObjectPath
+}
+
+// ListUnitsByPatterns implements systemd's method.
+func (m *methods) ListUnitsByPatterns(_, patterns []string) ([]unit, *dbus.Error) {
+	list := []unit{}
+	_, units := (*Systemd)(m).loaded()
+	for _, name := range units {
+		if ok, err := path.Match(patterns[0], name); err == nil && ok {
+			list = append(list, unit{Name: name, LoadState: "loaded", ActiveState: "active", SubState: "running", Path: managerPath + "/unit/x", JobPath: "/"})
+		}
+	}
+	return list, nil
 }
 
 // properties are the properties of every unit.
@@ -106,8 +143,12 @@ type properties Systemd
 
 // Get implements org.freedesktop.DBus.Properties.
 func (p *properties) Get(_, name string) (dbus.Variant, *dbus.Error) {
-	if name != "StatusText" {
-		return dbus.Variant{}, dbus.MakeFailedError(dbus.ErrMsgUnknownMethod)
+	switch name {
+	case "StatusText":
+		return dbus.MakeVariant(p.Status), nil
+	case "User":
+		user, _ := (*Systemd)(p).loaded()
+		return dbus.MakeVariant(user), nil
 	}
-	return dbus.MakeVariant(p.Status), nil
+	return dbus.Variant{}, dbus.MakeFailedError(dbus.ErrMsgUnknownMethod)
 }

@@ -180,6 +180,9 @@ func Examples(t *testing.T, p cli.Program, grammar func() any) {
 		t.Fatal(err)
 	}
 	for _, node := range app.Children {
+		if node.Hidden {
+			continue // what the program does without a command
+		}
 		line, ok := p.Examples[node.Name]
 		if !ok {
 			t.Errorf("%s has no example", node.Name)
