@@ -45,7 +45,7 @@ PACKAGE_VERSION ?= $(shell (git describe --exact-match --match 'v[0-9]*' 2>/dev/
 CROSS := linux-amd64 linux-arm64 linux-armv7 linux-armv6 darwin-arm64
 
 .PHONY: help build demo docs test test-short test-setup test-dropped test-model test-keyrings test-kills check cover fuzz bench cross clean \
-	deb deb-old lintian piuparts bench-amd64 bench-arm64 bench-armhf bench-arm64-gui bench-armv6 bench-operate bench-all test-powercut release release-check
+	deb deb-old lintian piuparts bench-amd64 bench-arm64 bench-armhf bench-arm64-gui bench-armv6 bench-operate bench-monitoring bench-all test-powercut release release-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -164,7 +164,10 @@ bench-amd64 bench-arm64 bench-armhf bench-arm64-gui bench-armv6: bench-%: ## the
 bench-operate: ## every command line of docs/operate.md, and TLS, on a new machine
 	scripts/qemu-test.sh --tier amd64 --scenario operate $(debs)
 
-bench-all: piuparts bench-operate ## the same on every system: ARMv6, amd64, arm64 headless and with a desktop, armhf
+bench-monitoring: ## a real Prometheus looks at two instances while a keyring fails and comes back
+	scripts/qemu-test.sh --tier amd64 --scenario monitoring $(debs)
+
+bench-all: piuparts bench-operate bench-monitoring ## the same on every system: ARMv6, amd64, arm64 headless and with a desktop, armhf
 	scripts/qemu-test.sh --tier all $(debs)
 
 CUTS ?= 30

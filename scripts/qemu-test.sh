@@ -70,7 +70,7 @@ one() {
 pack() {
 	local arch=$1 dir=$2
 	mkdir -p "$dir/new" "$dir/old"
-	cp "$here"/guest/* "$here/../../docs/operate.md" "$dir/"
+	cp "$here"/guest/* "$here"/../../docs/{operate,monitoring}.md "$dir/"
 	[ "$scenario" = scenario ] || cp "$here/guest/$scenario" "$dir/scenario"
 	cp "${deb[$arch]}" "$dir/new/agentkeys.deb"
 	cp "$(one "$(dirname "${deb[$arch]}")/agentkeys-broker_*_$arch.deb")" "$dir/new/agentkeys-broker.deb"
@@ -128,9 +128,10 @@ boot_until_done() {
 }
 
 run_container() {
-	local root=$work/root
+	local root=$work/root flavour=desktop
+	[ "$scenario" != monitoring ] || flavour=monitored
 	mkdir -p "$root"
-	tar -C "$root" --numeric-owner -xpf "$("$here/rootfs" amd64 desktop)"
+	tar -C "$root" --numeric-owner -xpf "$("$here/rootfs" amd64 $flavour)"
 	"$here/prepare" "$root"
 	pack amd64 "$root/opt/bench"
 	touch "$root/opt/bench/desktop-board"
